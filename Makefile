@@ -1,0 +1,141 @@
+# metafed. Sources are found by wildcard; a new node is a folder and a name in NODES.
+#
+#   make            everything into build/bin          make check        unit and node tests (under a minute)
+#   make check-fleet check-fault e2e                   tests of whole fleets
+#   make asan tsan fuzz lint bench cover soak          see README, "Working on it"
+#   make BUILD=build/asan SAN=address,undefined ...    any target in another flavour
+
+CC      ?= gcc
+ifeq ($(origin CC),default)
+CC      := gcc
+endif
+BUILD   ?= build
+SAN     ?=
+WERROR  ?= -Werror
+PREFIX  ?= /usr/local
+VERSION := 0.1.0
+
+# name of the node = name of its folder = name on the bus
+NODES_META     := meta
+NODES_API      := api rest graphql websocket
+NODES_DATABASE := database sql nosql cache
+NODES_AUTH     := auth jwt oauth rbac
+NODES          := $(NODES_META) $(NODES_API) $(NODES_DATABASE) $(NODES_AUTH)
+DIR_meta := services/meta
+DIR_api := services/api
+DIR_database := services/database
+DIR_auth := services/auth
+$(foreach n,rest graphql websocket,$(eval DIR_$(n) := services/api/$(n)))
+$(foreach n,sql nosql cache,$(eval DIR_$(n) := services/database/$(n)))
+$(foreach n,jwt oauth rbac,$(eval DIR_$(n) := services/auth/$(n)))
+# a stand-in links the library of whom it stands in for
+LINK_graphql   := rest ops
+LINK_websocket := rest ops
+LINK_rest      := ops
+LINK_api       := ops
+LINK_nosql     := sql
+LINK_oauth     := jwt
+DIR_ops        := services/api/ops
+
+DEPS     := $(CURDIR)/build/deps
+PKGS     := libprotobuf-c libpq hiredis libjwt libsodium libuv jansson libcrypto
+CPPFLAGS += -D_GNU_SOURCE -D_FORTIFY_SOURCE=$(if $(SAN),0,3) -DMETAFED_VERSION='"$(VERSION)"' \
+            -Icommon -Iservices -Itests -I$(BUILD)/gen -I$(DEPS)/include -isystem /usr/include/postgresql
+WARN     := -Wall -Wextra -Wshadow -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes -Wswitch-enum -Wvla $(WERROR)
+HARDEN   := -fstack-protector-strong -fstack-clash-protection -fcf-protection -ftrivial-auto-var-init=zero -fPIE
+CFLAGS   ?= -O2 -g
+ALL_CFLAGS := -std=gnu17 $(CFLAGS) $(WARN) $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all -fPIE,$(HARDEN)) $(EXTRA_CFLAGS)
+LDFLAGS  += -pie -Wl,-z,relro,-z,now,-z,noexecstack $(if $(SAN),-fsanitize=$(SAN)) $(EXTRA_LDFLAGS)
+LIBS     := $(shell pkg-config --libs $(PKGS)) -lnng -lpthread -lm
+HTTP_LIBS := $(DEPS)/lib/libmicrohttpd.a -lgnutls -lz
+CLI_LIBS := -lcurl
+
+LIB := $(BUILD)/lib
+BIN := $(BUILD)/bin
+GEN := $(BUILD)/gen
+OBJ := $(BUILD)/obj
+
+PROTOS := $(sort $(wildcard proto/*.proto))
+PB_C   := $(PROTOS:%.proto=$(GEN)/%.pb-c.c)
+PB_H   := $(PB_C:.c=.h)
+
+# --- libraries: common's layers, then one per service folder ---
+LAYERS  := base node bus store client
+objs     = $(patsubst %.c,$(OBJ)/%.o,$(filter-out %/main.c,$(wildcard $(1)/*.c)))
+LIB_proto_OBJS := $(PB_C:$(GEN)/%.c=$(OBJ)/gen/%.o) $(OBJ)/gen/methods.o
+$(foreach l,$(LAYERS),$(eval LIB_$(l)_OBJS := $(call objs,common/$(l))))
+SERVICE_LIBS := $(NODES) ops cli worker
+DIR_cli := services/cli
+DIR_worker := services/worker
+$(foreach s,$(SERVICE_LIBS),$(eval LIB_svc-$(s)_OBJS := $(call objs,$(DIR_$(s)))))
+LIB_svc-sql_OBJS += $(OBJ)/gen/migrations.o
+ALL_LIBS := proto $(LAYERS) $(SERVICE_LIBS:%=svc-%)
+COMMON_A := $(LIB)/libclient.a $(LIB)/libstore.a $(LIB)/libbus.a $(LIB)/libnode.a $(LIB)/libproto.a $(LIB)/libbase.a
+
+BINS := $(NODES:%=$(BIN)/metafed-%) $(BIN)/metafed
+EXAMPLES := $(patsubst services/cli/examples/%.c,$(BIN)/examples/%,$(wildcard services/cli/examples/*.c))
+
+.PHONY: all gen libs check check-fleet check-fault e2e asan tsan fuzz lint bench cover soak install clean check-compose
+all: $(BINS) $(EXAMPLES)
+gen: $(PB_H) $(GEN)/methods.c
+libs: $(ALL_LIBS:%=$(LIB)/lib%.a)
+
+$(GEN)/%.pb-c.c $(GEN)/%.pb-c.h &: %.proto
+	@mkdir -p $(@D)
+	protoc-c --c_out=$(GEN) $<
+$(GEN)/methods.c: $(PROTOS) scripts/gen-methods.awk
+	@mkdir -p $(@D)
+	awk -f scripts/gen-methods.awk $(PROTOS) > $@.new && mv $@.new $@
+
+MIGRATIONS := $(sort $(wildcard services/database/sql/migrations/*.sql))
+$(GEN)/migrations.c: $(MIGRATIONS) scripts/gen-migrations.awk
+	@mkdir -p $(@D)
+	awk -f scripts/gen-migrations.awk $(MIGRATIONS) > $@.new && mv $@.new $@
+
+$(OBJ)/gen/%.o: $(GEN)/%.c | $(PB_H)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+$(OBJ)/%.o: %.c | $(PB_H)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+define LIBRARY
+$(LIB)/lib$(1).a: $$(LIB_$(1)_OBJS)
+	@mkdir -p $$(@D)
+	@rm -f $$@
+	$$(AR) rcsD $$@ $$^
+endef
+$(foreach l,$(ALL_LIBS),$(eval $(call LIBRARY,$(l))))
+
+define NODE
+$(BIN)/metafed-$(1): $(OBJ)/$(DIR_$(1))/main.o $(LIB)/libsvc-$(1).a $(LINK_$(1):%=$(LIB)/libsvc-%.a) $(COMMON_A)
+	@mkdir -p $$(@D)
+	$$(CC) $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$(LIBS) $$(EXTRA_LIBS_$(1))
+endef
+EXTRA_LIBS_api = $(HTTP_LIBS)
+$(foreach n,$(NODES),$(eval $(call NODE,$(n))))
+
+$(BIN)/metafed: $(OBJ)/services/cli/main.o $(LIB)/libsvc-cli.a $(COMMON_A)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS) $(CLI_LIBS)
+
+$(BIN)/examples/%: $(OBJ)/services/cli/examples/%.o $(COMMON_A)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS)
+
+include tests/tests.mk
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	install -m 755 $(BINS) $(DESTDIR)$(PREFIX)/bin/
+	install -m 644 services/cli/metafed.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	$(BIN)/metafed completion bash >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/metafed
+
+# Needs root and a Docker engine that this target starts by itself; some minutes. See deploy/docker/README.md.
+check-compose:
+	scripts/check-compose
+
+clean:
+	find $(BUILD) -mindepth 1 -maxdepth 1 ! -name deps -exec rm -rf {} + 2>/dev/null || true
+
+-include $(shell find $(OBJ) -name '*.d' 2>/dev/null)
