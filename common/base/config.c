@@ -1,0 +1,488 @@
+/* config: builds a node's configuration from its key tables.
+ *
+ * Each value goes through one setter, whatever its source, in the order default, common part of the
+ * file, the node's own part, environment, command line: later ones win, and each is checked. Errors
+ * say FILE:LINE (or where else it was said) and the key; the value of a secret key is never
+ * repeated. */
+#include "base/config.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "base/str.h"
+#include "base/time.h"
+
+#define FILE_MAX_BYTES (1 << 20)
+#define KEYS_MAX       256 /* of all tables of one node */
+
+struct loader {
+	struct arena *a;
+	const struct config_key *const *tables;
+	void *const *outs;
+	size_t n_tables;
+	const struct config_source *src;
+	char *err;
+	size_t err_size;
+	int lines[2][KEYS_MAX]; /* where each key stood in the file: common part, own part; 0: not
+	                           there */
+};
+
+struct slot { /* a key that was found */
+	const struct config_key *key;
+	char *out;    /* its place in the struct */
+	size_t index; /* over all tables */
+};
+
+static bool find(const struct loader *l, struct str name, struct slot *out);
+static bool set(struct loader *l, const struct slot *s, struct str value, const char *where,
+    const char *base_dir);
+static bool
+set_path(struct loader *l, const struct slot *s, struct str value, const char *base_dir);
+static bool set_number(const struct config_key *k, char *out, struct str value);
+static bool parse_bytes(struct str s, int64_t *out);
+static bool in_bounds(const struct config_key *k, int64_t v);
+static bool complain(struct loader *l, const char *where, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+static void describe(const struct config_key *k, char *out, size_t size);
+static bool load_defaults(struct loader *l);
+static bool load_file(struct loader *l);
+static char *slurp(struct loader *l, size_t *n);
+static bool
+load_line(struct loader *l, struct str line, int number, struct str *part, const char *base_dir);
+static bool load_env(struct loader *l);
+static const char *
+env_value(const struct loader *l, const char *node, const char *key, char name[128]);
+static bool load_sets(struct loader *l);
+static void print_value(FILE *f, const struct config_key *k, const char *at);
+static void print_unit(char *out, size_t size, enum config_type type, int64_t v);
+
+bool
+config_load(struct arena *a, const struct config_key *const *tables, void *const *outs,
+    size_t n_tables, const struct config_source *src, char *err, size_t err_size)
+{
+	struct loader l = { .a = a,
+		.tables = tables,
+		.outs = outs,
+		.n_tables = n_tables,
+		.src = src,
+		.err = err,
+		.err_size = err_size };
+
+	if (err_size > 0)
+		err[0] = '\0';
+	return load_defaults(&l) && load_file(&l) && load_env(&l) && load_sets(&l);
+}
+
+void
+config_print(FILE *f, const struct config_key *const *tables, void *const *outs, size_t n_tables)
+{
+	for (size_t t = 0; t < n_tables; t++) {
+		for (const struct config_key *k = tables[t]; k->name != NULL; k++) {
+			fprintf(f, "# %s%s\n%s = ", k->help == NULL ? "" : k->help,
+			    k->restart ? " (a change needs a restart)" : "", k->name);
+			print_value(f, k, (const char *)outs[t] + k->offset);
+			fputc('\n', f);
+		}
+	}
+}
+
+static bool
+load_defaults(struct loader *l)
+{
+	size_t index = 0;
+
+	for (size_t t = 0; t < l->n_tables; t++) {
+		for (const struct config_key *k = l->tables[t]; k->name != NULL; k++, index++) {
+			struct slot s = {
+				.key = k, .out = (char *)l->outs[t] + k->offset, .index = index
+			};
+
+			if (index >= KEYS_MAX)
+				return complain(
+				    l, "default", "%s: more than %d keys", k->name, KEYS_MAX);
+			if (!set(l, &s, str_of(k->def == NULL ? "" : k->def), "default", NULL))
+				return false;
+		}
+	}
+	return true;
+}
+
+static bool
+load_file(struct loader *l)
+{
+	struct str rest, line, part = { NULL, 0 };
+	char base_dir[PATH_MAX], resolved[PATH_MAX];
+	size_t n;
+	int number = 0;
+	char *text;
+
+	if (l->src->file == NULL)
+		return true;
+	if (realpath(l->src->file, resolved) == NULL)
+		return complain(l, l->src->file, "%s", strerror(errno));
+	snprintf(base_dir, sizeof(base_dir), "%s", dirname(resolved));
+	if ((text = slurp(l, &n)) == NULL)
+		return false;
+	for (rest = (struct str){ text, n }; rest.n > 0;) {
+		str_cut(rest, '\n', &line, &rest);
+		if (line.n > 0 && line.p[line.n - 1] == '\r')
+			line.n--;
+		if (!load_line(l, str_trim(line), ++number, &part, base_dir))
+			return false;
+	}
+	return true;
+}
+
+/* The text lives in the arena: it is at most as large as the file. */
+static char *
+slurp(struct loader *l, size_t *n)
+{
+	FILE *f = fopen(l->src->file, "re");
+	struct stat st;
+	char *text = NULL;
+
+	if (f == NULL || fstat(fileno(f), &st) < 0) {
+		complain(l, l->src->file, "%s", strerror(errno));
+	} else if (!S_ISREG(st.st_mode) || st.st_size > FILE_MAX_BYTES) {
+		complain(l, l->src->file, "%s",
+		    S_ISREG(st.st_mode) ? "larger than 1 MiB" : "not a regular file");
+	} else {
+		text = arena_alloc(l->a, (size_t)st.st_size + 1);
+		*n = fread(text, 1, (size_t)st.st_size, f);
+		if (!str_utf8_ok(text, *n) || memchr(text, '\0', *n) != NULL) {
+			complain(l, l->src->file, "not UTF-8 text");
+			text = NULL;
+		}
+	}
+	if (f != NULL)
+		fclose(f);
+	return text;
+}
+
+/* A key of the own part wins over the same key of the common part, whichever of them stands first.
+ */
+static bool
+load_line(struct loader *l, struct str line, int number, struct str *part, const char *base_dir)
+{
+	char where[PATH_MAX + 16];
+	struct str name, value;
+	struct slot s;
+	bool own;
+
+	snprintf(where, sizeof(where), "%s:%d", l->src->file, number);
+	if (line.n == 0 || line.p[0] == '#')
+		return true;
+	if (line.p[0] == '[') {
+		*part = str_trim((struct str){ line.p + 1, line.n - (line.n > 1 ? 2 : 1) });
+		if (line.p[line.n - 1] != ']' || !str_token_ok(*part))
+			return complain(l, where, "a part is written [name]");
+		return true;
+	}
+	own = part->n > 0;
+	if (own && (l->src->node == NULL || !str_eq(*part, l->src->node)))
+		return true;
+	if (!str_cut(line, '=', &name, &value))
+		return complain(l, where, "expected key = value");
+	name = str_trim(name);
+	if (!find(l, name, &s)) {
+		char *key = arena_strndup(l->a, name.p, name.n);
+
+		if (!own && l->src->known != NULL && l->src->known(key))
+			return true;
+		return complain(l, where, "%s: no such key", key);
+	}
+	if (l->lines[own][s.index] != 0)
+		return complain(
+		    l, where, "%s: already set in line %d", s.key->name, l->lines[own][s.index]);
+	l->lines[own][s.index] = number;
+	return (!own && l->lines[1][s.index] != 0) || set(l, &s, str_trim(value), where, base_dir);
+}
+
+static bool
+load_env(struct loader *l)
+{
+	size_t index = 0;
+
+	for (size_t t = 0; t < l->n_tables; t++) {
+		for (const struct config_key *k = l->tables[t]; k->name != NULL; k++, index++) {
+			struct slot s = {
+				.key = k, .out = (char *)l->outs[t] + k->offset, .index = index
+			};
+			char name[128];
+			const char *v = env_value(l, l->src->node, k->name, name);
+
+			if (v == NULL)
+				v = env_value(l, NULL, k->name, name);
+			if (v != NULL && !set(l, &s, str_of(v), name, NULL))
+				return false;
+		}
+	}
+	return true;
+}
+
+/* METAFED_<NODE>_<KEY>, or METAFED_<KEY> for node NULL; NULL when it is not there. */
+static const char *
+env_value(const struct loader *l, const char *node, const char *key, char name[128])
+{
+	int n = snprintf(
+	    name, 128, "METAFED_%s%s%s", node == NULL ? "" : node, node == NULL ? "" : "_", key);
+
+	if (n >= 128)
+		return NULL;
+	for (int i = 0; i < n; i++) {
+		if (name[i] >= 'a' && name[i] <= 'z')
+			name[i] = (char)(name[i] - 'a' + 'A');
+		else if (name[i] == '.' || name[i] == '-')
+			name[i] = '_';
+	}
+	for (char *const *e = l->src->env; e != NULL && *e != NULL; e++)
+		if (strncmp(*e, name, (size_t)n) == 0 && (*e)[n] == '=')
+			return *e + n + 1;
+	return NULL;
+}
+
+static bool
+load_sets(struct loader *l)
+{
+	struct str name, value;
+	struct slot s;
+
+	for (char *const *set_arg = l->src->sets; set_arg != NULL && *set_arg != NULL; set_arg++) {
+		if (!str_cut(str_of(*set_arg), '=', &name, &value))
+			return complain(l, "--set", "expected key=value");
+		name = str_trim(name);
+		if (!find(l, name, &s))
+			return complain(l, "--set", "%.*s: no such key", (int)name.n, name.p);
+		if (!set(l, &s, str_trim(value), "--set", NULL))
+			return false;
+	}
+	return true;
+}
+
+static bool
+find(const struct loader *l, struct str name, struct slot *out)
+{
+	size_t index = 0;
+
+	for (size_t t = 0; t < l->n_tables; t++) {
+		for (const struct config_key *k = l->tables[t]; k->name != NULL; k++, index++) {
+			if (str_eq(name, k->name)) {
+				*out = (struct slot){ .key = k,
+					.out = (char *)l->outs[t] + k->offset,
+					.index = index };
+				return true;
+			}
+		}
+	}
+	return false;
+}
+
+static bool
+set(struct loader *l, const struct slot *s, struct str value, const char *where,
+    const char *base_dir)
+{
+	const struct config_key *k = s->key;
+	char want[160];
+	bool fine;
+
+	switch (k->type) {
+	case CONFIG_STR:
+		*(const char **)(void *)s->out = arena_strndup(l->a, value.p, value.n);
+		return true;
+	case CONFIG_PATH:
+		return set_path(l, s, value, base_dir) ||
+		       complain(l, where, "%s: path too long", k->name);
+	case CONFIG_BOOL:
+		fine = str_bool(value, (bool *)(void *)s->out);
+		break;
+	case CONFIG_INT:
+	case CONFIG_DURATION:
+	case CONFIG_BYTES:
+	case CONFIG_NUM:
+		fine = set_number(k, s->out, value);
+		break;
+	default:
+		fine = false;
+	}
+	if (fine)
+		return true;
+	describe(k, want, sizeof(want));
+	if (k->secret)
+		return complain(l, where, "%s: must be %s", k->name, want);
+	return complain(l, where, "%s: \"%.*s\": must be %s", k->name,
+	    (int)(value.n < 80 ? value.n : 80), value.p, want);
+}
+
+/* Relative to the file that said it; from elsewhere to the working directory. */
+static bool
+set_path(struct loader *l, const struct slot *s, struct str value, const char *base_dir)
+{
+	const char **out = (const char **)(void *)s->out;
+	char cwd[PATH_MAX];
+
+	if (value.n >= PATH_MAX)
+		return false;
+	if (value.n == 0 || value.p[0] == '/') {
+		*out = arena_strndup(l->a, value.p, value.n);
+		return true;
+	}
+	if (base_dir == NULL)
+		base_dir = getcwd(cwd, sizeof(cwd));
+	if (base_dir == NULL)
+		return false;
+	*out = arena_printf(l->a, "%s/%.*s", base_dir, (int)value.n, value.p);
+	return true;
+}
+
+static bool
+set_number(const struct config_key *k, char *out, struct str value)
+{
+	double num;
+	int64_t v;
+	bool fine;
+
+	if (k->type == CONFIG_NUM) {
+		if (!str_double(value, &num) || ((k->min != 0 || k->max != 0) &&
+						    (num < (double)k->min || num > (double)k->max)))
+			return false;
+		*(double *)(void *)out = num;
+		return true;
+	}
+	if (k->type == CONFIG_INT)
+		fine = str_i64(value, INT64_MIN, INT64_MAX, &v);
+	else if (k->type == CONFIG_DURATION)
+		fine = time_parse_duration(value, &v);
+	else
+		fine = parse_bytes(value, &v);
+	if (!fine || !in_bounds(k, v))
+		return false;
+	*(int64_t *)(void *)out = v;
+	return true;
+}
+
+/* "64k", "1m", "2g" (powers of 1024), or plain bytes. */
+static bool
+parse_bytes(struct str s, int64_t *out)
+{
+	static const char units[] = "kmg";
+	const char *unit;
+	unsigned shift = 0;
+	uint64_t v;
+
+	if (s.n > 0 && s.p[s.n - 1] != '\0' &&
+	    (unit = strchr(units, s.p[s.n - 1] | 0x20)) != NULL) {
+		shift = 10 * (unsigned)(unit - units + 1);
+		s.n--;
+	}
+	if (!str_u64(s, (uint64_t)INT64_MAX >> shift, &v))
+		return false;
+	*out = (int64_t)(v << shift);
+	return true;
+}
+
+static bool
+in_bounds(const struct config_key *k, int64_t v)
+{
+	return (k->min == 0 && k->max == 0) || (v >= k->min && v <= k->max);
+}
+
+/* What the table would take, in words: "a duration from 1ms to 5m". */
+static void
+describe(const struct config_key *k, char *out, size_t size)
+{
+	static const char *const words[] = {
+		[CONFIG_STR] = "text",
+		[CONFIG_PATH] = "a path",
+		[CONFIG_INT] = "a whole number",
+		[CONFIG_DURATION] = "a duration like 250ms, 5s, 2m",
+		[CONFIG_BYTES] = "a size like 64k, 1m",
+		[CONFIG_BOOL] = "true or false",
+		[CONFIG_NUM] = "a number",
+	};
+	char low[32], high[32];
+
+	if (k->type == CONFIG_BOOL || (k->min == 0 && k->max == 0)) {
+		snprintf(out, size, "%s", words[k->type]);
+		return;
+	}
+	print_unit(low, sizeof(low), k->type, k->min);
+	print_unit(high, sizeof(high), k->type, k->max);
+	snprintf(out, size, "%s, from %s to %s", words[k->type], low, high);
+}
+
+static bool
+complain(struct loader *l, const char *where, const char *fmt, ...)
+{
+	char what[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(what, sizeof(what), fmt, ap);
+	va_end(ap);
+	snprintf(l->err, l->err_size, "%s: %s", where, what);
+	return false;
+}
+
+static void
+print_value(FILE *f, const struct config_key *k, const char *at)
+{
+	char text[40];
+
+	if (k->secret) {
+		fputs("***", f);
+		return;
+	}
+	switch (k->type) {
+	case CONFIG_STR:
+	case CONFIG_PATH:
+		fputs(*(const char *const *)(const void *)at, f);
+		break;
+	case CONFIG_BOOL:
+		fputs(*(const bool *)(const void *)at ? "true" : "false", f);
+		break;
+	case CONFIG_NUM:
+		fprintf(f, "%.9g", *(const double *)(const void *)at);
+		break;
+	case CONFIG_INT:
+	case CONFIG_DURATION:
+	case CONFIG_BYTES:
+		print_unit(text, sizeof(text), k->type, *(const int64_t *)(const void *)at);
+		fputs(text, f);
+		break;
+	}
+}
+
+/* In the largest unit that says it exactly. */
+static void
+print_unit(char *out, size_t size, enum config_type type, int64_t v)
+{
+	static const struct {
+		enum config_type type;
+		int64_t size;
+		const char *name;
+	} units[] = {
+		{ CONFIG_DURATION, 86400 * SEC, "d" },
+		{ CONFIG_DURATION, 3600 * SEC, "h" },
+		{ CONFIG_DURATION, 60 * SEC, "m" },
+		{ CONFIG_DURATION, SEC, "s" },
+		{ CONFIG_DURATION, MS, "ms" },
+		{ CONFIG_DURATION, 1, "us" },
+		{ CONFIG_BYTES, 1 << 30, "g" },
+		{ CONFIG_BYTES, 1 << 20, "m" },
+		{ CONFIG_BYTES, 1 << 10, "k" },
+	};
+
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		if (units[i].type == type && v != 0 && v % units[i].size == 0) {
+			snprintf(out, size, "%" PRId64 "%s", v / units[i].size, units[i].name);
+			return;
+		}
+	}
+	snprintf(out, size, "%" PRId64, v);
+}
