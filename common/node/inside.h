@@ -1,0 +1,70 @@
+/* inside: what the files of common/node share about a node. Nobody else includes this.
+ *
+ * node.c drives the life cycle; settings.c builds configurations; contract.c speaks with the
+ * supervisor over the inherited descriptors; beat.c does the same over the bus where there is none.
+ */
+#ifndef NODE_INSIDE_H
+#define NODE_INSIDE_H
+
+#include "bus/bus.h"
+#include "node/node.h"
+
+/* One complete configuration. The first one lives as long as the process: the bus keeps pointing
+ * into it. */
+struct settings {
+	struct arena *arena;
+	struct node_config common;
+	void *own; /* def->config_size bytes; NULL when there are none */
+};
+
+struct options {
+	const char *file; /* NULL: none */
+	char **sets;      /* NULL-ended, into argv */
+	bool check, print;
+};
+
+struct node {
+	const struct service_def *def;
+	struct options options;
+	uint64_t generation;
+	bool supervised;
+	int listener; /* -1: none */
+	struct settings *first, *now;
+	struct loop *loop;
+	struct bus *bus;
+	struct work_pool *work;
+	enum contract_state state;
+
+	uv_signal_t on_term, on_int, on_hup;
+	struct timer drain_tick; /* looks whether all is done */
+	int64_t drain_limit_us;
+	int quiet_ticks; /* looks in a row that found nothing in flight */
+
+	struct timer beat;       /* to the supervisor, or over the bus */
+	uv_poll_t life;          /* descriptor 4 */
+	struct timer life_tick;  /* after its end: did somebody adopt us? */
+	int64_t orphan_since_us; /* 0: we are not */
+	struct target *meta;     /* container mode: whom we beat to */
+	bool beat_out;           /* one beat at a time */
+};
+
+/* --- settings.c --- */
+struct settings *
+settings_load(const struct node *n, char *err, size_t err_size); /* NULL: err says why */
+void settings_free(struct settings **s);
+void settings_print(const struct node *n, const struct settings *s);
+void settings_keep(const struct node *n, const struct settings *old,
+    struct settings *fresh); /* keys that need a restart */
+
+/* --- contract.c --- */
+void contract_take(struct node *n);  /* first thing: descriptors and environment */
+void contract_start(struct node *n); /* with the loop: beats and the life line */
+void contract_say(struct node *n);   /* state and load, now; never blocks */
+
+/* --- beat.c --- */
+void beat_start(struct node *n); /* container mode */
+
+/* --- process.c --- */
+void process_metrics(void);
+
+#endif
