@@ -1,0 +1,285 @@
+/* inside: what the upper half of the bus shares. Included by the sources of common/bus and by the
+ * bus's own tests only.
+ *
+ * Objects: a peer is a name that we may call (a lane of the wire, or services in this process); a
+ * target has members, each a peer with a breaker; an rpc_call is one call out, at any time on at
+ * most one peer; a caller is somebody who calls us; a call is one being served or a root. Each
+ * rpc_call is in exactly one waiting list, named by its state. */
+#ifndef BUS_INSIDE_H
+#define BUS_INSIDE_H
+
+#include "base/id.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/time.h"
+#include "bus/breaker.h"
+#include "bus/bus.h"
+#include "bus/codec.h"
+#include "bus/fault.h"
+#include "bus/retry.h"
+#include "bus/wire.h"
+
+#define CALL_ARENA_MAX (64u << 20) /* of one call: the largest message many times over */
+#define INPUT_MEMORY   (16u << 20) /* what the message that it came with may take of that */
+#define ANSWER_RESERVE (8u << 20)  /* what answers to its own calls leave of that */
+#define SERVE_MOST     10000       /* calls being served; beyond: RESOURCE_EXHAUSTED */
+#define MEMBERS_MOST   16
+#define HOLD_US        (500 * MS) /* how long a call waits for a member ... */
+#define HOLD_LOST_US                                                                               \
+	(1000 * MS) /* ... and how long one that lost its member: a restart takes 10 to 50 ms, a   \
+	               store's more */
+#define CALLER_BUCKETS  256        /* of calls by id */
+#define PING_US         (250 * MS) /* a member that lives answers Node.Info in this time */
+#define TRACEPARENT_LEN 56         /* "00-" 32 "-" 16 "-01" and NUL */
+
+/* --- meters: counters and histogram of one method, one side (meter.c) --- */
+struct meter {
+	const char *service, *method;
+	bool served; /* of calls that we serve; else of calls out */
+	struct metric *seconds;
+	struct metric *codes[17];
+};
+void meter_init(struct meter *m, const char *service, const char *method, bool served);
+void meter_done(struct meter *m, enum status s, int64_t us);
+
+/* --- dispatch tables (server.c) --- */
+struct served_method {
+	const char *service, *method;
+	ProtobufCService *impl;
+	unsigned index;
+	const ProtobufCMessageDescriptor *input;
+	bool recursive; /* input may nest: its depth is checked */
+	struct fault_point *fault;
+	struct meter meter;
+};
+struct served {
+	size_t n, mask;
+	struct served_method *methods;
+	uint16_t *slots; /* open addressing by hash of service and method: index + 1 */
+};
+struct served *served_new(const struct serve *serves); /* with the Node service */
+void served_free(struct served **s);
+void served_set_faults(struct served *s, struct fault_set *f);
+struct served_method *served_find(const struct served *s, struct str service, struct str method);
+
+/* --- callers (server.c) --- */
+struct caller {
+	struct link link;        /* bus.callers */
+	struct visitor *visitor; /* NULL: loop-back */
+	struct peer *loop; /* loop-back: the peer that serves, whose answers come back to us */
+	const char *name;
+	size_t n;
+	struct call *bucket[CALLER_BUCKETS];
+};
+struct caller *caller_new(struct bus *b, struct visitor *v, struct peer *loop);
+void caller_gone(struct bus *b, struct caller *k); /* cancels its calls, frees it */
+void server_call(struct bus *b, struct served *s, struct caller *k, const void *envelope, size_t n);
+void server_cancel(struct caller *k, uint64_t id);
+void server_answer(struct call *c, const ProtobufCMessage *reply,
+    const struct failure *f); /* of a served call that ends */
+void server_forget(struct call *c);
+
+/* --- calls (call.c) --- */
+enum call_kind { CALL_SERVED, CALL_ROOT };
+
+struct call {
+	struct link link; /* bus.calls, then bus.dead */
+	struct bus *bus;
+	struct arena *arena;
+	enum call_kind kind;
+	bool ended, principal_read, want_hops, answer_hops;
+	int64_t start_us, deadline_us;
+	struct timer timer; /* deadline */
+	struct list deps, rpcs, timers;
+	struct owned_json *json;
+	char traceparent[TRACEPARENT_LEN];
+	char trace_id[33];
+	const char *operation_id;
+	struct str principal_bytes;
+	const Mf__Principal *principal;
+	/* served */
+	struct caller *caller;
+	struct call *hash_next;
+	uint64_t id;
+	uint32_t attempt;
+	struct served_method *method;
+	const ProtobufCMessage *input;
+	struct fault fault;
+	/* root */
+	call_end_fn *done;
+	void *ctx;
+};
+struct call *call_make(struct bus *b, enum call_kind kind, int64_t deadline_us);
+/* Into the call's arena, but never so much that nothing is left to answer with: small messages of
+ * a hostile peer may unpack into a hundred times their bytes. NULL: malformed, or too much. */
+ProtobufCMessage *
+call_unpack_input(struct call *c, const ProtobufCMessageDescriptor *d, struct str bytes);
+ProtobufCMessage *
+call_unpack_answer(struct call *c, const ProtobufCMessageDescriptor *d, struct str bytes);
+void call_drop(struct call *c); /* ends it without an answer: its caller is gone */
+void call_free_dead(struct bus *b);
+struct call *call_enter(struct call
+	*c); /* around each piece of a call's code: sets the log's trace; gives the one before */
+void call_leave(struct bus *b, struct call *before);
+void
+trace_start(struct call *c, struct str traceparent); /* of the caller; not valid: a new trace */
+void trace_child(struct call *c, char out[TRACEPARENT_LEN]);
+
+/* --- peers (peer.c) --- */
+struct peer {
+	struct link link; /* bus.peers */
+	struct bus *bus;
+	char name[64];
+	struct lane *lane;     /* NULL: loop-back */
+	struct served *served; /* loop-back */
+	struct caller *self;   /* loop-back: we, as its caller */
+	bool up, draining, pinging;
+	bool mute;        /* loop-back, for tests: a hung process */
+	int64_t heard_us; /* the last answer of any call */
+	uint64_t hint_epoch, hint_value;
+	int64_t hint_us;         /* 0: none yet */
+	struct list outs;        /* rpc_calls that are out on it */
+	struct rpc_call **slots; /* by the low bits of their id */
+	uint32_t *free_slots;
+	uint32_t n_slots, n_free;
+	uint64_t serial;
+};
+struct peer *peer_get(struct bus *b, const char *name);
+void peer_free(struct peer *p);
+void peer_up(struct peer *p);
+void peer_down(struct peer *p);
+void peer_answer(struct peer *p, uint64_t id, const void *answer, size_t n);
+enum status
+peer_call(struct peer *p, struct rpc_call *r, struct envelope *e); /* numbers it, sends it */
+void peer_forget(struct peer *p, struct rpc_call *r);              /* answered or lost */
+void peer_cancel(struct peer *p, struct rpc_call *r);              /* and tells the other side */
+void peer_loop_answer(struct peer *p, uint64_t id, const void *answer, size_t n);
+void peer_loop_run(struct bus *b); /* what loop-back has queued */
+void peer_check(struct peer *p);   /* one of its calls is overdue: does it live? */
+
+/* --- targets (target.c) --- */
+struct member {
+	struct target *target;
+	struct peer *peer;
+	struct breaker breaker;
+	bool unserved;        /* answered that it has no such service; until its next connection */
+	struct metric *gauge; /* state of the breaker */
+};
+struct target_method {
+	char name[96]; /* "Sql.Read" */
+	const char *method;
+	enum method_class class;
+	int64_t limit_us;
+	int64_t slow_us; /* a call that takes longer counts against the member; 0: none does */
+	bool recursive;  /* of the answer */
+	struct meter meter;
+};
+struct target {
+	struct link link; /* bus.targets */
+	struct bus *bus;
+	const ProtobufCServiceDescriptor *service;
+	struct breaker_policy policy;
+	bool control; /* mf.Node: reaches draining members too */
+	size_t n_members;
+	struct member members[MEMBERS_MOST];
+	struct target_method *methods;
+	struct retry_budget budget;
+	struct list held; /* rpc_calls that wait for a member */
+	struct metric *retries;
+};
+struct member *
+target_choose(struct target *t, const struct rpc_call *r, int64_t now_us); /* NULL: none is fit */
+struct member *
+target_last_resort(struct target *t, const struct rpc_call *r); /* one that drains, but is there */
+bool target_has_other(struct target *t, const struct rpc_call *r, int64_t now_us);
+int64_t target_next_probe(const struct target *t);  /* INT64_MAX: none */
+const char *target_why_not(const struct member *m); /* reason of a member that was passed over */
+bool target_last_fit(
+    struct target *t, const struct member *m, int64_t now_us); /* no other member is fit */
+void target_count(struct member *m, bool fault, int64_t now_us);
+void target_trip(struct peer *p); /* contact lost though the connection stands */
+void target_peer_up(struct peer *p);
+void target_failover(struct target *t, const char *from, const char *to);
+void target_free(struct target *t);
+
+/* --- calls out (rpc.c) --- */
+enum rpc_state { RPC_IDLE, RPC_OUT, RPC_BACKOFF, RPC_HOLD, RPC_SOON, RPC_DONE };
+
+struct rpc_call {
+	struct rpc rpc;
+	struct link of_call; /* call.rpcs */
+	struct link waiting; /* peer.outs, target.held or bus.soon, by state */
+	struct call *call;
+	struct target *target;
+	const struct target_method *method;
+	struct rpc_opts opts;
+	enum rpc_state state;
+	bool failed, lost_one,
+	    counted; /* outcome; some try was lost; this try has counted against its member */
+	ProtobufCClosure closure;
+	void *closure_data;
+	struct str payload;
+	struct timer timer;
+	int64_t start_us, deadline_us, hold_until_us;
+	uint32_t tries, tried; /* made; members that failed, by bit */
+	struct member *member; /* of this or the last try */
+	uint64_t id;
+	int64_t try_us, try_end_us, overdue_us;
+	struct failure failure;
+	Mf__Hop **hops;
+	size_t n_hops, cap_hops;
+};
+void rpc_answered(struct rpc_call *r, const struct answer *a);
+void rpc_lost(struct rpc_call *r); /* its peer's connection went */
+void rpc_silent(
+    struct rpc_call *r); /* its peer gives no sign of life: on to another member, if there is one */
+void rpc_wake(struct rpc_call *r); /* out of target.held: somebody may be there now */
+void
+rpc_drop(struct rpc_call *r, bool too_late); /* its call has ended (by its deadline: too late) */
+void rpc_run_soon(struct bus *b);
+
+/* --- hops (hop.c) --- */
+void hop_add(struct rpc_call *r, const struct answer *a,
+    int64_t now_us); /* the try that just ended; a NULL: unanswered */
+void hop_add_passed_over(struct rpc_call *r, const struct member *chosen,
+    int64_t now_us); /* those before it; NULL: all */
+
+/* --- events (event.c) --- */
+struct events *events_new(struct bus *b);
+void events_free(struct events **e);
+void events_receive(struct bus *b, const char *node, const void *batch, size_t n);
+void events_peer_up(struct bus *b, const char *node);
+void events_answer(struct call *c, const Mf__EventsFrom *q);
+
+/* --- the Node service (node_service.c) --- */
+extern Mf__Node_Service node_service;
+
+/* --- policy.c: what a peer may call --- */
+bool policy_allows(
+    const struct bus *b, const char *peer, const struct served_method *m, bool with_principal);
+
+struct bus {
+	struct link link; /* of all buses of this process, for metrics */
+	struct loop *loop;
+	char name[64];
+	uint64_t generation;
+	int64_t start_us;
+	const struct node_config *config;
+	struct wire *wire; /* NULL: loop-back only */
+	struct node *node;
+	const char *const *capabilities;
+	struct loop_turn turn;
+	struct rng rng;
+	struct list peers, targets, callers, calls, dead, soon, loop_queue;
+	struct served *served;
+	struct call *current;
+	struct out out;
+	uint32_t serving;
+	bool closed_network; /* ipc: all peers are of the fleet's own uid */
+	double retry_share;
+	struct fault_set *faults;
+	struct timer fault_timer;
+	struct events *events;
+};
+
+#endif

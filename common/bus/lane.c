@@ -1,0 +1,296 @@
+/* lane: our way to one peer. Dialled for ever by nng; a call leaves only while the hello of the present pipe is done.
+ *
+ * Invariant: `out` holds the calls that were sent on the present pipe and have neither been answered nor cancelled. When
+ * the pipe goes, all of them are lost at once (`down`). Called by target.c through wire.h. */
+#include <nng/nng.h>
+#include <nng/protocol/reqrep0/req.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/log.h"
+#include "bus/wire_impl.h"
+
+struct lane {
+	struct line line;
+	struct port port;
+	struct wire *w;
+	char node[WIRE_NAME];
+	void *owner;
+	uint64_t generation;
+	bool draining;
+	struct idset out;
+	struct secure_dial *dial;	/* tcp: between HELLO and WELCOME */
+	UT_hash_handle hh;
+};
+
+static void lane_dial(struct lane *l);
+static void on_message(struct port *p, nng_msg *m);
+static void on_pipe(struct port *p, uint32_t pipe, enum port_event e);
+static void lane_greet(struct lane *l, uint32_t pipe);
+static bool lane_welcomed(struct lane *l, const uint8_t *body, size_t n);
+static bool lane_accept(struct lane *l, const Mf__Hello *h);
+static void lane_lost(struct lane *l, const char *why);
+static void on_head(struct line *line, const struct frame_head *h);
+static void on_record(struct line *line, const struct frame_record *r);
+static void on_silent(struct line *line);
+
+static const struct port_ops lane_port_ops = { on_message, on_pipe };
+static const struct line_ops lane_line_ops = { on_head, on_record, on_silent };
+
+struct lane *
+wire_lane(struct wire *w, const char *node)
+{
+	struct lane *l;
+
+	HASH_FIND_STR(w->lanes, node, l);
+	if (l != NULL)
+		return l;
+	l = calloc(1, sizeof(*l));
+	must(l != NULL && strlen(node) < sizeof(l->node));
+	l->w = w;
+	memcpy(l->node, node, strlen(node) + 1);
+	HASH_ADD_STR(w->lanes, node, l);
+	line_init(&l->line, &w->lines, &lane_line_ops, &l->port);
+	lane_dial(l);
+	return l;
+}
+
+void
+lane_set_owner(struct lane *l, void *owner)
+{
+	l->owner = owner;
+}
+
+void *
+lane_owner(const struct lane *l)
+{
+	return l->owner;
+}
+
+const char *
+lane_node(const struct lane *l)
+{
+	return l->node;
+}
+
+bool
+lane_is_up(const struct lane *l)
+{
+	return l->line.up;
+}
+
+bool
+lane_is_draining(const struct lane *l)
+{
+	return l->draining;
+}
+
+uint64_t
+lane_generation(const struct lane *l)
+{
+	return l->generation;
+}
+
+enum status
+lane_call(struct lane *l, uint64_t call_id, const void *envelope, size_t n)
+{
+	if (!l->line.up)
+		return ST_UNAVAILABLE;
+	if (n > WIRE_CALL_MAX || l->out.n >= WIRE_OUT_MAX || line_is_full(&l->line, n))
+		return ST_RESOURCE_EXHAUSTED;
+	must(idset_add(&l->out, call_id));
+	line_add(&l->line, &(struct frame_record){ .kind = RECORD_CALL, .p = envelope, .n = n });
+	l->w->lines.stats.calls_out++;
+	return ST_OK;
+}
+
+void
+lane_cancel(struct lane *l, uint64_t call_id)
+{
+	if (idset_del(&l->out, call_id) && l->line.up)
+		line_add(&l->line, &(struct frame_record){ .kind = RECORD_CANCEL, .id = call_id });
+}
+
+void
+lane_free_all(struct wire *w)
+{
+	struct lane *l, *next;
+
+	HASH_ITER(hh, w->lanes, l, next) {
+		HASH_DEL(w->lanes, l);
+		port_close(&l->port);
+		line_free(&l->line);
+		secure_dial_free(&l->dial);
+		idset_free(&l->out);
+		free(l);
+	}
+}
+
+static void
+lane_dial(struct lane *l)
+{
+	char url[WIRE_URL];
+	int rv;
+
+	if (!wire_url_of(l->w, l->node, PLACE_CALLS, url)) {
+		log_warn("bus_peer_unknown", L_STR("peer", l->node), L_STR("why", "bus_peers does not name it"));
+		return;
+	}
+	rv = port_open(&l->port, l->w->loop, nng_req0_open_raw, !wire_is_tcp(url), &lane_port_ops, l);
+	if (rv == 0)
+		rv = nng_dial(l->port.sock, url, NULL, NNG_FLAG_NONBLOCK);
+	if (rv != 0)
+		log_warn("bus_dial_failed", L_STR("peer", l->node), L_STR("url", url), L_STR("why", nng_strerror(rv)));
+}
+
+static void
+on_message(struct port *p, nng_msg *m)
+{
+	struct lane *l = p->owner;
+	enum frame_kind kind = frame_kind_of(nng_msg_body(m), nng_msg_len(m));
+	bool good = false;
+
+	if ((uint32_t)nng_pipe_id(nng_msg_get_pipe(m)) != l->line.pipe) {
+		l->w->lines.stats.dropped_epoch++;
+		return;
+	}
+	if (kind == FRAME_WELCOME)
+		good = lane_welcomed(l, nng_msg_body(m), nng_msg_len(m));
+	else if (l->line.up && (kind == FRAME_DATA || kind == FRAME_SEALED))
+		good = line_take(&l->line, nng_msg_body(m), nng_msg_len(m));
+	if (!good && l->line.pipe != 0) {
+		l->w->lines.stats.dropped_bad++;
+		log_warn("bus_bad_frame", L_STR("peer", l->node));
+		port_hang_up(l->line.pipe);
+		lane_lost(l, "bad frame");
+	}
+}
+
+static void
+on_pipe(struct port *p, uint32_t pipe, enum port_event e)
+{
+	struct lane *l = p->owner;
+
+	if (e == PORT_REFUSED) {
+		wire_pipe_refused(l->w, "uid");
+	} else if (e == PORT_UP) {
+		lane_greet(l, pipe);
+	} else if (pipe == l->line.pipe) {
+		port_drain(p);			/* answers that came before the end still count */
+		if (pipe == l->line.pipe)
+			lane_lost(l, "closed");
+	}
+}
+
+static void
+lane_greet(struct lane *l, uint32_t pipe)
+{
+	static const uint8_t request[4] = { 0x80, 0, 0, 1 };	/* a request id: top bit set, else any */
+	uint8_t out[FRAME_HELLO_MAX];
+	char err[160];
+	Mf__Hello h;
+
+	line_start(&l->line, pipe);
+	line_set_header(&l->line, request, sizeof(request));
+	wire_hello(l->w, l->line.mine, &h);
+	if (l->w->id != NULL) {
+		secure_dial_free(&l->dial);
+		l->dial = secure_start(l->w->id, l->node, &h, err, sizeof(err));
+		if (l->dial == NULL) {
+			log_warn("bus_hello_failed", L_STR("peer", l->node), L_STR("why", err));
+			return;
+		}
+	}
+	line_raw(&l->line, out, frame_hello(out, FRAME_HELLO, 0, &h));
+}
+
+/* True also for a welcome to an earlier hello, which a queue of nng's may have carried over. */
+static bool
+lane_welcomed(struct lane *l, const uint8_t *body, size_t n)
+{
+	uint64_t to;
+	Mf__Hello *h = frame_read_hello(body, n, &to);
+	bool good = h != NULL;
+
+	if (good && to == l->line.mine && !l->line.up)
+		good = lane_accept(l, h);
+	if (h != NULL)
+		mf__hello__free_unpacked(h, NULL);
+	return good;
+}
+
+/* A peer that is another than we dialled, or speaks another version, stays connected and not up: said once per pipe. */
+static bool
+lane_accept(struct lane *l, const Mf__Hello *h)
+{
+	struct secure_link *s = NULL;
+	char err[160] = "";
+
+	if (h->version != WIRE_VERSION)
+		snprintf(err, sizeof(err), "it speaks version %u, we %u", h->version, WIRE_VERSION);
+	else if (strcmp(h->node, l->node) != 0)
+		snprintf(err, sizeof(err), "it says that it is %s", h->node);
+	else if (l->w->id != NULL && l->dial != NULL)
+		s = secure_finish(l->dial, h, err, sizeof(err));
+	secure_dial_free(&l->dial);
+	if (l->w->id != NULL && s == NULL && err[0] == '\0')
+		snprintf(err, sizeof(err), "there is no hello that it could answer");
+	if (err[0] != '\0') {
+		log_warn("bus_hello_failed", L_STR("peer", l->node), L_STR("why", err));
+		l->w->lines.stats.refused_peers++;
+		return l->w->id == NULL;
+	}
+	l->generation = h->generation;
+	l->draining = false;
+	line_set_up(&l->line, h->epoch, s);
+	log_debug("bus_up", L_STR("peer", l->node), L_INT("peer_generation", h->generation));
+	l->w->events.up(l->w->ctx, l);
+	return true;
+}
+
+static void
+lane_lost(struct lane *l, const char *why)
+{
+	bool was_up = l->line.up;
+
+	line_stop(&l->line);
+	secure_dial_free(&l->dial);
+	idset_clear(&l->out);
+	l->draining = false;
+	if (!was_up)
+		return;
+	log_debug("bus_down", L_STR("peer", l->node), L_STR("why", why));
+	l->w->events.down(l->w->ctx, l);
+}
+
+static void
+on_head(struct line *line, const struct frame_head *h)
+{
+	struct lane *l = container_of(line, struct lane, line);
+
+	if ((h->flags & FRAME_HINT) != 0)
+		l->w->events.hint(l->w->ctx, l, h->hint_epoch, h->hint_value);
+	if ((h->flags & FRAME_DRAINING) != 0 && !l->draining) {
+		l->draining = true;
+		l->w->events.draining(l->w->ctx, l);
+	}
+}
+
+static void
+on_record(struct line *line, const struct frame_record *r)
+{
+	struct lane *l = container_of(line, struct lane, line);
+
+	if (r->kind == RECORD_ANSWER && idset_del(&l->out, r->id))
+		l->w->events.answer(l->w->ctx, l, r->id, r->p, r->n);
+	else if (r->kind == RECORD_BELL_KEY)
+		bell_set_key(l->w, l->node, r->p);
+}
+
+static void
+on_silent(struct line *line)
+{
+	struct lane *l = container_of(line, struct lane, line);
+
+	port_hang_up(line->pipe);
+	lane_lost(l, "silent");
+}
