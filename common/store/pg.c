@@ -1,0 +1,355 @@
+/* pg: the pool, its queues, and the turn in which they are served. Queued work is sent at the end
+ * of the turn that brought it, so that what came together leaves together. Everything runs on the
+ * loop thread. */
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/id.h"
+#include "base/log.h"
+#include "store/pg_int.h"
+
+static void on_turn(struct loop_turn *t);
+static void on_tick(struct timer *t);
+static void on_group(struct timer *t);
+static bool conninfo_is_unix(const char *conninfo);
+static void expire(struct pg_pool *p, struct list *queue, int64_t now);
+static bool busy(const struct pg_pool *p);
+
+/* --- the pool --- */
+
+static char *
+dup_or_die(const char *s)
+{
+	char *d = strdup(s);
+
+	must(d != NULL);
+	return d;
+}
+
+static void
+pool_set_password(struct pg_pool *p, const char *password)
+{
+	if (password == NULL || *password == '\0')
+		return;
+	must(sodium_init() >= 0);
+	p->password = sodium_malloc(strlen(password) + 1);
+	must(p->password != NULL);
+	memcpy(p->password, password, strlen(password) + 1);
+}
+
+static void
+pool_metrics(struct pg_pool *p)
+{
+	p->m_groups =
+	    metric_simple(METRIC_COUNTER, "metafed_pg_groups_total", "Commits of the short lane.");
+	p->m_members =
+	    metric_simple(METRIC_COUNTER, "metafed_pg_group_members_total", "Writes in them.");
+	p->m_wait = metric_simple(
+	    METRIC_HISTOGRAM, "metafed_pg_batch_seconds", "From sending to the Sync's answer.");
+	p->m_lost = metric_simple(
+	    METRIC_COUNTER, "metafed_pg_connections_lost_total", "Connections that broke.");
+}
+
+struct pg_pool *
+pg_pool_new(struct loop *l, const struct pg_opts *o)
+{
+	struct pg_pool *p = calloc(1, sizeof(*p));
+	char setup[512];
+
+	must(p != NULL);
+	p->loop = l;
+	p->work = o->work;
+	p->conninfo = dup_or_die(o->conninfo);
+	p->application = dup_or_die(o->application != NULL ? o->application : "metafed");
+	pool_set_password(p, o->password);
+	p->n_short = o->short_conns != 0 ? o->short_conns : 3;
+	p->n_long = o->long_conns != 0 ? o->long_conns : 4;
+	p->group_most = o->group_most != 0 ? o->group_most : 64;
+	p->queue_most = o->queue_most != 0 ? o->queue_most : 4096;
+	p->statement_timeout_us = o->statement_timeout_us != 0 ? o->statement_timeout_us : 5 * SEC;
+	p->group_delay_us = o->group_delay_us;
+	p->slow_us = o->slow_us;
+	p->unix_socket = conninfo_is_unix(o->conninfo);
+	p->backoff_us = PG_BACKOFF_MIN;
+	snprintf(setup, sizeof(setup),
+	    "SET TimeZone='UTC'; SET DateStyle='ISO, MDY'; SET synchronous_commit=on;"
+	    " SET client_min_messages=warning; SET statement_timeout='%lldms'",
+	    (long long)(p->statement_timeout_us / MS));
+	p->setup = dup_or_die(setup);
+	p->rng = malloc(sizeof(*p->rng));
+	must(p->rng != NULL);
+	rng_seed(p->rng, id_random_u64());
+	list_init(&p->reads);
+	list_init(&p->writes);
+	list_init(&p->longs);
+	list_init(&p->failing);
+	p->conns = calloc(p->n_short + p->n_long, sizeof(*p->conns));
+	must(p->conns != NULL);
+	for (unsigned i = 0; i < p->n_short + p->n_long; i++) {
+		p->conns[i] = (struct pg_conn){ .pool = p, .is_long = i >= p->n_short };
+		list_init(&p->conns[i].batches);
+		p->in_state[p->conns[i].is_long][CONN_CLOSED]++;
+	}
+	pool_metrics(p);
+	p->turn.fn = on_turn;
+	loop_turn_add(l, &p->turn);
+	timer_init(&p->tick, l, on_tick);
+	timer_init(&p->retry, l, conn_retry);
+	timer_init(&p->group, l, on_group);
+	conn_login_next(p);
+	pg_soon(p);
+	return p;
+}
+
+static void
+free_queue(struct list *q)
+{
+	struct link *k;
+
+	while ((k = list_pop(q)) != NULL) {
+		struct pg_op *op = container_of(k, struct pg_op, link);
+
+		if (op->call != NULL)
+			call_detach(op->call, &op->dep);
+		pg_op_free(op);
+	}
+}
+
+static void
+forget(struct pg_op *op)
+{
+	if (op == NULL)
+		return;
+	if (op->call != NULL)
+		call_detach(op->call, &op->dep);
+	op->call = NULL;
+	op->done = NULL;
+}
+
+/* What is under way there has nobody to tell any more. */
+static void
+silence(struct pg_conn *k)
+{
+	LIST_EACH(&k->batches, l) {
+		struct pg_batch *b = container_of(l, struct pg_batch, link);
+
+		for (uint32_t i = 0; i < b->n_ops; i++)
+			forget(b->ops[i]);
+	}
+	forget(k->op);
+}
+
+void
+pg_pool_free(struct pg_pool **pp)
+{
+	struct pg_pool *p = *pp;
+	struct pg_text *t, *t_next;
+
+	if (p == NULL)
+		return;
+	*pp = NULL;
+	p->turn_wanted = true; /* nothing is asked for any more */
+	for (unsigned i = 0; i < p->n_short + p->n_long; i++) {
+		silence(&p->conns[i]);
+		conn_forget_cancel(&p->conns[i]);
+		conn_drop_batches(&p->conns[i]);
+		conn_drop_long(&p->conns[i]);
+		conn_close(&p->conns[i]);
+	}
+	free_queue(&p->reads);
+	free_queue(&p->writes);
+	free_queue(&p->longs);
+	free_queue(&p->failing);
+	timer_stop(&p->tick);
+	timer_stop(&p->retry);
+	timer_stop(&p->group);
+	loop_turn_del(p->loop, &p->turn);
+	HASH_ITER(hh, p->texts, t, t_next)
+	{
+		HASH_DEL(p->texts, t);
+		free(t);
+	}
+	for (struct pg_listener *s = p->listeners, *next; s != NULL; s = next) {
+		next = s->next;
+		free(s);
+	}
+	sodium_free(p->password);
+	buf_free(&p->arrays);
+	free(p->conninfo);
+	free(p->application);
+	free(p->setup);
+	free(p->rng);
+	free(p->conns);
+	free(p);
+}
+
+bool
+pg_pool_up(const struct pg_pool *p)
+{
+	return p->in_state[0][CONN_UP] > 0;
+}
+
+bool
+pg_pool_down(const struct pg_pool *p)
+{
+	return p->down;
+}
+
+void
+pg_pool_on_up(struct pg_pool *p, void (*fn)(void *ctx), void *ctx)
+{
+	struct pg_listener *s = malloc(sizeof(*s));
+
+	must(s != NULL);
+	*s = (struct pg_listener){ fn, ctx, p->listeners };
+	p->listeners = s;
+}
+
+/* --- the turn --- */
+
+void
+pg_soon(struct pg_pool *p)
+{
+	if (p->turn_wanted)
+		return;
+	p->turn_wanted = true;
+	if (!p->serving)
+		loop_turn_soon(p->loop);
+}
+
+/* The oldest write has waited long enough for company. */
+static void
+on_group(struct timer *t)
+{
+	pg_soon(container_of(t, struct pg_pool, group));
+}
+
+static void
+fail_waiting(struct pg_pool *p)
+{
+	struct link *k;
+
+	for (size_t n = p->failing.n; n > 0 && (k = list_pop(&p->failing)) != NULL; n--) {
+		struct pg_op *op = container_of(k, struct pg_op, link);
+
+		op->in = NULL;
+		pg_op_end(op, &(const struct pg_reply){
+				  .status = op->failed,
+				  .error = op->failed == ST_UNAVAILABLE
+		                               ? "PostgreSQL is not available"
+		                               : "too many statements are waiting for PostgreSQL",
+			      });
+	}
+}
+
+static void
+on_turn(struct loop_turn *t)
+{
+	struct pg_pool *p = container_of(t, struct pg_pool, turn);
+
+	if (!p->turn_wanted)
+		return;
+	p->turn_wanted = false;
+	p->serving = true;
+	fail_waiting(p);
+	pg_serve_reads(p);
+	pg_serve_writes(p);
+	pg_serve_longs(p);
+	for (unsigned i = 0; i < p->n_short; i++)
+		if (p->conns[i].state == CONN_UP)
+			conn_flush(&p->conns[i]);
+	p->serving = false;
+	if (p->turn_wanted)
+		loop_turn_soon(p->loop);
+	if (busy(p) && p->tick.at_us == 0)
+		timer_in(&p->tick, PG_TICK_US);
+}
+
+void
+pg_fail_queues(struct pg_pool *p)
+{
+	struct list *const queues[] = { &p->reads, &p->writes, &p->longs };
+	struct link *k;
+
+	for (size_t i = 0; i < 3; i++)
+		while ((k = list_pop(queues[i])) != NULL)
+			pg_op_fail(p, container_of(k, struct pg_op, link), ST_UNAVAILABLE);
+}
+
+/* --- limits --- */
+
+static bool
+busy(const struct pg_pool *p)
+{
+	if (p->reads.n + p->writes.n + p->longs.n > 0 || p->login != NULL ||
+	    p->in_state[1][CONN_UP] > 0)
+		return true;
+	for (unsigned i = 0; i < p->n_short; i++)
+		if (p->conns[i].batches.n > 0)
+			return true;
+	return false;
+}
+
+/* A server that neither answers nor closes (stopped, cut off) is seen by its silence. */
+static bool
+is_hung(const struct pg_conn *k, int64_t now)
+{
+	const struct link *first = list_first(&k->batches);
+
+	if (first == NULL)
+		return false;
+	return now - container_of(first, const struct pg_batch, link)->sent_us >
+	       2 * k->pool->statement_timeout_us + SEC;
+}
+
+static void
+on_tick(struct timer *t)
+{
+	struct pg_pool *p = container_of(t, struct pg_pool, tick);
+	int64_t now = time_now_us();
+
+	expire(p, &p->reads, now);
+	expire(p, &p->writes, now);
+	expire(p, &p->longs, now);
+	for (unsigned i = 0; i < p->n_short + p->n_long; i++) {
+		struct pg_conn *k = &p->conns[i];
+
+		if ((k->state == CONN_CONNECTING || k->state == CONN_SETUP) &&
+		    now - k->since_us > PG_LOGIN_US)
+			conn_lost(k, "log-in takes too long");
+		else if (k->state == CONN_UP && is_hung(k, now))
+			conn_lost(k, "server does not answer");
+		else if (k->is_long && k->state == CONN_UP && k->op == NULL && k->cancel == NULL &&
+			 now - k->since_us > PG_IDLE_US)
+			conn_close(k);
+	}
+	if (busy(p))
+		timer_in(&p->tick, PG_TICK_US);
+}
+
+static void
+expire(struct pg_pool *p, struct list *queue, int64_t now)
+{
+	LIST_EACH(queue, k) {
+		struct pg_op *op = container_of(k, struct pg_op, link);
+
+		if (now - op->queued_us > PG_WAIT_US) {
+			list_del(queue, k);
+			pg_op_fail(p, op, ST_UNAVAILABLE);
+		}
+	}
+}
+
+/* A host name needs a resolver, which blocks: such log-ins begin in the work pool. */
+static bool
+conninfo_is_unix(const char *conninfo)
+{
+	PQconninfoOption *opts = PQconninfoParse(conninfo, NULL);
+	bool is_unix = true;
+
+	for (PQconninfoOption *o = opts; o != NULL && o->keyword != NULL; o++)
+		if (strcmp(o->keyword, "host") == 0 && o->val != NULL && o->val[0] != '/')
+			is_unix = false;
+	PQconninfoFree(opts);
+	return is_unix;
+}

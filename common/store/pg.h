@@ -1,0 +1,115 @@
+/* pg: PostgreSQL on the loop. libpq is seen nowhere else than in common/store.
+ *
+ * A pool has two lanes. The short lane pipelines: many statements of many callers on few
+ * connections, a Sync per statement or group, guarded by statement_timeout, never cancelled. The
+ * long lane gives one connection to one caller and cancels the statement (from the work pool:
+ * libpq's cancel blocks) when its call ends. One log-in in flight, delay with back-off after a
+ * failed one, bounded wait: a statement that no connection took in time fails with UNAVAILABLE at
+ * its deadline or after 2 s, whichever is first; at once when the server is known to be down. No
+ * callback ever comes from inside the function that was given it. */
+#ifndef STORE_PG_H
+#define STORE_PG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "bus/call.h"
+#include "node/loop.h"
+#include "node/work.h"
+
+struct pg_pool;
+
+struct pg_opts {
+	const char *conninfo; /* without password */
+	const char
+	    *password; /* NULL or "": none; copied into locked memory, wiped by pg_pool_free */
+	const char *application; /* application_name; NULL: "metafed" */
+	unsigned short_conns; /* default 3; one of them is left to reads when there are several */
+	unsigned long_conns;  /* default 4, opened when needed, closed after 30 s without work */
+	int64_t statement_timeout_us; /* of the short lane, default 5 s */
+	int64_t group_delay_us; /* a group waits at most so long for company while another is under
+	                           way; default 0 */
+	unsigned group_most;    /* members of a group, default 64 */
+	unsigned queue_most;    /* statements waiting, default 4096; beyond: RESOURCE_EXHAUSTED */
+	int64_t slow_us; /* what took longer is logged (text without parameters); 0: nothing is */
+	struct work_pool *work;
+};
+struct pg_pool *pg_pool_new(struct loop *l, const struct pg_opts *o);
+void pg_pool_free(struct pg_pool **p);      /* callbacks of what is left never come */
+bool pg_pool_up(const struct pg_pool *p);   /* some connection is usable */
+bool pg_pool_down(const struct pg_pool *p); /* none is, and the last log-in failed */
+void pg_pool_on_up(struct pg_pool *p, void (*fn)(void *ctx),
+    void *ctx); /* each time the first connection comes up; several may ask */
+
+/* --- results: text format; valid until the callback has returned --- */
+struct pg_reply;
+bool pg_ok(const struct pg_reply *r);
+enum status
+pg_status(const struct pg_reply *r); /* SQLSTATE mapped: 23505 ALREADY_EXISTS, 40001 ABORTED, 57014
+                                        DEADLINE_EXCEEDED, 08xxx 57Pxx UNAVAILABLE, ... */
+enum status pg_status_of(const char *sqlstate);    /* that table */
+const char *pg_sqlstate(const struct pg_reply *r); /* "" when the failure is not the server's */
+const char *pg_error(const struct pg_reply *r);
+const char *pg_constraint(const struct pg_reply *r); /* "" when none is named */
+/* The connection went while a COMMIT was out: the effect may be there or not. Ask by operation id.
+ */
+bool pg_unknown(const struct pg_reply *r);
+int pg_rows(const struct pg_reply *r);
+int pg_columns(const struct pg_reply *r);
+const char *pg_column(const struct pg_reply *r, int column);
+const char *pg_value(const struct pg_reply *r, int row, int column); /* NUL-ended; "" for null */
+size_t pg_length(const struct pg_reply *r, int row, int column);
+bool pg_null(const struct pg_reply *r, int row, int column);
+uint64_t pg_affected(const struct pg_reply *r);
+/* Of a pg_write with several statements: the reply of each; when it failed, which one did. */
+const struct pg_reply *pg_reply_at(const struct pg_reply *r, size_t statement);
+size_t pg_failed_at(const struct pg_reply *r);
+/* The call fails as the reply did; STORE_DOWN or OUTCOME_UNKNOWN as reason where it is so. */
+void pg_fail_call(struct call *c, const struct pg_reply *r);
+
+typedef void pg_done_fn(const struct pg_reply *r, void *ctx);
+
+/* --- short lane: one statement, autocommit. Prepared on first use per connection, by its text:
+ * keep texts few and fixed. `statement` must live as long as the pool; params (text, NULL = null)
+ * are copied. With c, the callback never comes after c has ended (the statement itself is not
+ * cancelled); c NULL: for the node's own work. --- */
+void pg_query(struct pg_pool *p, struct call *c, const char *statement, int n,
+    const char *const *params, pg_done_fn *done, void *ctx);
+
+/* --- the same for statements without effect: those of one turn share a Sync (libpq 15 sends at
+ * each one); when one of them fails, the rest of them run again. */
+void pg_read(struct pg_pool *p, struct call *c, const char *statement, int n,
+    const char *const *params, pg_done_fn *done, void *ctx);
+
+/* --- short lane: grouped commits. What arrives while a group is under way leaves together as the
+ * next one: all members' statements and ONE commit, in one pipeline; `done` with the last
+ * statement's rows only after the commit was acknowledged. A member whose key is taken by one ahead
+ * of it waits for the next group; members run in key order. Key NULL: touches several rows, runs by
+ * itself. When a member fails, the group is rolled back and its members run one by one;
+ * serialisation failures and deadlocks run again, five times in all. Does not end with a call: an
+ * effect under way is finished; the caller's callback is dropped when c has ended. */
+struct pg_statement {
+	const char *text; /* lives as long as the pool */
+	int n;
+	const char *const *params; /* copied */
+};
+void pg_write(struct pg_pool *p, struct call *c, const char *key, size_t n,
+    const struct pg_statement *statements, pg_done_fn *done, void *ctx);
+
+/* --- the same for many rows of one kind: creates of one model. Members with the same `text` in a
+ * group are merged into ONE statement over arrays: param i of all members becomes $i::text[], for
+ * unnest. The statement must return one row per input row that took effect, in their order, first
+ * column the row's first param as it was given (a UUID in lower case); `done` gets a reply with
+ * just its own row, or none. --- */
+void pg_insert(struct pg_pool *p, struct call *c, const char *key, const char *text, int n,
+    const char *const *params, pg_done_fn *done, void *ctx);
+
+/* --- long lane: one statement, not prepared, copied, in a READ ONLY transaction; cancelled when c
+ * ends --- */
+void pg_query_long(struct pg_pool *p, struct call *c, const char *statement, int n,
+    const char *const *params, pg_done_fn *done, void *ctx);
+/* Several statements without parameters, which say BEGIN READ WRITE themselves (migrations). The
+ * reply is the last one's. */
+void pg_script(struct pg_pool *p, const char *text, pg_done_fn *done, void *ctx);
+
+#endif

@@ -1,0 +1,372 @@
+/* pg_connect: log-in, back-off, loss. A connection changes its state in conn_set alone; one log-in
+ * is in flight at a time. After a failed one the next waits 50 to 250 ms; when then no connection
+ * is left, the pool is down: what waits fails. */
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/id.h"
+#include "base/log.h"
+#include "store/pg_int.h"
+
+struct login { /* PQconnectStart outside the loop: it resolves host names */
+	struct work work;
+	struct pg_conn *conn; /* NULL: nobody wants it any more */
+	PGconn *pg;
+	const char *keys[6], *values[6]; /* copies: the pool may go meanwhile */
+};
+
+static const char long_setup[] =
+    "SET TimeZone='UTC'; SET DateStyle='ISO, MDY'; SET client_min_messages=warning;"
+    " SET statement_timeout=0; SET default_transaction_read_only=on";
+
+static void login_start(struct pg_conn *k);
+static void login_params(const struct pg_pool *p, const char **keys, const char **values);
+static void login_in_pool(struct pg_conn *k);
+static void login_step(struct pg_conn *k);
+static void login_setup(struct pg_conn *k);
+static void login_done(struct pg_conn *k);
+static void login_failed(struct pg_pool *p, const char *why);
+static void on_poll(uv_poll_t *h, int status, int events);
+static void conn_unpoll(struct pg_conn *k);
+
+void
+conn_set(struct pg_conn *k, enum conn_state s)
+{
+	k->pool->in_state[k->is_long][k->state]--;
+	k->state = s;
+	k->pool->in_state[k->is_long][s]++;
+	k->since_us = time_now_us();
+}
+
+/* Short connections are always wanted, long ones when somebody waits for one. */
+void
+conn_login_next(struct pg_pool *p)
+{
+	size_t free_longs = 0;
+
+	if (p->login != NULL || p->retry.at_us != 0)
+		return;
+	for (unsigned i = 0; i < p->n_short; i++)
+		if (p->conns[i].state == CONN_CLOSED) {
+			login_start(&p->conns[i]);
+			return;
+		}
+	for (unsigned i = p->n_short; i < p->n_short + p->n_long; i++)
+		free_longs += p->conns[i].state == CONN_UP && p->conns[i].op == NULL;
+	for (unsigned i = p->n_short; i < p->n_short + p->n_long && p->longs.n > free_longs; i++)
+		if (p->conns[i].state == CONN_CLOSED) {
+			login_start(&p->conns[i]);
+			return;
+		}
+}
+
+void
+conn_retry(struct timer *t)
+{
+	conn_login_next(container_of(t, struct pg_pool, retry));
+}
+
+static void
+login_start(struct pg_conn *k)
+{
+	const char *keys[6], *values[6];
+
+	k->pool->login = k;
+	pg_soon(k->pool); /* the tick watches over it */
+	if (!k->pool->unix_socket && k->pool->work != NULL) {
+		login_in_pool(k);
+		return;
+	}
+	login_params(k->pool, keys, values);
+	k->pg = PQconnectStartParams(keys, values, 1);
+	conn_set(k, CONN_CONNECTING);
+	login_step(k);
+}
+
+static void
+login_params(const struct pg_pool *p, const char **keys, const char **values)
+{
+	size_t n = 0;
+
+	keys[n] = "tcp_user_timeout", values[n++] = "10000";
+	keys[n] = "client_encoding", values[n++] = "UTF8";
+	keys[n] = "dbname",
+	values[n++] = p->conninfo; /* a whole conninfo: overrides what stands before it */
+	keys[n] = "application_name", values[n++] = p->application;
+	if (p->password != NULL)
+		keys[n] = "password", values[n++] = p->password;
+	keys[n] = values[n] = NULL;
+}
+
+static void
+login_run(struct work *w)
+{
+	struct login *x = container_of(w, struct login, work);
+
+	x->pg = PQconnectStartParams(x->keys, x->values, 1);
+}
+
+static void
+login_free(struct login *x)
+{
+	for (size_t i = 0; x->keys[i] != NULL; i++) {
+		char *copy = (char *)(uintptr_t)x->values[i];
+
+		sodium_memzero(copy, strlen(copy)); /* one of them may be the password */
+		free(copy);
+	}
+	free(x);
+}
+
+static void
+login_ran(struct work *w, bool dropped)
+{
+	struct login *x = container_of(w, struct login, work);
+	struct pg_conn *k = x->conn;
+
+	if (k == NULL) {
+		PQfinish(x->pg);
+	} else {
+		k->starting = NULL;
+		k->pg = x->pg;
+		if (dropped) {
+			conn_lost(k, "the work pool ended");
+		} else {
+			conn_set(k, CONN_CONNECTING);
+			login_step(k);
+		}
+	}
+	login_free(x);
+}
+
+static void
+login_in_pool(struct pg_conn *k)
+{
+	struct login *x = calloc(1, sizeof(*x));
+
+	must(x != NULL);
+	x->conn = k;
+	login_params(k->pool, x->keys, x->values);
+	for (size_t i = 0; x->keys[i] != NULL; i++) {
+		x->values[i] = strdup(x->values[i]);
+		must(x->values[i] != NULL);
+	}
+	x->work.run = login_run;
+	x->work.done = login_ran;
+	conn_set(k, CONN_STARTING);
+	k->starting = x;
+	if (work_start(k->pool->work, &x->work))
+		return;
+	k->starting = NULL;
+	login_free(x);
+	conn_lost(k, "the work pool is full");
+}
+
+/* libpq may have closed one socket and opened another: the watch is made anew around each step. */
+static void
+login_step(struct pg_conn *k)
+{
+	PostgresPollingStatusType st = PGRES_POLLING_WRITING;
+
+	if (k->pg == NULL || PQstatus(k->pg) == CONNECTION_BAD) {
+		conn_lost(k, k->pg != NULL ? PQerrorMessage(k->pg) : "out of memory");
+		return;
+	}
+	if (k->poll != NULL) {
+		conn_unpoll(k);
+		st = PQconnectPoll(k->pg);
+	}
+	if (st == PGRES_POLLING_OK)
+		login_setup(k);
+	else if (st == PGRES_POLLING_FAILED || PQsocket(k->pg) < 0)
+		conn_lost(k, PQerrorMessage(k->pg));
+	else
+		conn_poll(k, st == PGRES_POLLING_READING ? UV_READABLE : UV_WRITABLE);
+}
+
+static void
+login_setup(struct pg_conn *k)
+{
+	conn_set(k, CONN_SETUP);
+	if (PQsetnonblocking(k->pg, 1) != 0 ||
+	    PQsendQuery(k->pg, k->is_long ? long_setup : k->pool->setup) != 1) {
+		conn_lost(k, PQerrorMessage(k->pg));
+		return;
+	}
+	conn_flush(k);
+}
+
+/* The answers to the settings: several results, then none. */
+static void
+read_setup(struct pg_conn *k)
+{
+	PGresult *r;
+
+	while (PQisBusy(k->pg) == 0) {
+		if ((r = PQgetResult(k->pg)) == NULL) {
+			login_done(k);
+			return;
+		}
+		if (PQresultStatus(r) != PGRES_COMMAND_OK) {
+			PQclear(r);
+			conn_lost(k, PQerrorMessage(k->pg));
+			return;
+		}
+		PQclear(r);
+	}
+}
+
+static void
+login_done(struct pg_conn *k)
+{
+	struct pg_pool *p = k->pool;
+	bool first = !pg_pool_up(p) && !k->is_long;
+
+	if (!k->is_long && PQenterPipelineMode(k->pg) != 1) {
+		conn_lost(k, PQerrorMessage(k->pg));
+		return;
+	}
+	k->ended_one = true;
+	conn_set(k, CONN_UP);
+	p->login = NULL;
+	p->backoff_us = PG_BACKOFF_MIN;
+	if (first) {
+		if (p->down)
+			log_info("store_up", L_STR("store", "postgres"));
+		p->down = false;
+		for (struct pg_listener *s = p->listeners; s != NULL; s = s->next)
+			s->fn(s->ctx);
+	}
+	conn_login_next(p);
+	pg_soon(p);
+}
+
+static void
+login_failed(struct pg_pool *p, const char *why)
+{
+	p->login = NULL;
+	if (!pg_pool_up(p)) {
+		if (!p->down)
+			log_warn("store_down", L_STR("store", "postgres"), L_STR("why", why));
+		p->down = true;
+		pg_fail_queues(p);
+	} else {
+		log_warn("store_login_failed", L_STR("store", "postgres"), L_STR("why", why));
+	}
+}
+
+/* --- loss --- */
+
+void
+conn_lost(struct pg_conn *k, const char *why)
+{
+	struct pg_pool *p = k->pool;
+	bool was_login = p->login == k;
+	char text[256];
+
+	snprintf(text, sizeof(text), "%.*s", (int)strcspn(why, "\n"),
+	    why); /* lives in what is closed now */
+	if (!was_login) {
+		metric_inc(p->m_lost);
+		log_warn("store_connection_lost", L_STR("store", "postgres"), L_STR("why", text),
+		    L_INT("batches", k->batches.n));
+	}
+	conn_close(k);
+	if (was_login)
+		login_failed(p, text);
+	conn_drop_batches(k);
+	conn_drop_long(k);
+	if (was_login) {
+		timer_in(&p->retry,
+		    p->backoff_us / 2 + rng_below(p->rng, (uint32_t)(p->backoff_us / 2)));
+		p->backoff_us =
+		    p->backoff_us * 2 > PG_BACKOFF_MAX ? PG_BACKOFF_MAX : p->backoff_us * 2;
+	} else if (p->retry.at_us == 0) {
+		timer_in(&p->retry, MS); /* not from inside: who lost it is still working on it */
+	}
+	pg_soon(p);
+}
+
+void
+conn_close(struct pg_conn *k)
+{
+	conn_unpoll(k);
+	if (k->starting != NULL)
+		k->starting->conn = NULL;
+	k->starting = NULL;
+	PQfinish(k->pg);
+	k->pg = NULL;
+	if (k->state != CONN_CLOSED)
+		conn_set(k, CONN_CLOSED);
+	free(k->prepared);
+	k->prepared = NULL;
+	k->n_prepared = 0;
+}
+
+/* --- the watch on its socket --- */
+
+static void
+on_closed(uv_handle_t *h)
+{
+	free(h);
+}
+
+static void
+conn_unpoll(struct pg_conn *k)
+{
+	if (k->poll == NULL)
+		return;
+	uv_poll_stop(k->poll);
+	uv_close((uv_handle_t *)k->poll, on_closed);
+	k->poll = NULL;
+	k->poll_events = 0;
+}
+
+void
+conn_poll(struct pg_conn *k, int events)
+{
+	if (k->poll == NULL) {
+		k->poll = calloc(1, sizeof(*k->poll));
+		must(k->poll != NULL);
+		must(uv_poll_init(loop_uv(k->pool->loop), k->poll, PQsocket(k->pg)) == 0);
+		k->poll->data = k;
+	}
+	if (events == k->poll_events)
+		return;
+	k->poll_events = events;
+	must(uv_poll_start(k->poll, events, on_poll) == 0);
+}
+
+void
+conn_flush(struct pg_conn *k)
+{
+	int left = PQflush(k->pg);
+
+	if (left < 0)
+		conn_lost(k, PQerrorMessage(k->pg));
+	else
+		conn_poll(k, left > 0 ? UV_READABLE | UV_WRITABLE : UV_READABLE);
+}
+
+static void
+on_poll(uv_poll_t *h, int status, int events)
+{
+	struct pg_conn *k = h->data;
+
+	if (k->state == CONN_CONNECTING) {
+		login_step(k);
+		return;
+	}
+	if (status < 0 || ((events & UV_READABLE) != 0 && PQconsumeInput(k->pg) != 1)) {
+		conn_lost(k, status < 0 ? uv_strerror(status) : PQerrorMessage(k->pg));
+		return;
+	}
+	if (k->state == CONN_SETUP)
+		read_setup(k);
+	else if (k->is_long)
+		conn_read_long(k);
+	else
+		conn_read_short(k);
+	if (k->pg != NULL && (events & UV_WRITABLE) != 0)
+		conn_flush(k);
+}

@@ -1,0 +1,201 @@
+/* pg_int: what the files of pg share; nobody else includes it.
+ *
+ *   pg.c          the pool, its queues, and the turn in which they are served
+ *   pg_op.c       an operation from its caller to its end
+ *   pg_connect.c  log-in, back-off, loss of a connection
+ *   pg_batch.c    queued operations become a batch: what lies between two Syncs on one connection
+ *   pg_result.c   results find their batch, operations their callbacks
+ *   pg_long.c     the long lane
+ *   pg_reply.c    a result as its caller sees it; SQLSTATE
+ *
+ * An operation is in exactly one place: in a queue (op->in), or in a batch (op->in NULL). */
+#ifndef STORE_PG_INT_H
+#define STORE_PG_INT_H
+
+#include <libpq-fe.h>
+#include <uv.h>
+#include "base/list.h"
+#include "base/metrics.h"
+#include "base/str.h"
+#include "base/time.h"
+#include "store/pg.h"
+#include <uthash.h>
+
+#define PG_WAIT_US     (2 * SEC)  /* in a queue, at most */
+#define PG_LOGIN_US    (5 * SEC)  /* one log-in, at most */
+#define PG_IDLE_US     (30 * SEC) /* a long connection without work is closed */
+#define PG_TICK_US     (250 * MS) /* how exactly the limits above are kept */
+#define PG_BACKOFF_MIN (50 * MS)
+#define PG_BACKOFF_MAX (250 * MS) /* a server that recovers is asked often: each wait is outage */
+#define PG_READS_MOST  64 /* reads that share a Sync */
+#define PG_TRIES       5
+#define PG_PARAMS_MOST 48 /* of one statement */
+
+struct login;
+struct pg_conn;
+struct pg_cancel;
+
+enum pg_kind { PG_READ, PG_SINGLE, PG_WRITE, PG_INSERT, PG_LONG, PG_SCRIPT };
+
+struct pg_text { /* a statement of the short lane, by address */
+	const char *text;
+	unsigned index; /* into pg_conn.prepared; its name is "s<index>" */
+	UT_hash_handle hh;
+};
+
+struct pg_param {
+	const char *text; /* NULL: null */
+	int length;
+};
+
+struct pg_stmt {
+	struct pg_text *text; /* PG_LONG: NULL */
+	int n;
+	struct pg_param *params;
+	PGresult *result; /* of a write: kept until the commit */
+};
+
+struct pg_op {
+	struct link link;
+	struct list *in;
+	struct call_dep dep;
+	struct call *call; /* NULL: none, or it has ended */
+	pg_done_fn *done;  /* NULL: nobody waits any more */
+	void *ctx;
+	enum pg_kind kind;
+	bool alone;  /* not in a group with others */
+	bool yields; /* lost a deadlock: starts when no other write is under way */
+	uint8_t tries;
+	int64_t queued_us;
+	enum status failed; /* in pool->failing: why */
+	const char *key;    /* NULL: several */
+	UT_hash_handle hh;  /* in pool->keys while in a batch */
+	const char *long_text;
+	struct pg_conn *conn; /* PG_LONG under way */
+	size_t n;
+	struct pg_stmt stmts[]; /* params, key and texts follow in the same block */
+};
+
+struct pg_step {                 /* one result to come */
+	struct pg_text *prepare; /* of a PREPARE; else NULL */
+	uint32_t op, n_ops;      /* range of batch->ops: several for a merged insert */
+	uint32_t stmt;
+};
+
+struct pg_batch {
+	struct link link; /* conn->batches, oldest first */
+	bool effect;      /* operations end at the Sync, not at their result */
+	bool at_commit;   /* error: came when all statements were done */
+	int64_t sent_us;
+	uint32_t n_ops, n_steps, cap_steps, at; /* at: the step whose result comes next */
+	struct pg_step *steps;
+	PGresult *error;  /* first one */
+	PGresult *merged; /* rows of the merged insert that is being told */
+	uint32_t failed_op, failed_stmt;
+	struct pg_op *ops[];
+};
+
+enum conn_state { CONN_CLOSED, CONN_STARTING, CONN_CONNECTING, CONN_SETUP, CONN_UP, CONN_STATES };
+enum { PREP_NONE, PREP_SENT, PREP_DONE };
+
+struct pg_conn {
+	struct pg_pool *pool;
+	bool is_long;
+	enum conn_state state;  /* changed by conn_set alone */
+	int64_t since_us;       /* of the state; long: of the last use */
+	struct login *starting; /* in the work pool */
+	PGconn *pg;
+	uv_poll_t *poll;
+	int poll_fd, poll_events;
+	/* short */
+	struct list batches;
+	unsigned writes;   /* batches with effect among them */
+	bool ended_one;    /* the terminating NULL of a result is to come */
+	uint8_t *prepared; /* PREP_*, by pg_text.index */
+	unsigned n_prepared;
+	/* long */
+	struct pg_op *op;
+	PGresult *result;
+	struct pg_cancel *cancel; /* under way */
+};
+
+struct pg_listener {
+	void (*fn)(void *ctx);
+	void *ctx;
+	struct pg_listener *next;
+};
+
+struct pg_pool {
+	struct loop *loop;
+	struct work_pool *work;
+	struct loop_turn turn;
+	struct timer tick, retry, group;
+	char *conninfo, *application, *setup;
+	char *password; /* sodium_malloc, or NULL */
+	unsigned n_short, n_long, group_most, queue_most;
+	int64_t statement_timeout_us, group_delay_us, slow_us;
+	bool unix_socket, down, serving, turn_wanted;
+	int64_t backoff_us;
+	struct pg_conn *login;             /* the one log-in in flight */
+	struct pg_conn *conns;             /* n_short, then n_long */
+	unsigned in_state[2][CONN_STATES]; /* [is_long] */
+	struct list reads, writes, longs, failing;
+	struct pg_op *keys; /* in flight */
+	struct pg_text *texts;
+	struct pg_listener *listeners;
+	struct buf arrays; /* scratch of merged inserts */
+	struct metric *m_groups, *m_members, *m_wait, *m_lost;
+	struct rng *rng;
+};
+
+struct pg_reply {
+	const PGresult *result; /* NULL: the failure is ours */
+	int row, n_rows;
+	bool ok, unknown;
+	enum status status;
+	const char *error;
+	const struct pg_op *op; /* for pg_reply_at */
+	size_t failed_at;
+};
+
+/* pg.c */
+void pg_soon(struct pg_pool *p); /* serve the queues at the end of this turn */
+void pg_fail_queues(struct pg_pool *p);
+
+/* pg_op.c */
+void pg_op_end(struct pg_op *op, const struct pg_reply *r); /* callback, then memory */
+void pg_op_free(struct pg_op *op);
+void pg_op_queue(struct pg_pool *p, struct pg_op *op, bool first);
+void pg_op_fail(struct pg_pool *p, struct pg_op *op, enum status s); /* at the end of the turn */
+void pg_op_down(struct pg_op *op, bool unknown);                     /* now: STORE_DOWN */
+
+/* pg_connect.c */
+void conn_set(struct pg_conn *k, enum conn_state s);
+void conn_login_next(struct pg_pool *p); /* if none is in flight and one is wanted */
+void conn_lost(struct pg_conn *k, const char *why);
+void conn_close(struct pg_conn *k); /* quietly; nothing of it may be under way */
+void conn_poll(struct pg_conn *k, int events);
+void conn_flush(struct pg_conn *k);
+void conn_retry(struct timer *t);
+
+/* pg_batch.c */
+void pg_serve_reads(struct pg_pool *p);
+void pg_serve_writes(struct pg_pool *p);
+void pg_batch_free(struct pg_batch **b);
+/* Policy: does the next group start now, with `waiting` operations of which the oldest has waited
+ * so long? */
+bool pg_group_starts(unsigned under_way, unsigned most_under_way, size_t waiting,
+    unsigned group_most, int64_t waited_us, int64_t delay_us);
+
+/* pg_result.c */
+void conn_read_short(struct pg_conn *k);
+void conn_drop_batches(struct pg_conn *k); /* the connection is gone */
+
+/* pg_long.c */
+void pg_serve_longs(struct pg_pool *p);
+void conn_read_long(struct pg_conn *k);
+void conn_drop_long(struct pg_conn *k);
+void conn_cancel_long(struct pg_conn *k);
+void conn_forget_cancel(struct pg_conn *k);
+
+#endif

@@ -1,0 +1,196 @@
+/* pg_long: one connection for one caller; when its call ends, the statement is cancelled from the
+ * work pool (libpq's cancel blocks) and the connection is free again when both the cancel and the
+ * statement's answer are done. */
+#include <stdlib.h>
+#include <string.h>
+#include "base/log.h"
+#include "store/pg_int.h"
+
+struct pg_cancel {
+	struct work work;
+	struct pg_conn *conn; /* NULL: the connection or the pool is gone */
+	PGcancel *cancel;
+};
+
+static bool long_send(struct pg_conn *k, struct pg_op *op);
+static bool is_copy(const PGresult *r);
+static void refuse_copy(struct pg_conn *k);
+static void cancel_run(struct work *w);
+static void cancel_done(struct work *w, bool dropped);
+
+void
+pg_serve_longs(struct pg_pool *p)
+{
+	for (unsigned i = p->n_short; i < p->n_short + p->n_long && p->longs.n > 0; i++) {
+		struct pg_conn *k = &p->conns[i];
+		struct link *first;
+		struct pg_op *op;
+
+		if (k->state != CONN_UP || k->op != NULL || k->cancel != NULL)
+			continue;
+		first = list_pop(&p->longs);
+		must(first != NULL);
+		op = container_of(first, struct pg_op, link);
+		op->in = NULL;
+		op->conn = k;
+		k->op = op;
+		if (!long_send(k, op))
+			conn_lost(k, PQerrorMessage(k->pg));
+		else
+			conn_flush(k);
+	}
+	if (p->longs.n > 0)
+		conn_login_next(p);
+}
+
+static bool
+long_send(struct pg_conn *k, struct pg_op *op)
+{
+	const struct pg_stmt *s = &op->stmts[0];
+	const char *values[PG_PARAMS_MOST];
+
+	if (op->kind == PG_SCRIPT)
+		return PQsendQuery(k->pg, op->long_text) == 1;
+	for (int i = 0; i < s->n; i++)
+		values[i] = s->params[i].text;
+	return PQsendQueryParams(k->pg, op->long_text, s->n, NULL, values, NULL, NULL, 0) == 1;
+}
+
+/* The last result counts, or the first error. */
+void
+conn_read_long(struct pg_conn *k)
+{
+	struct pg_op *op = k->op;
+	PGresult *r;
+	bool ok;
+
+	if (op == NULL) {
+		if (PQstatus(k->pg) == CONNECTION_BAD)
+			conn_lost(k, PQerrorMessage(k->pg));
+		return;
+	}
+	for (;;) {
+		if (PQisBusy(k->pg) != 0)
+			return;
+		if ((r = PQgetResult(k->pg)) == NULL)
+			break;
+		if (is_copy(r)) {
+			PQclear(r);
+			refuse_copy(k);
+			return;
+		}
+		if (k->result != NULL && PQresultStatus(k->result) == PGRES_FATAL_ERROR) {
+			PQclear(r);
+			continue;
+		}
+		PQclear(k->result);
+		k->result = r;
+	}
+	if (PQstatus(k->pg) == CONNECTION_BAD || k->result == NULL) {
+		conn_lost(k, PQerrorMessage(k->pg));
+		return;
+	}
+	r = k->result;
+	k->result = NULL;
+	k->op = NULL;
+	k->since_us = time_now_us();
+	ok = PQresultStatus(r) == PGRES_TUPLES_OK || PQresultStatus(r) == PGRES_COMMAND_OK;
+	if (PQtransactionStatus(k->pg) != PQTRANS_IDLE)
+		conn_close(k); /* a script that failed half-way left its transaction open */
+	pg_op_end(op, &(const struct pg_reply){
+			  .result = r,
+			  .n_rows = PQntuples(r),
+			  .ok = ok,
+			  .status = ST_INTERNAL,
+			  .error = "",
+		      });
+	PQclear(r);
+	pg_soon(k->pool);
+}
+
+/* libpq would answer the same for ever until somebody copies. */
+static bool
+is_copy(const PGresult *r)
+{
+	ExecStatusType s = PQresultStatus(r);
+
+	return s == PGRES_COPY_IN || s == PGRES_COPY_OUT || s == PGRES_COPY_BOTH;
+}
+
+static void
+refuse_copy(struct pg_conn *k)
+{
+	struct pg_op *op = k->op;
+
+	PQclear(k->result);
+	k->result = NULL;
+	k->op = NULL;
+	conn_close(k);
+	pg_op_end(op, &(const struct pg_reply){
+			  .status = ST_UNIMPLEMENTED, .error = "COPY is not possible here" });
+	pg_soon(k->pool);
+}
+
+void
+conn_drop_long(struct pg_conn *k)
+{
+	struct pg_op *op = k->op;
+
+	PQclear(k->result);
+	k->result = NULL;
+	k->op = NULL;
+	if (op != NULL)
+		pg_op_down(op, true);
+}
+
+/* --- cancelling --- */
+
+void
+conn_cancel_long(struct pg_conn *k)
+{
+	struct pg_cancel *x;
+
+	if (k->cancel != NULL || k->pool->work == NULL)
+		return;
+	x = calloc(1, sizeof(*x));
+	must(x != NULL);
+	x->conn = k;
+	x->cancel = PQgetCancel(k->pg);
+	x->work.run = cancel_run;
+	x->work.done = cancel_done;
+	k->cancel = x;
+	if (x->cancel == NULL || !work_start(k->pool->work, &x->work))
+		cancel_done(&x->work, true); /* the statement runs to its end, nobody listens */
+}
+
+void
+conn_forget_cancel(struct pg_conn *k)
+{
+	if (k->cancel != NULL)
+		k->cancel->conn = NULL;
+	k->cancel = NULL;
+}
+
+static void
+cancel_run(struct work *w)
+{
+	struct pg_cancel *x = container_of(w, struct pg_cancel, work);
+	char err[256];
+
+	if (PQcancel(x->cancel, err, sizeof(err)) != 1)
+		log_warn("cancel_failed", L_STR("why", err));
+}
+
+static void
+cancel_done(struct work *w, bool dropped)
+{
+	struct pg_cancel *x = container_of(w, struct pg_cancel, work);
+
+	(void)dropped;
+	if (x->conn != NULL) {
+		x->conn->cancel = NULL;
+		pg_soon(x->conn->pool);
+	}
+	PQfreeCancel(x->cancel);
+	free(x);
+}

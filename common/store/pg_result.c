@@ -1,0 +1,276 @@
+/* pg_result: results come in the order in which statements were sent, so each belongs to the next
+ * step of the oldest batch. A read ends at its result, an effect at the Sync: only that says that
+ * it is committed. */
+#include <stdlib.h>
+#include <string.h>
+#include "base/log.h"
+#include "store/pg_int.h"
+
+static void take_result(struct pg_conn *k, PGresult *r);
+static void take_step(struct pg_conn *k, struct pg_batch *b, const struct pg_step *s, PGresult *r);
+static void batch_end(struct pg_conn *k, struct pg_batch *b);
+static void drop_key(struct pg_pool *p, struct pg_op *op);
+static void effect_end(struct pg_batch *b);
+static void effect_failed(struct pg_pool *p, struct pg_batch *b);
+static void op_merged_end(struct pg_op *op, const PGresult *all, int *row);
+static void op_again(struct pg_pool *p, struct pg_op *op, bool yields);
+static bool may_run_again(const char *sqlstate);
+static bool maybe_committed(const struct pg_batch *b);
+static void log_slow(struct pg_pool *p, const struct pg_batch *b);
+
+void
+conn_read_short(struct pg_conn *k)
+{
+	PGresult *r;
+
+	while (k->state == CONN_UP && k->batches.n > 0 && PQisBusy(k->pg) == 0) {
+		if ((r = PQgetResult(k->pg)) != NULL)
+			take_result(k, r);
+		else if (k->ended_one)
+			break; /* the second NULL in a row: nothing is there */
+		else
+			k->ended_one = true;
+	}
+	if (k->state == CONN_UP && PQstatus(k->pg) == CONNECTION_BAD)
+		conn_lost(k, PQerrorMessage(k->pg));
+	pg_soon(k->pool);
+}
+
+static void
+take_result(struct pg_conn *k, PGresult *r)
+{
+	struct link *first = list_first(&k->batches);
+	struct pg_batch *b;
+
+	must(first != NULL);
+	b = container_of(first, struct pg_batch, link);
+	k->ended_one = false;
+	if (PQresultStatus(r) == PGRES_PIPELINE_SYNC) {
+		k->ended_one = true; /* no NULL follows a Sync */
+		PQclear(r);
+		batch_end(k, b);
+	} else if (b->at < b->n_steps) {
+		take_step(k, b, &b->steps[b->at++], r);
+	} else if (b->error == NULL) {
+		b->error = r; /* the commit itself failed */
+		b->at_commit = true;
+	} else {
+		PQclear(r);
+	}
+}
+
+static bool
+is_good(const PGresult *r)
+{
+	return PQresultStatus(r) == PGRES_TUPLES_OK || PQresultStatus(r) == PGRES_COMMAND_OK;
+}
+
+static void
+take_step(struct pg_conn *k, struct pg_batch *b, const struct pg_step *s, PGresult *r)
+{
+	struct pg_op *op = b->ops[s->op];
+
+	if (s->prepare != NULL)
+		k->prepared[s->prepare->index] = is_good(r) ? PREP_DONE : PREP_NONE;
+	if (!is_good(r)) {
+		if (PQresultStatus(r) != PGRES_PIPELINE_ABORTED && b->error == NULL) {
+			b->error = r;
+			b->failed_op = s->op;
+			b->failed_stmt = s->stmt;
+		} else {
+			PQclear(r);
+		}
+	} else if (s->prepare != NULL) {
+		PQclear(r);
+	} else if (b->effect) {
+		op->stmts[s->stmt].result = r;
+	} else {
+		b->ops[s->op] = NULL;
+		pg_op_end(op, &(const struct pg_reply){
+				  .result = r, .n_rows = PQntuples(r), .ok = true, .error = "" });
+		PQclear(r);
+	}
+}
+
+/* The Sync's answer. */
+static void
+batch_end(struct pg_conn *k, struct pg_batch *b)
+{
+	struct pg_pool *p = k->pool;
+
+	list_del(&k->batches, &b->link);
+	k->writes -= b->effect;
+	metric_time(p->m_wait, time_now_us() - b->sent_us);
+	log_slow(p, b);
+	for (uint32_t i = 0; i < b->n_ops; i++)
+		drop_key(p, b->ops[i]);
+	if (b->error != NULL)
+		effect_failed(p, b);
+	else if (b->effect)
+		effect_end(b);
+	pg_batch_free(&b);
+}
+
+/* Others may have the key now. */
+static void
+drop_key(struct pg_pool *p, struct pg_op *op)
+{
+	if (op == NULL || op->key == NULL)
+		return;
+	must(p->keys != NULL);
+	HASH_DEL(p->keys, op);
+}
+
+static void
+effect_end(struct pg_batch *b)
+{
+	int row = 0;
+
+	for (uint32_t i = 0; i < b->n_ops; i++) {
+		struct pg_op *op = b->ops[i];
+		PGresult *last;
+
+		must(op != NULL);
+		last = op->stmts[op->n - 1].result;
+		b->ops[i] = NULL;
+		if (op->kind != PG_INSERT) {
+			pg_op_end(op, &(const struct pg_reply){
+					  .result = last,
+					  .n_rows = PQntuples(last),
+					  .ok = true,
+					  .error = "",
+					  .op = op,
+				      });
+			continue;
+		}
+		if (last != NULL) { /* the first of a run holds the rows of all of it */
+			PQclear(b->merged);
+			b->merged = last;
+			op->stmts[0].result = NULL;
+			row = 0;
+		}
+		op_merged_end(op, b->merged, &row);
+	}
+}
+
+/* Rows come in the members' order; a member whose row is not there took no effect. */
+static void
+op_merged_end(struct pg_op *op, const PGresult *all, int *row)
+{
+	bool mine = *row < PQntuples(all) &&
+	            strcmp(PQgetvalue(all, *row, 0), op->stmts[0].params[0].text) == 0;
+
+	pg_op_end(op, &(const struct pg_reply){
+			  .result = all,
+			  .row = *row,
+			  .n_rows = mine,
+			  .ok = true,
+			  .error = "",
+		      });
+	*row += mine;
+}
+
+/* Everything since the last Sync was rolled back. Whose statement failed is told, unless it may run
+ * again; the others run again: members of a group by themselves, reads as they were. */
+static void
+effect_failed(struct pg_pool *p, struct pg_batch *b)
+{
+	const char *sqlstate = PQresultErrorField(b->error, PG_DIAG_SQLSTATE);
+	bool lone = b->n_ops == 1, again = sqlstate != NULL && may_run_again(sqlstate);
+
+	for (uint32_t i = b->n_ops; i-- > 0;) { /* backwards: each goes to the head of its queue */
+		struct pg_op *op = b->ops[i];
+
+		if (op == NULL)
+			continue;
+		b->ops[i] = NULL;
+		for (size_t s = 0; s < op->n; s++) {
+			PQclear(op->stmts[s].result);
+			op->stmts[s].result = NULL;
+		}
+		if (b->effect ? (!lone || (again && op->tries < PG_TRIES))
+			      : (i != b->failed_op || (again && op->tries < PG_TRIES)))
+			op_again(p, op, again);
+		else
+			pg_op_end(op, &(const struct pg_reply){
+					  .result = b->error,
+					  .status = ST_UNAVAILABLE,
+					  .error = "",
+					  .failed_at = b->failed_stmt,
+				      });
+	}
+}
+
+static void
+op_again(struct pg_pool *p, struct pg_op *op, bool yields)
+{
+	op->tries++;
+	op->yields = yields;
+	op->alone = op->kind == PG_WRITE || op->kind == PG_INSERT;
+	if (op->done == NULL)
+		pg_op_free(op); /* rolled back, and nobody waits for it */
+	else if (p->down)
+		pg_op_fail(p, op, ST_UNAVAILABLE);
+	else
+		pg_op_queue(p, op, true);
+}
+
+/* Serialisation failure, deadlock, and a prepared statement that a failed batch before it did not
+ * make. */
+static bool
+may_run_again(const char *sqlstate)
+{
+	return strcmp(sqlstate, "40001") == 0 || strcmp(sqlstate, "40P01") == 0 ||
+	       strcmp(sqlstate, "26000") == 0;
+}
+
+/* Only an error of the server's, before the commit, says that there was none: libpq makes errors of
+ * its own when it loses the connection. */
+static bool
+maybe_committed(const struct pg_batch *b)
+{
+	return b->effect && (b->error == NULL || b->at_commit ||
+				PQresultErrorField(b->error, PG_DIAG_SQLSTATE) == NULL);
+}
+
+/* Effects under way: the server may have committed them or not. */
+void
+conn_drop_batches(struct pg_conn *k)
+{
+	struct pg_pool *p = k->pool;
+	struct list lost;
+	struct link *l;
+
+	list_init(&lost);
+	while ((l = list_pop(&k->batches)) != NULL)
+		list_add(&lost, l);
+	k->writes = 0;
+	while ((l = list_pop(&lost)) != NULL) {
+		struct pg_batch *b = container_of(l, struct pg_batch, link);
+
+		for (uint32_t i = 0; i < b->n_ops; i++)
+			drop_key(p, b->ops[i]);
+		for (uint32_t i = 0; i < b->n_ops; i++)
+			if (b->ops[i] != NULL)
+				pg_op_down(b->ops[i], maybe_committed(b));
+		pg_batch_free(&b);
+	}
+}
+
+static void
+log_slow(struct pg_pool *p, const struct pg_batch *b)
+{
+	int64_t us = time_now_us() - b->sent_us;
+	char text[161];
+
+	if (p->slow_us == 0 || us < p->slow_us)
+		return;
+	for (uint32_t i = 0; i < b->n_steps; i++)
+		if (b->steps[i].prepare == NULL && b->ops[b->steps[i].op] != NULL) {
+			snprintf(text, sizeof(text), "%s",
+			    b->ops[b->steps[i].op]->stmts[b->steps[i].stmt].text->text);
+			log_warn("slow_statement", L_STR("statement", text), L_INT("ms", us / MS),
+			    L_INT("members", b->n_ops));
+			return;
+		}
+}
