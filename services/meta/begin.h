@@ -1,0 +1,17 @@
+/* begin: everything between "the settings are good" and "a supervisor can be started": directories,
+ * the lock, the public socket, the fleet's user, the log, the pipes. In this order, each with a
+ * reason (begin.c). */
+#ifndef META_BEGIN_H
+#define META_BEGIN_H
+
+#include <stdbool.h>
+
+struct holdings;
+struct conf;
+
+/* Returns the descriptor that holds the guard's lock: it is for nobody else, the supervisor closes
+ * it. Dies with the reason on standard error. detached: standard error becomes the log in the end.
+ */
+int guard_begin(const struct conf *s, struct holdings *h, bool detached);
+
+#endif

@@ -1,0 +1,408 @@
+/* conf: see conf.h. */
+#include "meta/conf.h"
+
+#include <errno.h>
+#include <libgen.h>
+#include <limits.h>
+#include <pwd.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include "base/config.h"
+#include "base/log.h"
+#include "base/time.h"
+#include "meta/fleet.h"
+#include "meta/public.h"
+#include "node/contract.h"
+
+#define AT(field)      offsetof(struct conf, field)
+#define LONGEST_SOCKET "/run/stores/.s.PGSQL.5432.lock" /* the longest name of a socket below VAR  \
+	                                                 */
+
+/* clang-format off: a table */
+static const struct config_key keys[] = {
+	{ .name = "var",
+	    .type = CONFIG_PATH,
+	    .offset = AT(var_key),
+	    .def = "",
+	    .help = "directory of run files, sockets, logs and private stores" },
+	{ .name = "listen",
+	    .type = CONFIG_STR,
+	    .offset = AT(listen),
+	    .def = "127.0.0.1:8080",
+	    .help = "public HTTP address; beyond loopback only with behind_proxy" },
+	{ .name = "behind_proxy",
+	    .type = CONFIG_BOOL,
+	    .offset = AT(behind_proxy),
+	    .def = "no",
+	    .help = "a proxy in front of us terminates TLS" },
+	{ .name = "stores",
+	    .type = CONFIG_STR,
+	    .offset = AT(stores),
+	    .def = "",
+	    .help = "private servers below VAR that are supervised too: "
+	            "postgres,redis-docs,redis-cache; empty: none" },
+	{ .name = "pg_bin",
+	    .type = CONFIG_PATH,
+	    .offset = AT(pg_bin),
+	    .def = "/usr/lib/postgresql/15/bin",
+	    .help = "directory of the executable postgres" },
+	{ .name = "redis_server",
+	    .type = CONFIG_PATH,
+	    .offset = AT(redis_server),
+	    .def = "/usr/bin/redis-server",
+	    .help = "the executable of Redis" },
+	{ .name = "user",
+	    .type = CONFIG_STR,
+	    .offset = AT(user),
+	    .def = "",
+	    .help = "whom the whole fleet runs as when root starts it" },
+	{ .name = "exe_dir",
+	    .type = CONFIG_PATH,
+	    .offset = AT(exe_dir),
+	    .def = "",
+	    .help = "directory of the nodes' executables; empty: where this one lies" },
+	{ .name = "log_level",
+	    .type = CONFIG_STR,
+	    .offset = AT(log_level),
+	    .def = "info",
+	    .help = "debug, info, warn or error" },
+	{ .name = "ready_limit",
+	    .type = CONFIG_DURATION,
+	    .offset = AT(ready_limit_us),
+	    .def = "15s",
+	    .min = 100 * MS,
+	    .max = 3600 * SEC,
+	    .help = "a node that is not READY after so long is killed" },
+	{ .name = "kill_after",
+	    .type = CONFIG_DURATION,
+	    .offset = AT(kill_after_us),
+	    .def = "15s",
+	    .min = 100 * MS,
+	    .max = 3600 * SEC,
+	    .help = "a node that was asked to go and is still there after so long is killed" },
+	{ .name = "start_limit",
+	    .type = CONFIG_DURATION,
+	    .offset = AT(start_limit_us),
+	    .def = "60s",
+	    .min = SEC,
+	    .max = 3600 * SEC,
+	    .help = "--detach gives up when not everybody is READY after so long" },
+	{ .name = "restart_base",
+	    .type = CONFIG_DURATION,
+	    .offset = AT(restart_base_us),
+	    .def = "50ms",
+	    .min = MS,
+	    .max = 60 * SEC,
+	    .help = "first back-off of a node that died before it was READY; doubled each time" },
+	{ .name = "restart_cap",
+	    .type = CONFIG_DURATION,
+	    .offset = AT(restart_cap_us),
+	    .def = "5s",
+	    .min = MS,
+	    .max = 3600 * SEC,
+	    .help = "longest back-off" },
+	{ .name = "restart_healthy",
+	    .type = CONFIG_DURATION,
+	    .offset = AT(restart_healthy_us),
+	    .def = "1s",
+	    .min = MS,
+	    .max = 3600 * SEC,
+	    .help = "READY for so long: started again at once" },
+	{ .name = "restart_window",
+	    .type = CONFIG_DURATION,
+	    .offset = AT(restart_window_us),
+	    .def = "60s",
+	    .min = 100 * MS,
+	    .max = 24 * 3600 * SEC,
+	    .help = "window in which restart_max counts" },
+	{ .name = "restart_max",
+	    .type = CONFIG_INT,
+	    .offset = AT(restart_max),
+	    .def = "10",
+	    .min = 1,
+	    .max = RESTART_KEPT,
+	    .help = "more restarts in the window and the node is FAILED" },
+	{ .name = NULL },
+};
+/* clang-format on */
+
+static bool load_keys(struct conf *s, const struct conf_options *o, char *err, size_t n);
+static bool find_file(char out[CONF_PATH], const struct conf_options *o, char *err, size_t n);
+static bool any_key(const char *key);
+static bool resolve_var(struct conf *s, const struct conf_options *o, char *err, size_t n);
+static bool check_user(struct conf *s, char *err, size_t n);
+static bool check_executables(struct conf *s, char *err, size_t n);
+static bool check_stores(struct conf *s, char *err, size_t n);
+static bool check_store(const struct conf *s, int slot, char *err, size_t n);
+static bool executable(const char *dir, const char *name, char *err, size_t n);
+
+bool
+conf_load(struct conf *s, const struct conf_options *o, char *err, size_t n)
+{
+	enum log_level level;
+
+	if (!load_keys(s, o, err, n) || !resolve_var(s, o, err, n) || !check_user(s, err, n))
+		return false;
+	if (!log_level_from_name(s->log_level, &level)) {
+		snprintf(
+		    err, n, "log_level: \"%s\" is none of debug, info, warn, error", s->log_level);
+		return false;
+	}
+	return public_check(s->listen, s->behind_proxy, err, n) && check_executables(s, err, n) &&
+	       check_stores(s, err, n);
+}
+
+bool
+conf_find_var(struct conf *s, const struct conf_options *o, char *err, size_t n)
+{
+	if (o->var == NULL && !load_keys(s, o, err, n))
+		return false;
+	if (o->var != NULL)
+		memset(s, 0, sizeof(*s));
+	return resolve_var(s, o, err, n);
+}
+
+void
+conf_print(const struct conf *s, FILE *f)
+{
+	const struct config_key *const tables[] = { keys };
+	struct conf copy = *s;
+	void *const outs[] = { &copy };
+
+	config_print(f, tables, outs, 1);
+}
+
+struct restart_policy
+conf_policy(const struct conf *s)
+{
+	return (struct restart_policy){ .base_us = s->restart_base_us,
+		.cap_us = s->restart_cap_us,
+		.healthy_us = s->restart_healthy_us,
+		.window_us = s->restart_window_us,
+		.max = (uint32_t)s->restart_max };
+}
+
+bool
+conf_has(const struct conf *s, int slot)
+{
+	return !fleet_table[slot].store || (s->stores_of_ours & SLOT_BIT(slot)) != 0;
+}
+
+const char *
+conf_path(const struct conf *s, const char *fmt, ...)
+{
+	static char ring[8][CONF_PATH];
+	static unsigned next;
+	char *at = ring[next++ % 8];
+	va_list ap;
+	int n = snprintf(at, CONF_PATH, "%s/", s->var);
+
+	va_start(ap, fmt);
+	n += vsnprintf(at + n, CONF_PATH - (size_t)n, fmt, ap);
+	va_end(ap);
+	must(n < CONF_PATH);
+	return at;
+}
+
+static bool
+load_keys(struct conf *s, const struct conf_options *o, char *err, size_t n)
+{
+	const struct config_key *const tables[] = { keys };
+	void *const outs[] = { s };
+	struct config_source src = {
+		.node = "guard", .sets = o->sets, .env = environ, .known = any_key
+	};
+	struct arena *a = arena_new(1 << 20); /* never freed: the texts stay */
+	char file[CONF_PATH];
+
+	memset(s, 0, sizeof(*s));
+	if (!find_file(file, o, err, n))
+		return false;
+	src.file = file[0] == '\0' ? NULL : file;
+	if (!config_load(a, tables, outs, 1, &src, err, n))
+		return false;
+	memcpy(s->config, file, sizeof(file));
+	return true;
+}
+
+/* "": there is none. */
+static bool
+find_file(char out[CONF_PATH], const struct conf_options *o, char *err, size_t n)
+{
+	const char *from_env = getenv("METAFED_CONFIG"), *file = o->config;
+	char path[PATH_MAX], whole[PATH_MAX];
+
+	out[0] = '\0';
+	if (file == NULL && from_env != NULL && from_env[0] != '\0')
+		file = from_env;
+	if (file == NULL) {
+		snprintf(path, sizeof(path), "%s/metafed.conf", o->var != NULL ? o->var : "var");
+		if (access(path, F_OK) != 0)
+			return true;
+		file = path;
+	}
+	if (realpath(file, whole) == NULL || strlen(whole) >= CONF_PATH) {
+		snprintf(err, n, "configuration %s: %s", file,
+		    strlen(file) >= CONF_PATH ? "path too long" : strerror(errno));
+		return false;
+	}
+	memcpy(out, whole, strlen(whole) + 1);
+	return true;
+}
+
+/* Keys before the first part may belong to any node; each node checks its own. */
+static bool
+any_key(const char *key)
+{
+	(void)key;
+	return true;
+}
+
+/* The directory may not exist yet; its parent must. */
+static bool
+resolve_var(struct conf *s, const struct conf_options *o, char *err, size_t n)
+{
+	const char *want = o->var != NULL                                ? o->var
+	                   : s->var_key != NULL && s->var_key[0] != '\0' ? s->var_key
+	                                                                 : "var";
+	size_t room = sizeof(((struct sockaddr_un *)0)->sun_path) - 1 - strlen(LONGEST_SOCKET);
+	char copy[PATH_MAX], copy2[PATH_MAX], whole[PATH_MAX + NAME_MAX + 2];
+
+	snprintf(copy, sizeof(copy), "%s", want);
+	snprintf(copy2, sizeof(copy2), "%s", want);
+	if (realpath(want, whole) == NULL) {
+		char parent[PATH_MAX];
+
+		if (errno != ENOENT || realpath(dirname(copy), parent) == NULL) {
+			snprintf(err, n, "directory %s: %s", want, strerror(errno));
+			return false;
+		}
+		snprintf(whole, sizeof(whole), "%s/%s", parent[1] == '\0' ? "" : parent,
+		    basename(copy2));
+	}
+	if (strlen(whole) > room) {
+		snprintf(err, n,
+		    "directory %s is too long: its sockets would exceed 107 bytes; at most %zu "
+		    "characters, "
+		    "choose a shorter --var",
+		    whole, room);
+		return false;
+	}
+	snprintf(s->var, sizeof(s->var), "%s", whole);
+	return true;
+}
+
+static bool
+check_user(struct conf *s, char *err, size_t n)
+{
+	struct passwd *pw;
+
+	s->uid = geteuid();
+	s->gid = getegid();
+	if (s->user[0] != '\0') {
+		if ((pw = getpwnam(s->user)) == NULL) {
+			snprintf(err, n, "user: there is no user \"%s\" on this system", s->user);
+			return false;
+		}
+		if (s->uid != 0 && s->uid != pw->pw_uid) {
+			snprintf(err, n,
+			    "user: only root can run the fleet as \"%s\"; leave `user` empty",
+			    s->user);
+			return false;
+		}
+		s->drop = s->uid == 0 && pw->pw_uid != 0;
+		s->uid = pw->pw_uid;
+		s->gid = pw->pw_gid;
+	}
+	return true;
+}
+
+static bool
+check_executables(struct conf *s, char *err, size_t n)
+{
+	char self[PATH_MAX], name[64];
+	ssize_t len;
+
+	if (s->exe_dir[0] != '\0') {
+		snprintf(self, sizeof(self), "%s", s->exe_dir);
+	} else {
+		len = readlink("/proc/self/exe", self, sizeof(self) - 1);
+		self[len > 0 ? len : 0] = '\0';
+		dirname(self);
+	}
+	if (strlen(self) + 32 > sizeof(s->exe)) {
+		snprintf(err, n, "directory of executables %s: too long", self);
+		return false;
+	}
+	memcpy(s->exe, self, strlen(self) + 1);
+	for (int i = 0; i < FLEET_SLOTS; i++) {
+		snprintf(name, sizeof(name), "metafed-%s", fleet_table[i].name);
+		if (!fleet_table[i].store && !executable(s->exe, name, err, n))
+			return false;
+	}
+	return true;
+}
+
+static bool
+check_stores(struct conf *s, char *err, size_t n)
+{
+	struct str rest = str_of(s->stores), name;
+
+	while (rest.n > 0) {
+		int slot = -1;
+
+		str_cut(rest, ',', &name, &rest);
+		name = str_trim(name);
+		for (int i = 0; i < FLEET_SLOTS; i++) {
+			if (fleet_table[i].store && str_eq(name, fleet_table[i].name))
+				slot = i;
+		}
+		if (slot < 0) {
+			snprintf(err, n,
+			    "stores: \"%.*s\" is none of postgres, redis-docs, redis-cache",
+			    (int)name.n, name.p);
+			return false;
+		}
+		if (!check_store(s, slot, err, n))
+			return false;
+		s->stores_of_ours |= SLOT_BIT(slot);
+	}
+	return true;
+}
+
+static bool
+check_store(const struct conf *s, int slot, char *err, size_t n)
+{
+	const char *data = slot == SLOT_POSTGRES ? conf_path(s, "pg/PG_VERSION")
+	                                         : conf_path(s, "%s", fleet_table[slot].name);
+
+	if (access(data, F_OK) != 0) {
+		snprintf(err, n, "%s: %s; scripts/run initialises the private stores", data,
+		    strerror(errno));
+		return false;
+	}
+	if (slot != SLOT_POSTGRES)
+		return executable("", s->redis_server, err, n);
+	if (s->uid == 0) {
+		snprintf(err, n,
+		    "stores: PostgreSQL refuses to run as root; set `user` to an unprivileged one");
+		return false;
+	}
+	return executable(s->pg_bin, "postgres", err, n);
+}
+
+static bool
+executable(const char *dir, const char *name, char *err, size_t n)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s%s%s", dir, dir[0] == '\0' ? "" : "/", name);
+	if (access(path, X_OK) == 0)
+		return true;
+	snprintf(err, n, "%s: %s; build or install it first", path, strerror(errno));
+	return false;
+}

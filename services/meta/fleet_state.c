@@ -1,0 +1,347 @@
+/* fleet_state: one row per process, and one function through which a row changes (set_state), which announces it. Called
+ * by orchestrator (reports, heartbeats), own (orders) and fleet_view. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/time.h"
+#include "meta/fleet_state.h"
+#include "meta/meta.h"
+
+#define CHECK_US	(CONTRACT_BEAT_US)	/* how often missed beats are looked for */
+#define LATER_US	(50 * MS)		/* the answer is on its way by then, also through two more nodes */
+#define ADOPTED_US	(200 * MS)		/* between looks whether a new supervisor writes to us */
+
+struct fleet_state {
+	struct meta *meta;
+	struct fleet_row rows[FLEET_ROWS_MOST];
+	size_t n;
+	struct waiters changes;
+	int commands_fd, reports_fd;		/* -1: none */
+	uv_poll_t *poll;
+	uint8_t partial[sizeof(struct contract_report)];
+	size_t partial_n;
+	struct timer check;			/* container mode: armed by the first beat */
+	int64_t checked_us;			/* when it last ran, or was armed */
+	struct timer later;
+	struct timer adopted;			/* reports ended: does somebody write them again? */
+};
+
+static struct fleet_row *row_add(struct fleet_state *, const char *);
+static void set_state(struct fleet_state *, struct fleet_row *, enum contract_state, uint64_t);
+static void watch_reports(struct fleet_state *);
+static void on_readable(uv_poll_t *, int, int);
+static void take_bytes(struct fleet_state *, const uint8_t *, size_t);
+static void on_check(struct timer *);
+static void on_restart_later(struct timer *);
+static void on_adopted(struct timer *);
+static void on_closed(uv_handle_t *);
+
+struct fleet_state *
+fleet_state_new(struct meta *m, int reports_fd, int commands_fd)
+{
+	struct fleet_state *f = mem_zalloc(sizeof(*f));
+
+	f->meta = m;
+	f->reports_fd = reports_fd;
+	f->commands_fd = commands_fd;
+	waiters_init(&f->changes);
+	timer_init(&f->check, m->loop, on_check);
+	timer_init(&f->later, m->loop, on_restart_later);
+	timer_init(&f->adopted, m->loop, on_adopted);
+	for (size_t i = 0; i < sizeof(fleet_names) / sizeof(fleet_names[0]); i++)
+		row_add(f, fleet_names[i].name);
+	if (reports_fd != -1)
+		watch_reports(f);
+	return f;
+}
+
+void
+fleet_state_free(struct fleet_state **fp)
+{
+	struct fleet_state *f = *fp;
+
+	if (f == NULL)
+		return;
+	timer_stop(&f->check);
+	timer_stop(&f->later);
+	timer_stop(&f->adopted);
+	if (f->poll != NULL)
+		uv_close((uv_handle_t *)f->poll, on_closed);
+	for (size_t i = 0; i < f->n; i++)
+		free(f->rows[i].info);
+	free(f);
+	*fp = NULL;
+}
+
+size_t
+fleet_state_rows(struct fleet_state *f, struct fleet_row **rows)
+{
+	*rows = f->rows;
+	return f->n;
+}
+
+struct fleet_row *
+fleet_state_find(struct fleet_state *f, const char *name)
+{
+	for (size_t i = 0; i < f->n; i++)
+		if (strcmp(f->rows[i].name, name) == 0)
+			return &f->rows[i];
+	return NULL;
+}
+
+struct waiters *
+fleet_state_changes(struct fleet_state *f)
+{
+	return &f->changes;
+}
+
+bool
+fleet_state_local(const struct fleet_state *f)
+{
+	return f->reports_fd != -1;
+}
+
+enum status
+fleet_state_restart(struct fleet_state *f, const char *node, const char **why)
+{
+	struct contract_command order = { .verb = VERB_RESTART };
+	struct fleet_row *r = fleet_state_find(f, node);
+	ssize_t n;
+
+	*why = "";
+	if (f->commands_fd == -1 && (r == NULL || r->beat_us == 0)) {
+		*why = "nobody supervises that node: there is neither a supervisor nor a heartbeat of it";
+		return ST_FAILED_PRECONDITION;
+	}
+	if (f->commands_fd == -1) {
+		r->shall_exit = true;
+		return ST_OK;
+	}
+	strncpy(order.node, node, sizeof(order.node) - 1);
+	do
+		n = write(f->commands_fd, &order, sizeof(order));
+	while (n < 0 && errno == EINTR);
+	if (n == (ssize_t)sizeof(order))
+		return ST_OK;
+	*why = "the supervisor does not take orders at the moment";
+	return ST_UNAVAILABLE;
+}
+
+void
+fleet_state_restart_later(struct fleet_state *f, struct fleet_row *r)
+{
+	r->restart_due = true;
+	timer_in(&f->later, LATER_US);
+}
+
+/* A node that was given up and is heard again was hung: what it holds is old, it starts anew. */
+bool
+fleet_state_beat(struct fleet_state *f, const Mf__Beat *b)
+{
+	struct fleet_row *r = fleet_state_find(f, b->node);
+	int64_t now = loop_now(f->meta->loop);
+
+	if (r == NULL || b->state >= NODE_STATES)
+		return false;
+	if (b->generation != r->generation) {
+		if (r->generation != 0)
+			r->restarts++;
+		r->since_us = now;
+		r->shall_exit = false;
+	} else if (r->state == NODE_FAILED) {
+		r->shall_exit = true;
+	}
+	r->pid = (int32_t)b->pid;
+	r->load = (uint16_t)(b->load > UINT16_MAX ? UINT16_MAX : b->load);
+	r->beat_us = now;
+	if (!r->shall_exit || b->generation != r->generation)
+		set_state(f, r, (enum contract_state)b->state, b->generation);
+	if (f->check.at_us == 0) {
+		f->checked_us = now;
+		timer_in(&f->check, CHECK_US);
+	}
+	return r->shall_exit;
+}
+
+void
+fleet_state_report(struct fleet_state *f, const struct contract_report *p)
+{
+	char name[sizeof(p->node) + 1] = "";
+	struct fleet_row *r;
+
+	memcpy(name, p->node, sizeof(p->node));
+	r = fleet_state_find(f, name);
+	if (r == NULL)
+		r = row_add(f, name);
+	if (r == NULL || p->state >= NODE_STATES)
+		return;
+	r->pid = p->pid;
+	r->restarts = p->restarts;
+	r->load = p->load;
+	r->since_us = p->since_us;
+	set_state(f, r, (enum contract_state)p->state, p->generation);
+}
+
+static struct fleet_row *
+row_add(struct fleet_state *f, const char *name)
+{
+	const struct fleet_name *known = fleet_name_find(name);
+	struct fleet_row *r;
+
+	if (f->n == FLEET_ROWS_MOST || name[0] == '\0' || strlen(name) >= sizeof(r->name))
+		return NULL;
+	r = &f->rows[f->n++];
+	memcpy(r->name, name, strlen(name) + 1);
+	r->level = known != NULL ? known->level : -1;
+	r->domain = known != NULL ? known->domain : strcmp(name, "guard") == 0 || strcmp(name, "supervisor") == 0 ?
+	    "meta" : "store";
+	return r;
+}
+
+static void
+set_state(struct fleet_state *f, struct fleet_row *r, enum contract_state s, uint64_t generation)
+{
+	Mf__FleetNode n = MF__FLEET_NODE__INIT;
+
+	if (r->state == s && r->generation == generation)
+		return;
+	if (s == NODE_FAILED)
+		log_warn("node_isolated", L_STR("name", r->name), L_INT("its_generation", generation));
+	else
+		log_debug("node_state", L_STR("name", r->name), L_STR("state", contract_state_name(s)));
+	r->state = s;
+	r->generation = generation;
+	n.name = r->name;
+	n.level = r->level < 0 ? 0 : (uint32_t)r->level;
+	n.domain = (char *)r->domain;
+	n.pid = (uint32_t)r->pid;
+	n.state = (char *)contract_state_name(s);
+	n.generation = generation;
+	n.restarts = r->restarts;
+	bus_publish(f->meta->bus, "fleet.node", &n.base);
+	waiters_wake(&f->changes);
+}
+
+static void
+watch_reports(struct fleet_state *f)
+{
+	int flags = fcntl(f->reports_fd, F_GETFL);
+
+	if (flags == -1 || fcntl(f->reports_fd, F_SETFL, flags | O_NONBLOCK) == -1 ||
+	    (f->commands_fd != -1 && (fcntl(f->commands_fd, F_SETFL, O_NONBLOCK | O_WRONLY) == -1))) {
+		log_error("no_reports", L_STR("why", strerror(errno)));
+		f->reports_fd = f->commands_fd = -1;
+		return;
+	}
+	f->poll = mem_zalloc(sizeof(*f->poll));
+	must(uv_poll_init(loop_uv(f->meta->loop), f->poll, f->reports_fd) == 0);
+	f->poll->data = f;
+	must(uv_poll_start(f->poll, UV_READABLE, on_readable) == 0);
+}
+
+static void
+on_readable(uv_poll_t *h, int status, int events)
+{
+	struct fleet_state *f = h->data;
+	uint8_t bytes[64 * sizeof(struct contract_report)];
+	ssize_t n = read(f->reports_fd, bytes, sizeof(bytes));
+
+	(void)events;
+	if (n > 0) {
+		take_bytes(f, bytes, (size_t)n);
+	} else if (n == 0 || status < 0 || (errno != EAGAIN && errno != EINTR)) {
+		/* Guard and supervisor are gone; what was known stays. The next ones reopen the pipe: an end of file is
+		 * not for ever, but a poll would spin on it. */
+		log_warn("reports_ended", L_STR("why", n == 0 ? "end of file" : strerror(errno)));
+		uv_poll_stop(f->poll);
+		timer_in(&f->adopted, ADOPTED_US);
+	}
+}
+
+static void
+on_adopted(struct timer *t)
+{
+	struct fleet_state *f = container_of(t, struct fleet_state, adopted);
+	struct pollfd p = { .fd = f->reports_fd, .events = POLLIN };
+
+	if (poll(&p, 1, 0) >= 0 && (p.revents & POLLHUP) != 0 && (p.revents & POLLIN) == 0) {
+		timer_in(t, ADOPTED_US);
+		return;
+	}
+	must(uv_poll_start(f->poll, UV_READABLE, on_readable) == 0);
+}
+
+/* Records are written whole, but nobody promises that they are read whole. */
+static void
+take_bytes(struct fleet_state *f, const uint8_t *p, size_t n)
+{
+	struct contract_report r;
+
+	while (n > 0) {
+		size_t k = sizeof(r) - f->partial_n < n ? sizeof(r) - f->partial_n : n;
+
+		memcpy(f->partial + f->partial_n, p, k);
+		f->partial_n += k;
+		p += k;
+		n -= k;
+		if (f->partial_n == sizeof(r)) {
+			memcpy(&r, f->partial, sizeof(r));
+			f->partial_n = 0;
+			fleet_state_report(f, &r);
+		}
+	}
+}
+
+/* When this very process was stopped or starved, the beats of that time wait unread: it blames nobody, everybody gets the
+ * whole time again. Otherwise one pause of ours would restart the fleet. */
+static void
+on_check(struct timer *t)
+{
+	struct fleet_state *f = container_of(t, struct fleet_state, check);
+	int64_t now = loop_now(f->meta->loop);
+	bool late = now - f->checked_us > 2 * CHECK_US;
+
+	f->checked_us = now;
+	for (size_t i = 0; i < f->n; i++) {
+		struct fleet_row *r = &f->rows[i];
+
+		if (late && r->beat_us != 0)
+			r->beat_us = now;
+		if (r->beat_us != 0 && r->state != NODE_FAILED && now - r->beat_us > CONTRACT_HUNG_US)
+			set_state(f, r, NODE_FAILED, r->generation);
+	}
+	timer_in(t, CHECK_US);
+}
+
+/* In a container we go ourselves, and the runtime starts us again. */
+static void
+on_restart_later(struct timer *t)
+{
+	struct fleet_state *f = container_of(t, struct fleet_state, later);
+	const char *why;
+
+	for (size_t i = 0; i < f->n; i++) {
+		struct fleet_row *r = &f->rows[i];
+		bool self = strcmp(r->name, bus_name(f->meta->bus)) == 0;
+
+		if (!r->restart_due)
+			continue;
+		r->restart_due = false;
+		if (self && f->commands_fd == -1 && f->meta->node != NULL)
+			node_drain(f->meta->node);
+		else if (fleet_state_restart(f, r->name, &why) != ST_OK)
+			log_warn("restart_refused", L_STR("name", r->name), L_STR("why", why));
+	}
+}
+
+static void
+on_closed(uv_handle_t *h)
+{
+	free(h);
+}

@@ -1,0 +1,39 @@
+/* gate: is this credential permitted all of this? Nothing with an effect runs before it said yes. Never fails open: a
+ * grant that can't be confirmed is asked for again, and without an answer of auth there is none. */
+#ifndef META_GATE_H
+#define META_GATE_H
+
+#include "base/status.h"
+#include "bus/call.h"
+#include "meta/permits.h"
+
+struct gate;
+struct meta;
+
+struct gate_ask {				/* the caller's, in the arena of the call; texts too */
+	struct call *c;
+	const char *credential;			/* "": anonymous */
+	const char *resource;
+	const char *client_address;
+	struct permits permits;			/* none: only who it is */
+	int64_t deadline;			/* monotonic */
+	bool ask_auth;				/* whatever is known already (a traced request shows its agents) */
+	/* the answer: failure NULL and who, or failure */
+	const Mf__Principal *who;
+	const struct failure *failure;
+	void (*done)(void *ctx);		/* exactly once unless the call ends before; may come from inside gate_pass */
+	void *ctx;
+	/* the gate's */
+	struct gate *gate;
+	uint32_t unanswered;
+	bool retried;
+	struct gate_question *questions;
+};
+
+struct gate *gate_new(struct meta *m);
+void gate_free(struct gate **g);
+void gate_reload(struct gate *g);
+void gate_pass(struct gate *g, struct gate_ask *a);
+uint32_t gate_kept(const struct gate *g);
+
+#endif

@@ -1,0 +1,293 @@
+/* guard: see guard.h. It forks and never execs. It can be killed, too: the supervisor goes on, and
+ * the next start makes a guard that adopts (takeover.c). */
+#include "meta/guard.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "base/log.h"
+#include "base/time.h"
+#include "meta/begin.h"
+#include "meta/holdings.h"
+#include "meta/lifecycle.h"
+#include "meta/runfile.h"
+#include "meta/conf.h"
+#include "meta/stop.h"
+#include "meta/supervisor.h"
+
+#define SHORT_LIFE (1 * SEC)  /* a supervisor that died younger is not started again at once ... */
+#define SHORT_WAIT (100 * MS) /* ... but after this */
+#define LOCK_AGAIN                                                                                 \
+	(5 * MS) /* a child of the dead one is between fork and exec and still has its lock */
+
+struct guard {
+	const struct conf *settings;
+	struct holdings holdings;
+	struct super_start start; /* with the last note of each slot */
+	int lock, notes_r, words_w, signals;
+	pid_t super; /* 0: none */
+	int64_t now, born_us, super_born_us, super_beat_us, super_due_us;
+	bool stopping, hurry;
+	int news;
+};
+
+static void prepare(struct guard *g, const struct conf *s, int news);
+static void make_channels(struct guard *g);
+static void start_supervisor(struct guard *g);
+static void on_signals(struct guard *g);
+static void reap(struct guard *g);
+static void supervisor_died(struct guard *g, int status);
+static void finish(struct guard *g) __attribute__((noreturn));
+static void on_notes(struct guard *g);
+static void tell_news(struct guard *g);
+static void send_news(struct guard *g, enum news_kind kind, int slot);
+static void word(struct guard *g, enum word_kind kind, pid_t pid, int status);
+static int wait_ms(const struct guard *g);
+
+void
+guard_run(const struct conf *s, int news)
+{
+	static struct guard g;
+
+	prepare(&g, s, news);
+	for (;;) {
+		struct pollfd p[] = { { .fd = g.signals, .events = POLLIN },
+			{ .fd = g.notes_r, .events = POLLIN } };
+
+		if (g.super == 0 && g.now >= g.super_due_us)
+			start_supervisor(&g);
+		poll(p, 2, wait_ms(&g));
+		g.now = time_now_us();
+		on_notes(&g);
+		on_signals(&g);
+		tell_news(&g);
+		if (g.super != 0 && g.now - g.super_beat_us > SUPER_HUNG_US) {
+			log_error("supervisor_hung", L_INT("pid", g.super));
+			kill(g.super, SIGKILL); /* our child, not reaped yet: the pid is its own */
+			g.super_beat_us = g.now;
+		}
+	}
+}
+
+static void
+prepare(struct guard *g, const struct conf *s, int news)
+{
+	sigset_t mask;
+
+	*g = (struct guard){
+		.settings = s, .news = news, .now = time_now_us(), .born_us = time_now_us()
+	};
+	g->lock = guard_begin(s, &g->holdings, news >= 0);
+	prctl(PR_SET_NAME, "metafed-guard");
+	if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
+		log_warn("no_subreaper", L_STR("error", strerror(errno)));
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGTERM);
+	sigaddset(&mask, SIGINT);
+	sigaddset(&mask, SIGHUP);
+	sigaddset(&mask, SIGCHLD);
+	sigprocmask(SIG_SETMASK, &mask, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	g->signals = held_high(signalfd(-1, &mask, SFD_NONBLOCK | SFD_CLOEXEC));
+	make_channels(g);
+	g->start.settings = s;
+	g->start.holdings = &g->holdings;
+	g->start.guard = getpid();
+}
+
+static void
+make_channels(struct guard *g)
+{
+	int notes[2], words[2];
+
+	if (pipe2(notes, O_CLOEXEC | O_NONBLOCK) < 0 || pipe2(words, O_CLOEXEC | O_NONBLOCK) < 0)
+		fatal("descriptors: %s; raise `ulimit -n`", strerror(errno));
+	g->notes_r = held_high(notes[0]);
+	g->start.notes_w = held_high(notes[1]);
+	g->start.words_r = held_high(words[0]);
+	g->words_w = held_high(words[1]);
+}
+
+static void
+start_supervisor(struct guard *g)
+{
+	int fd = runfile_claim(conf_path(g->settings, "run/supervisor.run"), &g->start.generation);
+
+	if (fd < 0) {
+		if (errno != EWOULDBLOCK)
+			log_error("supervisor_lock", L_STR("error", strerror(errno)));
+		g->super_due_us = g->now + LOCK_AGAIN;
+		return;
+	}
+	g->start.run_fd = held_high(fd);
+	g->start.stopping = g->stopping;
+	g->super = fork();
+	if (g->super == 0) {
+		close(g->lock);
+		close(g->notes_r);
+		close(g->words_w);
+		close(g->signals);
+		if (g->news >= 0)
+			close(g->news);
+		supervisor_run(&g->start);
+	}
+	close(g->start.run_fd);
+	g->super_born_us = g->super_beat_us = g->now;
+	if (g->super < 0) {
+		log_error("fork", L_STR("error", strerror(errno)));
+		g->super = 0;
+		g->super_due_us = g->now + SHORT_WAIT;
+		return;
+	}
+	log_info("supervisor_started", L_INT("pid", g->super), L_INT("of", g->start.generation));
+	if (g->hurry)
+		word(g, WORD_HURRY, 0, 0);
+}
+
+static void
+on_signals(struct guard *g)
+{
+	struct signalfd_siginfo si;
+
+	while (read(g->signals, &si, sizeof(si)) == (ssize_t)sizeof(si)) {
+		switch (si.ssi_signo) {
+		case SIGCHLD:
+			break;
+		case SIGHUP:
+			word(g, WORD_RELOAD, 0, 0);
+			break;
+		default:
+			g->hurry = g->stopping; /* asked twice */
+			log_info("stopping", L_BOOL("hurry", g->hurry),
+			    L_INT("signal", si.ssi_signo), L_INT("from", si.ssi_pid));
+			g->stopping = true;
+			word(g, g->hurry ? WORD_HURRY : WORD_STOP, 0, 0);
+			break;
+		}
+	}
+	reap(g);
+}
+
+/* Children of a dead supervisor are ours now (subreaper); the supervisor sees them go by their
+ * pidfd, not how. */
+static void
+reap(struct guard *g)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (pid == g->super)
+			supervisor_died(g, status);
+		else
+			word(g, WORD_EXITED, pid, status);
+	}
+}
+
+static void
+supervisor_died(struct guard *g, int status)
+{
+	pid_t pid = g->super;
+
+	on_notes(g);
+	g->super = 0;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		finish(g);
+	log_error("supervisor_died", L_INT("pid", pid),
+	    L_STR("how", WIFSIGNALED(status) ? "signal" : "exit"),
+	    L_INT("code", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status)));
+	g->super_due_us = g->now - g->super_born_us >= SHORT_LIFE ? g->now : g->now + SHORT_WAIT;
+}
+
+static void
+finish(struct guard *g)
+{
+	unsigned left = fleet_sweep(g->settings);
+
+	if (left > 0)
+		log_warn("leftovers", L_INT("processes", left));
+	log_info("stopped");
+	exit(0);
+}
+
+static void
+on_notes(struct guard *g)
+{
+	struct super_note n;
+
+	while (read(g->notes_r, &n, sizeof(n)) == (ssize_t)sizeof(n)) {
+		if (n.supervisor != g->super)
+			continue;
+		g->super_beat_us = g->now;
+		if (n.kind == NOTE_STOPPING)
+			g->stopping = true;
+		else if (n.kind == NOTE_SLOT && n.slot >= 0 && n.slot < FLEET_SLOTS)
+			g->start.memo[n.slot] = n;
+	}
+}
+
+static void
+tell_news(struct guard *g)
+{
+	int late = -1;
+
+	if (g->news < 0)
+		return;
+	for (int i = 0; i < FLEET_SLOTS; i++) {
+		const struct super_note *n = &g->start.memo[i];
+
+		if (!conf_has(g->settings, i))
+			continue;
+		if (n->kind != 0 && n->state == NODE_FAILED) {
+			send_news(g, NEWS_FAILED, i);
+			return;
+		}
+		if (late < 0 && (n->kind == 0 || n->state != NODE_READY))
+			late = i;
+	}
+	if (late < 0)
+		send_news(g, NEWS_READY, 0);
+	else if (g->now - g->born_us >= g->settings->start_limit_us)
+		send_news(g, NEWS_LATE, late);
+}
+
+static void
+send_news(struct guard *g, enum news_kind kind, int slot)
+{
+	struct guard_news n = { .kind = kind, .found = g->holdings.found };
+
+	snprintf(n.node, sizeof(n.node), "%s", fleet_table[slot].name);
+	snprintf(n.state, sizeof(n.state), "%s", contract_state_name(g->start.memo[slot].state));
+	if (write(g->news, &n, sizeof(n)) < 0)
+		log_info("nobody_waits", L_STR("error", strerror(errno)));
+	close(g->news);
+	g->news = -1;
+}
+
+static void
+word(struct guard *g, enum word_kind kind, pid_t pid, int status)
+{
+	struct guard_word w = { .kind = kind, .pid = pid, .status = status };
+
+	if (write(g->words_w, &w, sizeof(w)) < 0)
+		log_warn("word", L_INT("kind", kind), L_STR("error", strerror(errno)));
+}
+
+static int
+wait_ms(const struct guard *g)
+{
+	int64_t at = g->super == 0 ? g->super_due_us : g->super_beat_us + SUPER_HUNG_US + MS;
+
+	if (g->news >= 0 && g->born_us + g->settings->start_limit_us < at)
+		at = g->born_us + g->settings->start_limit_us;
+	at -= time_now_us();
+	return at <= 0 ? 0 : (int)((at + MS - 1) / MS);
+}

@@ -1,0 +1,119 @@
+/* intake: the way from a requirement to the store. Called by execute, before the gate; pure but for the call's arena. */
+#include <string.h>
+
+#include "base/json.h"
+#include "meta/intake.h"
+#include "meta/remember.h"
+
+static const char *take_members(struct call *, const Mf__DatabaseRequirement *, Mf__StoreOp *, struct permits *);
+static const char *take_member(struct arena *, const json_t *, Mf__StoreOp *, struct permits *);
+static const char *ask(const Mf__StoreOp *, struct permits *);
+static char *text(const json_t *, const char *);
+
+const char *
+intake_store(struct call *c, const Mf__DatabaseRequirement *q, Mf__StoreOp *out, struct permits *p)
+{
+	const char *wrong = permits_kind(q->operation, &out->kind);
+
+	if (wrong != NULL)
+		return wrong;
+	out->model = q->model;
+	out->id = q->id;
+	out->data = q->data;
+	out->if_version = q->if_version;
+	out->n_filters = q->n_filters;
+	out->filters = q->filters;
+	out->limit = q->limit;
+	out->cursor = q->cursor;
+	out->namespace_ = q->namespace_;
+	out->consistency = q->consistency;
+	out->max_age_ms = q->max_age_ms;
+	if (out->kind == MF__STORE_OP__KIND__TRANSACTION)
+		return take_members(c, q, out, p);
+	return ask(out, p);
+}
+
+void
+intake_sign(struct arena *a, Mf__StoreOp *op, const char *actor, const char *operation_id)
+{
+	op->actor = (char *)actor;
+	op->operation_id = (char *)operation_id;
+	if (op->kind == MF__STORE_OP__KIND__CREATE && op->id[0] == '\0')
+		op->id = (char *)operation_id;
+	for (size_t i = 0; i < op->n_members; i++) {
+		struct remember_key k;
+		char id[UUID_LEN];
+
+		remember_key(operation_id, "", arena_printf(a, "%zu", i), &k);
+		remember_operation(&k, id);
+		intake_sign(a, op->members[i], actor, arena_strdup(a, id));
+	}
+}
+
+static const char *
+take_members(struct call *c, const Mf__DatabaseRequirement *q, Mf__StoreOp *out, struct permits *p)
+{
+	struct arena *a = call_arena(c);
+	struct json_error e;
+	json_t *v = json_read(q->data.data, q->data.len, &e);
+	const char *wrong;
+
+	if (v != NULL)
+		call_own_json(c, v);
+	if (!json_is_array(v) || json_array_size(v) == 0 || json_array_size(v) > INTAKE_MEMBERS_MOST)
+		return "database/data: must be an array of 1 to 100 operations";
+	out->data = (ProtobufCBinaryData){ 0, NULL };
+	out->members = ARENA_ARRAY(a, Mf__StoreOp *, json_array_size(v));
+	for (size_t i = 0; i < json_array_size(v); i++) {
+		Mf__StoreOp *m = arena_alloc(a, sizeof(*m));
+
+		mf__store_op__init(m);
+		m->namespace_ = q->namespace_;
+		wrong = take_member(a, json_array_get(v, i), m, p);
+		if (wrong != NULL)
+			return arena_printf(a, "database/data/%zu/%s", i, wrong);
+		out->members[out->n_members++] = m;
+	}
+	return NULL;
+}
+
+static const char *
+take_member(struct arena *a, const json_t *v, Mf__StoreOp *m, struct permits *p)
+{
+	const json_t *data = json_object_get(v, "data"), *version = json_object_get(v, "if_version");
+	const char *wrong = permits_kind(text(v, "operation"), &m->kind);
+	struct jw w;
+
+	if (wrong != NULL)
+		return wrong;
+	if (m->kind != MF__STORE_OP__KIND__CREATE && m->kind != MF__STORE_OP__KIND__UPDATE &&
+	    m->kind != MF__STORE_OP__KIND__DELETE)
+		return "operation: must be create, update or delete inside a transaction";
+	m->model = text(v, "model");
+	m->id = text(v, "id");
+	if (version != NULL && json_integer_value(version) <= 0)
+		return "if_version: must be a whole number above 0";
+	m->if_version = (uint64_t)json_integer_value(version);
+	if (data != NULL) {
+		jw_start(&w, a, 256);
+		jw_json(&w, NULL, data);
+		m->data.data = (uint8_t *)jw_text(&w, &m->data.len);
+	}
+	return ask(m, p);
+}
+
+static const char *
+ask(const Mf__StoreOp *m, struct permits *p)
+{
+	if (!permits_model(m->model))
+		return "model: is none that a request may name";
+	return permits_add(p, permits_store(m->kind, m->model)) ? NULL : "operation: needs too many permissions at once";
+}
+
+static char *
+text(const json_t *v, const char *key)
+{
+	const json_t *s = json_object_get(v, key);
+
+	return (char *)(json_is_string(s) ? json_string_value(s) : "");
+}

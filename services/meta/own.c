@@ -1,0 +1,327 @@
+/* own: one function per operation, one table. Called by execute. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/log.h"
+#include "base/time.h"
+#include "meta/fleet_state.h"
+#include "meta/fleet_view.h"
+#include "meta/meta.h"
+#include "meta/own.h"
+#include "meta/permits.h"
+#include "node/node.h"
+#include "proto/node.pb-c.h"
+
+typedef void own_fn(struct own_ask *);
+
+static void own_fleet(struct own_ask *);
+static void on_fleet(void *, const Mf__FleetState *);
+static void own_restart(struct own_ask *);
+static bool ordered_already(const struct own_ask *, const struct fleet_row *);
+static bool carries(const struct own_ask *, const char *);
+static void restart_wait(void *);
+static void on_restart_late(struct call *, void *);
+static void own_health(struct own_ask *);
+static void own_faults(struct own_ask *);
+static void own_log_level(struct own_ask *);
+static void on_done(const Mf__Empty *, void *);
+static json_t *arguments(struct own_ask *);
+static void say(struct own_ask *, const char *, const char *);
+static void finish(struct own_ask *);
+static void fail(struct own_ask *, enum status, const char *);
+static bool is_self(const struct own_ask *);
+static struct rpc *ask_node(struct own_ask *);
+
+static const struct {
+	const char *operation;
+	own_fn *start;
+	bool node;				/* needs one */
+} operations[] = {
+	{ "fleet", own_fleet, false },
+	{ "restart", own_restart, true },
+	{ "health", own_health, false },
+	{ "faults", own_faults, true },
+	{ "log_level", own_log_level, true },
+};
+#define N_OPERATIONS (sizeof(operations) / sizeof(operations[0]))
+
+const char *
+own_check(const Mf__MetaRequirement *q)
+{
+	for (size_t i = 0; i < N_OPERATIONS; i++) {
+		if (strcmp(operations[i].operation, q->operation) != 0)
+			continue;
+		return operations[i].node && q->node[0] == '\0' ? "meta/node: is required" : NULL;
+	}
+	return "meta/operation: must be fleet, restart, health, faults or log_level";
+}
+
+void
+own_start(struct meta *m, struct own_ask *o)
+{
+	o->meta = m;
+	for (size_t i = 0; i < N_OPERATIONS; i++) {
+		if (strcmp(operations[i].operation, o->q->operation) == 0) {
+			operations[i].start(o);
+			return;
+		}
+	}
+	fail(o, ST_UNIMPLEMENTED, "level 0 has no such operation");
+}
+
+static void
+own_fleet(struct own_ask *o)
+{
+	fleet_view_ask(o->meta->view, o->c, on_fleet, o);
+}
+
+static void
+on_fleet(void *ctx, const Mf__FleetState *s)
+{
+	struct own_ask *o = ctx;
+
+	o->result = fleet_view_json(call_arena(o->c), s);
+	finish(o);
+}
+
+/* Answers when another process of that name is READY. A node that carries this very request is different: it drains, and
+ * that waits for the request. There the answer comes first. */
+static void
+own_restart(struct own_ask *o)
+{
+	struct fleet_row *r = fleet_state_find(o->meta->fleet, o->q->node);
+	enum status s;
+	const char *why;
+
+	if (r == NULL || strcmp(r->name, "guard") == 0 || strcmp(r->name, "supervisor") == 0) {
+		fail(o, r == NULL ? ST_NOT_FOUND : ST_INVALID_ARGUMENT,
+		    r == NULL ? "there is no node of this name" : "guard and supervisor are not restarted by request");
+		return;
+	}
+	o->since = loop_now(o->meta->loop);
+	if (carries(o, r->name)) {
+		log_info("restart_ordered", L_STR("name", r->name), L_INT("its_generation", r->generation));
+		fleet_state_restart_later(o->meta->fleet, r);
+		say(o, "state", "DRAINING");
+		finish(o);
+		return;
+	}
+	if (!ordered_already(o, r)) {
+		log_info("restart_ordered", L_STR("name", r->name), L_INT("its_generation", r->generation));
+		s = fleet_state_restart(o->meta->fleet, r->name, &why);
+		if (s != ST_OK) {
+			fail(o, s, why);
+			return;
+		}
+		snprintf(r->order, sizeof(r->order), "%s", call_operation_id(o->c));
+		r->order_generation = r->generation;
+	}
+	o->generation = r->order_generation;
+	call_after(o->c, o->deadline - o->since, on_restart_late, o);
+	restart_wait(o);
+}
+
+/* The caller was lost and somebody else sent the same request again: one restart is enough. */
+static bool
+ordered_already(const struct own_ask *o, const struct fleet_row *r)
+{
+	const char *id = call_operation_id(o->c);
+
+	return id[0] != '\0' && strcmp(id, r->order) == 0;
+}
+
+static bool
+carries(const struct own_ask *o, const char *node)
+{
+	const struct fleet_name *peer = fleet_name_find(call_peer(o->c));
+
+	return is_self(o) || strcmp(call_peer(o->c), node) == 0 ||
+	    (strcmp(node, "api") == 0 && peer != NULL && strcmp(peer->domain, "api") == 0);
+}
+
+static void
+restart_wait(void *ctx)
+{
+	struct own_ask *o = ctx;
+	struct fleet_row *r = fleet_state_find(o->meta->fleet, o->q->node);
+	struct jw w;
+
+	if (o->failure != NULL)
+		return;				/* too late, said already */
+	if (r->generation == o->generation || r->state != NODE_READY) {
+		waiters_add(fleet_state_changes(o->meta->fleet), o->c, restart_wait, o);
+		return;
+	}
+	jw_start(&w, call_arena(o->c), 128);
+	jw_object(&w, NULL);
+	jw_str(&w, "node", r->name);
+	jw_str(&w, "state", contract_state_name(r->state));
+	jw_int(&w, "generation", (int64_t)r->generation);
+	jw_int(&w, "pid", r->pid);
+	jw_int(&w, "took_ms", (loop_now(o->meta->loop) - o->since) / MS);
+	jw_close(&w, '}');
+	o->result.data = (uint8_t *)jw_text(&w, &o->result.len);
+	finish(o);
+}
+
+static void
+on_restart_late(struct call *c, void *ctx)
+{
+	struct own_ask *o = ctx;
+
+	(void)c;
+	if (o->result.len == 0)
+		fail(o, ST_DEADLINE_EXCEEDED, "the order was given, but the node is not READY again yet");
+}
+
+/* For anybody, so it says little: whether each domain can be called. */
+static void
+own_health(struct own_ask *o)
+{
+	struct meta *m = o->meta;
+	const struct {
+		const char *name;
+		struct target *target;
+	} domains[] = { { "api", m->api }, { "database", m->database }, { "auth", m->auth } };
+	bool all = true;
+	struct jw w;
+
+	for (size_t i = 0; i < 3; i++)
+		all &= target_ready(domains[i].target);
+	jw_start(&w, call_arena(o->c), 128);
+	jw_object(&w, NULL);
+	jw_str(&w, "status", all ? "ok" : "degraded");
+	jw_object(&w, "domains");
+	for (size_t i = 0; i < 3; i++)
+		jw_str(&w, domains[i].name, target_ready(domains[i].target) ? "up" : "down");
+	jw_close(&w, '}');
+	jw_close(&w, '}');
+	o->result.data = (uint8_t *)jw_text(&w, &o->result.len);
+	finish(o);
+}
+
+/* {"spec": "...", "seed": 7, "for_ms": 10000}; the language is bus/fault.h's. */
+static void
+own_faults(struct own_ask *o)
+{
+	Mf__FaultSet set = MF__FAULT_SET__INIT;
+	json_t *v = arguments(o), *spec = json_object_get(v, "spec");
+	char err[160];
+
+	if (!json_is_string(spec)) {
+		fail(o, ST_INVALID_ARGUMENT, "meta/data: must be an object with spec, a string");
+		return;
+	}
+	set.spec = (char *)json_string_value(spec);
+	set.seed = (uint64_t)json_integer_value(json_object_get(v, "seed"));
+	set.for_ms = (uint32_t)json_integer_value(json_object_get(v, "for_ms"));
+	log_warn("faults_set", L_STR("name", o->q->node), L_STR("spec", set.spec), L_INT("for_ms", set.for_ms));
+	if (is_self(o)) {
+		if (!bus_set_faults(o->meta->bus, set.spec, set.seed, (set.for_ms != 0 ? set.for_ms : 60000) * MS, err,
+		    sizeof(err))) {
+			fail(o, ST_INVALID_ARGUMENT, arena_strdup(call_arena(o->c), err));
+			return;
+		}
+		say(o, "faults", set.spec);
+		finish(o);
+		return;
+	}
+	say(o, "faults", set.spec);
+	o->rpc = ask_node(o);
+	if (o->rpc != NULL)
+		mf__node__set_faults(&o->rpc->service, &set, on_done, o);
+}
+
+/* {"level": "debug"} */
+static void
+own_log_level(struct own_ask *o)
+{
+	Mf__LogLevel set = MF__LOG_LEVEL__INIT;
+	const char *level = json_string_value(json_object_get(arguments(o), "level"));
+	enum log_level l;
+
+	if (level == NULL || !log_level_from_name(level, &l)) {
+		fail(o, ST_INVALID_ARGUMENT, "meta/data: must be an object with level: debug, info, warn or error");
+		return;
+	}
+	say(o, "level", level);
+	if (is_self(o)) {
+		log_set_level(l);
+		finish(o);
+		return;
+	}
+	set.level = (char *)level;
+	o->rpc = ask_node(o);
+	if (o->rpc != NULL)
+		mf__node__set_log_level(&o->rpc->service, &set, on_done, o);
+}
+
+static void
+on_done(const Mf__Empty *m, void *ctx)
+{
+	struct own_ask *o = ctx;
+
+	if (m == NULL)
+		o->failure = rpc_failure(o->rpc);
+	finish(o);
+}
+
+/* NULL, for which every json_ function has an answer, when it is no JSON. */
+static json_t *
+arguments(struct own_ask *o)
+{
+	struct json_error e;
+	json_t *v = json_read(o->q->data.data, o->q->data.len, &e);
+
+	if (v != NULL)
+		call_own_json(o->c, v);
+	return v;
+}
+
+static void
+say(struct own_ask *o, const char *key, const char *value)
+{
+	struct jw w;
+
+	jw_start(&w, call_arena(o->c), 128);
+	jw_object(&w, NULL);
+	jw_str(&w, "node", o->q->node);
+	jw_str(&w, key, value);
+	jw_close(&w, '}');
+	o->result.data = (uint8_t *)jw_text(&w, &o->result.len);
+}
+
+static void
+finish(struct own_ask *o)
+{
+	o->done(o->ctx);
+}
+
+static void
+fail(struct own_ask *o, enum status s, const char *message)
+{
+	struct failure *f = ARENA_NEW(call_arena(o->c), struct failure);
+
+	*f = (struct failure){ .status = s, .message = message, .reason = "" };
+	o->failure = f;
+	finish(o);
+}
+
+static bool
+is_self(const struct own_ask *o)
+{
+	return strcmp(o->q->node, bus_name(o->meta->bus)) == 0;
+}
+
+/* NULL: refused already. Only the thirteen: a target, once made, stays. */
+static struct rpc *
+ask_node(struct own_ask *o)
+{
+	if (fleet_name_find(o->q->node) == NULL) {
+		fail(o, ST_NOT_FOUND, "there is no node of this name");
+		return NULL;
+	}
+	return rpc_new(o->c, bus_node_target(o->meta->bus, o->q->node), &(const struct rpc_opts){
+	    .limit_us = o->deadline - loop_now(o->meta->loop) });
+}

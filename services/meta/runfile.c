@@ -1,0 +1,190 @@
+/* runfile: see runfile.h. The lock is flock(2): it belongs to the open file and so survives fork
+ * and exec, and closing another descriptor of the same file does not drop it (a POSIX record lock
+ * would be dropped). */
+#include "meta/runfile.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/pidfd.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#include "base/time.h"
+
+#define STARTING_LIMIT (1 * SEC) /* between fork and exec; measured: 1 ms */
+
+static const char magic[8] = "MFRUN1\n";
+
+static bool read_run(int fd, struct contract_run *run);
+static bool identify(const struct contract_run *run, int *pidfd);
+static bool holds(pid_t pid, const struct stat *file);
+
+enum run_probe
+runfile_probe(const char *path, struct contract_run *run, int *pidfd)
+{
+	enum run_probe found = RUN_FREE;
+	int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+
+	*pidfd = -1;
+	memset(run, 0, sizeof(*run));
+	if (fd < 0)
+		return errno == ENOENT ? RUN_FREE : RUN_BUSY;
+	if (flock(fd, LOCK_SH | LOCK_NB) < 0)
+		found = read_run(fd, run) && identify(run, pidfd) ? RUN_ALIVE : RUN_BUSY;
+	else
+		read_run(fd, run);
+	close(fd);
+	return found;
+}
+
+enum run_probe
+runfile_probe_settled(const char *path, struct contract_run *run, int *pidfd)
+{
+	int64_t limit = time_now_us() + STARTING_LIMIT;
+	enum run_probe found;
+
+	while ((found = runfile_probe(path, run, pidfd)) == RUN_BUSY && time_now_us() < limit)
+		usleep(2000);
+	return found;
+}
+
+int
+runfile_claim(const char *path, uint64_t *generation)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600), saved;
+	struct contract_run run;
+
+	if (fd < 0)
+		return -1;
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+		*generation = read_run(fd, &run) ? run.generation + 1 : 1;
+		run = (struct contract_run){ .generation = *generation };
+		memcpy(run.magic, magic, sizeof(magic));
+		if (pwrite(fd, &run, sizeof(run), 0) == (ssize_t)sizeof(run))
+			return fd;
+	}
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return -1;
+}
+
+bool
+runfile_enter(int fd, uint64_t generation)
+{
+	struct contract_run run = { .pid = getpid(), .generation = generation };
+
+	memcpy(run.magic, magic, sizeof(magic));
+	run.start_ticks = proc_start_ticks(run.pid, NULL);
+	return run.start_ticks != 0 && pwrite(fd, &run, sizeof(run), 0) == (ssize_t)sizeof(run);
+}
+
+unsigned
+runfile_signal_holders(const char *path, int sig)
+{
+	DIR *d = opendir("/proc");
+	struct stat file;
+	struct dirent *e;
+	unsigned n = 0;
+
+	if (d == NULL || stat(path, &file) < 0) {
+		if (d != NULL)
+			closedir(d);
+		return 0;
+	}
+	while ((e = readdir(d)) != NULL) {
+		pid_t pid = (pid_t)strtol(e->d_name, NULL, 10);
+		int pidfd;
+
+		if (pid <= 1 || pid == getpid() || (pidfd = pidfd_open(pid, 0)) < 0)
+			continue;
+		if (holds(pid, &file)) { /* looked at after the pidfd was opened: it is the one who
+			                    gets the signal */
+			n++;
+			pidfd_send_signal(pidfd, sig, NULL, 0);
+		}
+		close(pidfd);
+	}
+	closedir(d);
+	return n;
+}
+
+uint64_t
+proc_start_ticks(pid_t pid, bool *stopped)
+{
+	char path[64], text[1024], state = '\0', *p;
+	unsigned long long ticks = 0;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
+		return 0;
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	if ((p = strrchr(text, ')')) == NULL || /* the name before it may hold anything */
+	    sscanf(p + 1,
+		" %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu",
+		&state, &ticks) != 2)
+		return 0;
+	if (stopped != NULL)
+		*stopped = state == 'T';
+	return state == 'Z' || state == 'X' ? 0 : ticks;
+}
+
+/* The kernel counts from boot including suspension, CLOCK_MONOTONIC without it. */
+int64_t
+proc_start_us(uint64_t ticks)
+{
+	struct timespec boot, mono;
+
+	clock_gettime(CLOCK_BOOTTIME, &boot);
+	clock_gettime(CLOCK_MONOTONIC, &mono);
+	return (int64_t)(ticks * 1000000 / (uint64_t)sysconf(_SC_CLK_TCK)) -
+	       ((boot.tv_sec - mono.tv_sec) * 1000000 + (boot.tv_nsec - mono.tv_nsec) / 1000);
+}
+
+static bool
+read_run(int fd, struct contract_run *run)
+{
+	return pread(fd, run, sizeof(*run), 0) == (ssize_t)sizeof(*run) &&
+	       memcmp(run->magic, magic, sizeof(magic)) == 0;
+}
+
+static bool
+identify(const struct contract_run *run, int *pidfd)
+{
+	if (run->pid <= 0 || (*pidfd = pidfd_open(run->pid, 0)) < 0)
+		return false;
+	if (run->start_ticks != 0 && proc_start_ticks(run->pid, NULL) == run->start_ticks)
+		return true;
+	close(*pidfd);
+	*pidfd = -1;
+	return false;
+}
+
+static bool
+holds(pid_t pid, const struct stat *file)
+{
+	char path[64];
+	struct dirent *e;
+	struct stat st;
+	bool found = false;
+	DIR *d;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+	if ((d = opendir(path)) == NULL)
+		return false;
+	while (!found && (e = readdir(d)) != NULL)
+		found = fstatat(dirfd(d), e->d_name, &st, 0) == 0 && st.st_dev == file->st_dev &&
+		        st.st_ino == file->st_ino;
+	closedir(d);
+	return found;
+}

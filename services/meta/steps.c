@@ -1,0 +1,285 @@
+/* steps: what the steps of a request do. Each begins with STEP_begin and ends, now or later, with op_done or op_skip.
+ * Called by execute when all that the step needs has finished.
+ *
+ * Invariant: store_begin and own_begin run only after GATE was done and well. */
+#include <string.h>
+
+#include "base/id.h"
+#include "base/json.h"
+#include "meta/op.h"
+
+static void form_begin(struct op *);
+static void on_form(const Mf__ApiOutcome *, void *);
+static const struct failure *take_form(struct op *);
+static void gate_begin(struct op *);
+static void on_gate(void *);
+static void recall(void *);
+static const char *operation_id(struct op *);
+static void store_begin(struct op *);
+static void on_stored(const Mf__StoreResult *, void *);
+static void own_begin(struct op *);
+static void on_own(void *);
+static void sign_begin(struct op *);
+static void on_sign(void *);
+static void format_begin(struct op *);
+static void on_format(const Mf__ApiOutcome *, void *);
+
+void (*const op_begin[STEPS])(struct op *) = {
+	[STEP_FORM] = form_begin, [STEP_GATE] = gate_begin, [STEP_STORE] = store_begin, [STEP_OWN] = own_begin,
+	[STEP_SIGN] = sign_begin, [STEP_FORMAT] = format_begin,
+};
+
+static void
+form_begin(struct op *o)
+{
+	Mf__ApiWork work = MF__API_WORK__INIT;
+
+	/* What a form alone creates gets the operation's id from the agent: see operation_id. */
+	if (o->plan.api_alone && call_operation_id(o->c)[0] == '\0') {
+		char id[UUID_LEN];
+
+		uuid7(id);
+		call_set_operation_id(o->c, arena_strdup(call_arena(o->c), id));
+	}
+	work.api = o->q->api;
+	work.database = o->q->database;
+	work.stage = (char *)"translate";
+	o->form_rpc = rpc_new(o->c, o->m->api, &(const struct rpc_opts){ .limit_us = op_left(o) });
+	mf__api__perform(&o->form_rpc->service, &work, on_form, o);
+}
+
+static void
+on_form(const Mf__ApiOutcome *m, void *ctx)
+{
+	struct op *o = ctx;
+
+	o->form = m;
+	if (m == NULL)
+		op_done(o, STEP_FORM, rpc_failure(o->form_rpc));
+	else
+		op_done(o, STEP_FORM, o->plan.api_alone ? take_form(o) : NULL);
+}
+
+/* What `api` alone means is held to the same rules as what a client asks for itself. */
+static const struct failure *
+take_form(struct op *o)
+{
+	const char *wrong = NULL;
+
+	if (!permits_add(&o->permits, o->form->permission))
+		wrong = "api: needs too many permissions at once";
+	if (wrong == NULL && o->form->database != NULL) {
+		o->has_store = true;
+		wrong = intake_store(o->c, o->form->database, &o->store, &o->permits);
+	}
+	if (wrong == NULL)
+		wrong = op_check_resource(o);
+	if (wrong == NULL && o->form->meta != NULL)
+		wrong = op_take_own(o, o->form->meta);
+	return wrong == NULL ? NULL : op_failure(o, ST_INVALID_ARGUMENT, "VALIDATION", wrong);
+}
+
+/* Without `auth` a request is anonymous and gets what policy gives to that: the question is asked all the same, unless
+ * nothing is asked for. */
+static void
+gate_begin(struct op *o)
+{
+	const Mf__AuthRequirement *a = o->q->auth;
+
+	if (a == NULL && o->permits.n == 0 && !o->has_store) {
+		recall(o);
+		return;
+	}
+	o->gate = (struct gate_ask){
+		.c = o->c, .credential = a != NULL ? a->credential : "", .resource = a != NULL ? a->resource : "",
+		.client_address = a != NULL ? a->client_address : "", .permits = o->permits, .deadline = o->deadline,
+		.ask_auth = o->q->want_trace || (a != NULL && strcmp(a->operation, "verify") == 0),
+		.done = on_gate, .ctx = o,
+	};
+	gate_pass(o->m->gate, &o->gate);
+}
+
+static void
+on_gate(void *ctx)
+{
+	struct op *o = ctx;
+
+	if (o->gate.failure != NULL) {
+		op_done(o, STEP_GATE, o->gate.failure);
+		return;
+	}
+	o->who = o->gate.who;
+	call_set_principal(o->c, o->who);
+	if (o->plan.steps == STEP_BIT(STEP_GATE))
+		o->answered = sign_principal(call_arena(o->c), o->who);
+	o->parts[MF__DOMAIN__DOMAIN_AUTH].state = PART_WORKED;
+	recall(o);
+}
+
+/* The end of GATE: has this been done before? Only now is it known for whom. */
+static void
+recall(void *ctx)
+{
+	struct op *o = ctx;
+	struct remember_key k;
+	Mf__TaskResponse *r;
+
+	if (o->q->remember && o->q->task_id[0] != '\0') {
+		remember_key(o->who != NULL ? o->who->id : "", o->q->auth != NULL ? o->q->auth->client_address : "",
+		    o->q->task_id, &k);
+		switch (remember_begin(o->m->remember, &k, loop_now(o->m->loop), &o->remembered)) {
+		case REMEMBER_FIRST:
+			break;
+		case REMEMBER_RUNS:
+			waiters_add(remember_waiters(o->remembered), o->c, recall, o);
+			o->remembered = NULL;
+			return;
+		case REMEMBER_KEPT:
+			r = remember_result(o->remembered, call_arena(o->c));
+			o->remembered = NULL;
+			if (r == NULL)
+				break;
+			metric_inc(o->m->remembered);
+			op_give_back(o, NULL);
+			call_reply(o->c, &r->base);
+			execute_next(o->m);
+			return;
+		}
+	}
+	op_skip(o, STEP_GATE);
+}
+
+/* The id under which the effect is known: the create's own, else what follows from the task (so that the same task again,
+ * even after a crash of ours, is the same effect), else the edge's, else a new one. An id that is only the edge's operation
+ * id was not chosen by the client. */
+static const char *
+operation_id(struct op *o)
+{
+	const char *edge = call_operation_id(o->c);
+	char *id = arena_alloc(call_arena(o->c), UUID_LEN);
+	struct remember_key k;
+
+	if (o->q->remember && o->q->task_id[0] != '\0') {
+		if (edge[0] != '\0' && strcmp(o->store.id, edge) == 0)
+			o->store.id = (char *)"";
+		remember_key(o->who != NULL ? o->who->id : "", o->q->auth != NULL ? o->q->auth->client_address : "",
+		    o->q->task_id, &k);
+		remember_operation(&k, id);
+		return id;
+	}
+	if (o->store.kind == MF__STORE_OP__KIND__CREATE && o->store.id[0] != '\0')
+		return o->store.id;
+	if (edge[0] != '\0')
+		return edge;
+	uuid7(id);
+	return id;
+}
+
+static void
+store_begin(struct op *o)
+{
+	bool reads = o->store.kind == MF__STORE_OP__KIND__READ_ONE || o->store.kind == MF__STORE_OP__KIND__QUERY_MANY;
+
+	if (!o->has_store) {
+		op_skip(o, STEP_STORE);
+		return;
+	}
+	if (reads) {
+		o->store.actor = o->who->id;
+	} else {
+		const char *id = operation_id(o);
+
+		intake_sign(call_arena(o->c), &o->store, o->who->id, id);
+		call_set_operation_id(o->c, id);
+	}
+	o->store_rpc = rpc_new(o->c, o->m->database, &(const struct rpc_opts){ .limit_us = op_left(o) });
+	if (reads)
+		mf__database__read(&o->store_rpc->service, &o->store, on_stored, o);
+	else
+		mf__database__write(&o->store_rpc->service, &o->store, on_stored, o);
+}
+
+static void
+on_stored(const Mf__StoreResult *m, void *ctx)
+{
+	struct op *o = ctx;
+
+	o->stored = m;
+	op_done(o, STEP_STORE, m == NULL ? rpc_failure(o->store_rpc) : NULL);
+}
+
+static void
+own_begin(struct op *o)
+{
+	if (o->own_q == NULL) {
+		op_skip(o, STEP_OWN);
+		return;
+	}
+	o->own = (struct own_ask){ .c = o->c, .q = o->own_q, .deadline = o->deadline, .done = on_own, .ctx = o };
+	own_start(o->m, &o->own);
+}
+
+static void
+on_own(void *ctx)
+{
+	struct op *o = ctx;
+
+	o->answered = o->own.result;
+	op_done(o, STEP_OWN, o->own.failure);
+}
+
+static void
+sign_begin(struct op *o)
+{
+	o->sign = (struct sign_ask){ .c = o->c, .q = o->q->auth, .deadline = o->deadline, .done = on_sign, .ctx = o };
+	sign_start(o->m, &o->sign);
+}
+
+static void
+on_sign(void *ctx)
+{
+	struct op *o = ctx;
+
+	o->answered = o->sign.result;
+	o->who = o->sign.who;
+	op_done(o, STEP_SIGN, o->sign.failure);
+}
+
+static void
+format_begin(struct op *o)
+{
+	Mf__ApiWork work = MF__API_WORK__INIT;
+
+	work.api = o->q->api;
+	work.stage = (char *)"format";
+	if (o->stored != NULL)
+		work.result = o->stored->n_items != 0 ? merge_items(call_arena(o->c), o->stored) : o->stored->data;
+	else
+		work.result = o->answered;
+	if (work.result.len == 0) {
+		op_skip(o, STEP_FORMAT);
+		return;
+	}
+	o->format_rpc = rpc_new(o->c, o->m->api, &(const struct rpc_opts){ .limit_us = op_left(o) });
+	mf__api__perform(&o->format_rpc->service, &work, on_format, o);
+}
+
+/* A representation that is no JSON does not leave: the plain result does. */
+static void
+on_format(const Mf__ApiOutcome *m, void *ctx)
+{
+	struct op *o = ctx;
+	struct json_error e;
+	json_t *v;
+
+	if (m == NULL) {
+		op_done(o, STEP_FORMAT, rpc_failure(o->format_rpc));
+		return;
+	}
+	v = json_read(m->result.data, m->result.len, &e);
+	if (v != NULL)
+		o->formatted = m->result;
+	json_decref(v);
+	op_done(o, STEP_FORMAT, v != NULL ? NULL : op_failure(o, ST_DATA_LOSS, "BAD_FORMAT",
+	    "what the API agent made of the result is no JSON"));
+}
