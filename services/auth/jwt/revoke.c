@@ -1,0 +1,315 @@
+/* revoke: how revocations reach the set (revoked.h) and how one is made.
+ *
+ * Reading: all pages at start, then every revocation_poll, and at once when the peer's events were
+ * lost; rows that have outlived their session's access tokens are deleted on the way, a few per
+ * reading. */
+#include <string.h>
+#include "auth/jwt/claims.h"
+#include "auth/jwt/grant.h"
+#include "auth/jwt/jwt.h"
+#include "auth/jwt/rows.h"
+#include "base/log.h"
+#include "base/time.h"
+
+#define LOAD_LIMIT  (5 * SEC)
+#define LOAD_RETRY  (200 * MS) /* until they were read once */
+#define DELETE_MOST 16
+#define ROUNDS_MOST 4 /* of a revocation that meets somebody who is faster */
+
+struct load { /* one reading */
+	struct tokens *t;
+	struct call *c;
+	struct rpc *rpc;
+	Mf__StoreOp *op;
+	int64_t now_us;
+	size_t n_old, n_deleting;
+	struct rpc *deletes[DELETE_MOST];
+	const char *old[DELETE_MOST];
+};
+
+struct revoke {
+	struct tokens *t;
+	struct call *c;
+	struct rpc *rpc;
+	const char *family, *operation_id;
+	Mf__StoreOp *live; /* TRANSACTION being built */
+	int64_t expires_us;
+	unsigned round;
+	revoke_done_fn *done;
+	void *ctx;
+};
+
+static void load_begin(struct timer *timer);
+static void load_page(struct load *l);
+static void on_page(const Mf__StoreResult *m, void *ctx);
+static void load_item(void *ctx, const json_t *item);
+static void load_known(struct tokens *t);
+static void load_clean(struct load *l);
+static void on_deleted(const Mf__StoreResult *m, void *ctx);
+static void load_end(struct call *c, const struct call_end *end, void *ctx);
+static void on_event(void *ctx, const char *node, const Mf__Event *e);
+static void on_lost(void *ctx, const char *node);
+static void revoke_round(struct revoke *r);
+static void on_live(const Mf__StoreResult *m, void *ctx);
+static void add_live(void *ctx, const json_t *item);
+static void on_revoked(const Mf__StoreResult *m, void *ctx);
+static void announce(struct tokens *t, const char *family, int64_t expires_us);
+
+/* --- reading --- */
+
+void
+revoked_start(struct tokens *t, const char *peer)
+{
+	timer_init(&t->revoked_timer, t->loop, load_begin);
+	timer_in(&t->revoked_timer, 0);
+	bus_subscribe(t->bus, peer, "auth.revoked", on_event, on_lost, t);
+}
+
+static void
+load_begin(struct timer *timer)
+{
+	struct tokens *t = container_of(timer, struct tokens, revoked_timer);
+	struct call *c = call_root(
+	    t->bus, &(struct call_opts){ .limit_us = LOAD_LIMIT, .done = load_end, .ctx = t });
+	struct load *l = ARENA_NEW(call_arena(c), struct load);
+
+	l->t = t;
+	l->c = c;
+	l->now_us = time_wall_us();
+	l->op = op_query(call_arena(c), "revocation", "kind", "session");
+	load_page(l);
+}
+
+static void
+load_page(struct load *l)
+{
+	l->rpc = rpc_new(l->c, l->t->database, NULL);
+	mf__database__read(&l->rpc->service, l->op, on_page, l);
+}
+
+static void
+on_page(const Mf__StoreResult *m, void *ctx)
+{
+	struct load *l = ctx;
+	const char *next;
+
+	if (m == NULL) {
+		call_fail_with(l->c, rpc_failure(l->rpc));
+		return;
+	}
+	if (!rows_each(call_arena(l->c), &m->data, load_item, l, &next)) {
+		call_fail(l->c, ST_DATA_LOSS, "revocations: the answer is no page");
+		return;
+	}
+	if (next != NULL) {
+		l->op->cursor = (char *)(uintptr_t)next;
+		load_page(l);
+		return;
+	}
+	load_known(l->t);
+	load_clean(l);
+}
+
+static void
+load_item(void *ctx, const json_t *item)
+{
+	struct load *l = ctx;
+	const char *id = json_string_value(json_object_get(item, "id"));
+	const char *session = json_string_value(json_object_get(item, "value"));
+	const char *until = json_string_value(json_object_get(item, "expires_at"));
+	int64_t expires_us = INT64_MAX;
+
+	if (id == NULL || session == NULL || !uuid_ok(session))
+		return;
+	if (until != NULL && !time_parse_rfc3339(str_of(until), &expires_us))
+		expires_us = INT64_MAX;
+	if (expires_us > l->now_us)
+		revoked_add(&l->t->revoked, session, expires_us);
+	else if (l->n_old < DELETE_MOST)
+		l->old[l->n_old++] = arena_strdup(call_arena(l->c), id);
+}
+
+static void
+load_known(struct tokens *t)
+{
+	revoked_expire(&t->revoked, time_wall_us());
+	if (!t->revoked.known)
+		log_info("revocations_read", L_INT("sessions", revoked_count(&t->revoked)));
+	t->revoked.known = true;
+	if (t->ready != NULL)
+		timer_in(&t->ready_timer, 0);
+}
+
+static void
+load_clean(struct load *l)
+{
+	Mf__Empty done = MF__EMPTY__INIT;
+
+	if (l->n_old == 0) {
+		call_reply(l->c, &done.base);
+		return;
+	}
+	l->n_deleting = l->n_old;
+	for (size_t i = 0; i < l->n_old; i++) {
+		Mf__StoreOp *op = op_read(call_arena(l->c), "revocation", l->old[i]);
+
+		op->kind = MF__STORE_OP__KIND__DELETE;
+		op->operation_id = arena_printf(call_arena(l->c), "expire:%s", l->old[i]);
+		l->deletes[i] = rpc_new(l->c, l->t->database, NULL);
+		mf__database__write(&l->deletes[i]->service, op, on_deleted, l);
+	}
+}
+
+static void
+on_deleted(const Mf__StoreResult *m, void *ctx)
+{
+	struct load *l = ctx;
+	Mf__Empty done = MF__EMPTY__INIT;
+
+	(void)m; /* NOT_FOUND: the peer was faster; anything else: the next reading sees it again */
+	if (--l->n_deleting == 0)
+		call_reply(l->c, &done.base);
+}
+
+static void
+load_end(struct call *c, const struct call_end *end, void *ctx)
+{
+	struct tokens *t = ctx;
+
+	(void)c;
+	if (end->failure != NULL && end->failure->status == ST_CANCELLED)
+		return; /* the node is ending */
+	if (end->failure != NULL && t->revoked.known)
+		log_warn("revocations_not_read", L_STR("status", status_name(end->failure->status)),
+		    L_STR("why", end->failure->message));
+	timer_in(&t->revoked_timer, t->revoked.known ? t->config->revocation_poll_us : LOAD_RETRY);
+}
+
+static void
+on_event(void *ctx, const char *node, const Mf__Event *e)
+{
+	struct tokens *t = ctx;
+	Mf__Revoked *m = mf__revoked__unpack(NULL, e->payload.len, e->payload.data);
+
+	(void)node;
+	if (m != NULL && uuid_ok(m->session))
+		revoked_add(&t->revoked, m->session, (int64_t)m->expires_at);
+	if (m != NULL)
+		mf__revoked__free_unpacked(m, NULL);
+}
+
+static void
+on_lost(void *ctx, const char *node)
+{
+	struct tokens *t = ctx;
+
+	(void)node;
+	if (t->revoked_timer.at_us != 0) /* else a reading is under way, or begins */
+		timer_in(&t->revoked_timer, 0);
+}
+
+/* --- making one --- */
+
+void
+revoke_session(
+    struct tokens *t, struct call *c, const char *family, revoke_done_fn *done, void *ctx)
+{
+	struct revoke *r = ARENA_NEW(call_arena(c), struct revoke);
+	char id[UUID_LEN];
+
+	uuid7(id);
+	r->t = t;
+	r->c = c;
+	r->family = arena_strdup(call_arena(c), family);
+	r->operation_id = arena_strdup(call_arena(c), id);
+	r->expires_us = time_wall_us() + t->config->access_ttl_us + CLAIMS_LEEWAY_US;
+	r->done = done;
+	r->ctx = ctx;
+	revoke_round(r);
+}
+
+static void
+revoke_round(struct revoke *r)
+{
+	struct arena *a = call_arena(r->c);
+	Mf__StoreOp *op = op_query(a, "refresh_token", "family", r->family);
+
+	op_filter(a, op, "revoked", "false");
+	op->limit = 50; /* there is one, seldom none */
+	r->rpc = rpc_new(r->c, r->t->database, NULL);
+	mf__database__read(&r->rpc->service, op, on_live, r);
+}
+
+/* The update of the live token is conditional on its version: a refresh that overtakes us makes the
+ * transaction fail, a refresh that comes after it finds the token ended. So no successor escapes.
+ */
+static void
+on_live(const Mf__StoreResult *m, void *ctx)
+{
+	struct revoke *r = ctx;
+	struct arena *a = call_arena(r->c);
+	const char *next;
+
+	if (m == NULL) {
+		grant_store_failed(r->c, rpc_failure(r->rpc));
+		return;
+	}
+	r->live = op_transaction(a, arena_printf(a, "revoke:%s:%u", r->operation_id, r->round), 51);
+	op_add(r->live, op_revoke(a, r->family, r->expires_us));
+	if (!rows_each(a, &m->data, add_live, r, &next)) {
+		call_fail(r->c, ST_DATA_LOSS, "refresh tokens: the answer is no page");
+		return;
+	}
+	r->rpc = rpc_new(r->c, r->t->database, NULL);
+	mf__database__write(&r->rpc->service, r->live, on_revoked, r);
+}
+
+static void
+add_live(void *ctx, const json_t *item)
+{
+	struct revoke *r = ctx;
+	const char *id = json_string_value(json_object_get(item, "id"));
+	json_int_t version = json_integer_value(json_object_get(item, "version"));
+
+	if (id != NULL && version > 0)
+		op_add(r->live, op_token_end(call_arena(r->c), arena_strdup(call_arena(r->c), id),
+				    (uint64_t)version, 0, r->live->operation_id));
+}
+
+static void
+on_revoked(const Mf__StoreResult *m, void *ctx)
+{
+	struct revoke *r = ctx;
+	const Mf__Problem *problem = m == NULL ? NULL : result_problem(m);
+	enum status s = problem != NULL ? (enum status)problem->code
+	                : m == NULL     ? rpc_failure(r->rpc)->status
+	                                : ST_OK;
+
+	if (s == ST_ABORTED && ++r->round < ROUNDS_MOST) {
+		revoke_round(r);
+		return;
+	}
+	if (m == NULL) {
+		grant_store_failed(r->c, rpc_failure(r->rpc));
+		return;
+	}
+	if (problem != NULL) {
+		call_fail_because(
+		    r->c, ST_UNAVAILABLE, "REVOKE_CONTENDED", 100, "the session is busy");
+		return;
+	}
+	announce(r->t, r->family, r->expires_us);
+	r->done(r->c, r->ctx);
+}
+
+static void
+announce(struct tokens *t, const char *family, int64_t expires_us)
+{
+	Mf__Revoked e = MF__REVOKED__INIT;
+
+	revoked_add(&t->revoked, family, expires_us);
+	e.session = (char *)(uintptr_t)family;
+	e.expires_at = (uint64_t)expires_us;
+	bus_publish(t->bus, "auth.revoked", &e.base);
+	log_info("session_revoked", L_STR("session", family));
+}

@@ -1,0 +1,68 @@
+/* revoked: the set, see revoked.h. */
+#include <stdlib.h>
+#include <uthash.h>
+#include "auth/jwt/revoked.h"
+#include "base/id.h"
+#include "base/mem.h"
+
+struct revoked_entry {
+	uint8_t session[16];
+	int64_t expires_us;
+	UT_hash_handle hh;
+};
+
+void
+revoked_add(struct revoked *r, const char *session, int64_t expires_us)
+{
+	struct revoked_entry *e;
+	uint8_t key[16];
+
+	uuid_pack(session, key);
+	HASH_FIND(hh, r->by_session, key, sizeof(key), e);
+	if (e == NULL) {
+		e = mem_zalloc(sizeof(*e));
+		memcpy(e->session, key, sizeof(key));
+		HASH_ADD(hh, r->by_session, session, sizeof(e->session), e);
+	}
+	if (e->expires_us < expires_us)
+		e->expires_us = expires_us;
+}
+
+bool
+revoked_has(const struct revoked *r, const char *session)
+{
+	struct revoked_entry *e;
+	uint8_t key[16];
+
+	uuid_pack(session, key);
+	HASH_FIND(hh, r->by_session, key, sizeof(key), e);
+	return e != NULL;
+}
+
+void
+revoked_expire(struct revoked *r, int64_t now_us)
+{
+	struct revoked_entry *e, *next;
+
+	for (e = r->by_session; e != NULL; e = next) {
+		next = e->hh.next;
+		if (e->expires_us > now_us)
+			continue;
+		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): it does not follow HASH_DEL */
+		HASH_DEL(r->by_session, e);
+		free(e);
+	}
+}
+
+size_t
+revoked_count(const struct revoked *r)
+{
+	return HASH_COUNT(r->by_session);
+}
+
+void
+revoked_clear(struct revoked *r)
+{
+	revoked_expire(r, INT64_MAX);
+	r->known = false;
+}

@@ -1,0 +1,274 @@
+/* rows: see rows.h. Field names are those of services/database/sql/README.md. */
+#include <string.h>
+#include "auth/jwt/rows.h"
+#include "base/time.h"
+
+static bool copy_text(char *out, size_t cap, const json_t *item, const char *name);
+static bool row_time(const json_t *item, const char *name, int64_t *out);
+static char **row_roles(struct arena *a, const json_t *v, size_t *n);
+static Mf__StoreOp *
+op_new(struct arena *a, Mf__StoreOp__Kind kind, const char *model, const char *id);
+static void op_data(Mf__StoreOp *op, struct jw *w);
+
+bool
+user_row_read(struct arena *a, const ProtobufCBinaryData *data, struct user_row *out)
+{
+	struct json_error e;
+	json_t *v = json_read(data->data, data->len, &e);
+	const char *id = json_string_value(json_object_get(v, "id"));
+	const char *name = json_string_value(json_object_get(v, "username"));
+	const char *hash = json_string_value(json_object_get(v, "password_hash"));
+	bool ok = id != NULL && uuid_ok(id) && name != NULL;
+
+	if (ok) {
+		out->id = arena_strdup(a, id);
+		out->username = arena_strdup(a, name);
+		out->password_hash = hash == NULL ? NULL : arena_strdup(a, hash);
+		out->roles = row_roles(a, json_object_get(v, "roles"), &out->n_roles);
+		out->disabled = !json_is_false(json_object_get(v, "disabled"));
+	}
+	json_decref(v);
+	return ok;
+}
+
+bool
+session_row_read(const ProtobufCBinaryData *data, struct session_row *out)
+{
+	struct json_error e;
+	json_t *v = json_read(data->data, data->len, &e);
+	bool ok = session_row_of(v, out);
+
+	json_decref(v);
+	return ok;
+}
+
+bool
+session_row_of(const json_t *item, struct session_row *out)
+{
+	memset(out, 0, sizeof(*out));
+	if (!copy_text(out->hash, sizeof(out->hash), item, "token_hash") ||
+	    strlen(out->hash) != SESSION_HASH_LEN ||
+	    !copy_text(out->family, sizeof(out->family), item, "family") || !uuid_ok(out->family) ||
+	    !copy_text(out->user_id, sizeof(out->user_id), item, "user_id") ||
+	    !uuid_ok(out->user_id) || !row_time(item, "expires_at", &out->expires_us) ||
+	    !row_time(item, "created_at", &out->created_us))
+		return false;
+	out->used = json_is_string(json_object_get(item, "used_at"));
+	out->revoked = !json_is_false(json_object_get(item, "revoked"));
+	out->version = (uint64_t)json_integer_value(json_object_get(item, "version"));
+	return out->version != 0;
+}
+
+bool
+rows_each(struct arena *a, const ProtobufCBinaryData *data, rows_each_fn *each, void *ctx,
+    const char **next)
+{
+	struct json_error e;
+	json_t *v = json_read(data->data, data->len, &e);
+	const json_t *items = json_object_get(v, "items");
+	const char *cursor = json_string_value(json_object_get(v, "next_cursor"));
+	bool ok = json_is_array(items);
+
+	*next = ok && cursor != NULL && cursor[0] != '\0' ? arena_strdup(a, cursor) : NULL;
+	for (size_t i = 0; i < json_array_size(items); i++)
+		each(ctx, json_array_get(items, i));
+	json_decref(v);
+	return ok;
+}
+
+Mf__StoreOp *
+op_user_by_name(struct arena *a, const char *username)
+{
+	Mf__StoreOp *op = op_new(a, MF__STORE_OP__KIND__READ_ONE, "user", "");
+
+	op_filter(a, op, "username", username);
+	return op;
+}
+
+Mf__StoreOp *
+op_read(struct arena *a, const char *model, const char *id)
+{
+	return op_new(a, MF__STORE_OP__KIND__READ_ONE, model, id);
+}
+
+Mf__StoreOp *
+op_query(struct arena *a, const char *model, const char *field, const char *value)
+{
+	Mf__StoreOp *op = op_new(a, MF__STORE_OP__KIND__QUERY_MANY, model, "");
+
+	op->limit = 1000;
+	if (field != NULL)
+		op_filter(a, op, field, value);
+	return op;
+}
+
+void
+op_filter(struct arena *a, Mf__StoreOp *op, const char *field, const char *value)
+{
+	Mf__KeyValue **all = ARENA_ARRAY(a, Mf__KeyValue *, op->n_filters + 1);
+	Mf__KeyValue *kv = ARENA_NEW(a, Mf__KeyValue);
+
+	mf__key_value__init(kv);
+	kv->key = arena_strdup(a, field);
+	kv->value = arena_strdup(a, value);
+	for (size_t i = 0; i < op->n_filters; i++)
+		all[i] = op->filters[i];
+	all[op->n_filters++] = kv;
+	op->filters = all;
+}
+
+Mf__StoreOp *
+op_token_create(struct arena *a, const struct session_token *t, const char *family,
+    const char *user_id, int64_t expires_us)
+{
+	Mf__StoreOp *op = op_new(a, MF__STORE_OP__KIND__CREATE, "refresh_token", t->row);
+	struct jw w;
+
+	jw_start(&w, a, 320);
+	jw_object(&w, NULL);
+	jw_str(&w, "id", t->row);
+	jw_str(&w, "family", family);
+	jw_str(&w, "user_id", user_id);
+	jw_str(&w, "token_hash", t->hash);
+	jw_time(&w, "expires_at", expires_us);
+	jw_close(&w, '}');
+	op_data(op, &w);
+	return op;
+}
+
+Mf__StoreOp *
+op_token_end(struct arena *a, const char *row, uint64_t if_version, int64_t used_us,
+    const char *operation_id)
+{
+	Mf__StoreOp *op = op_new(a, MF__STORE_OP__KIND__UPDATE, "refresh_token", row);
+	struct jw w;
+
+	jw_start(&w, a, 80);
+	jw_object(&w, NULL);
+	jw_bool(&w, "revoked", true);
+	if (used_us != 0)
+		jw_time(&w, "used_at", used_us);
+	jw_close(&w, '}');
+	op_data(op, &w);
+	op->if_version = if_version;
+	op->operation_id = arena_printf(a, "%s:%s", operation_id, row);
+	return op;
+}
+
+/* One per session: the second revocation of a session finds the first one's row. */
+Mf__StoreOp *
+op_revoke(struct arena *a, const char *family, int64_t expires_us)
+{
+	Mf__StoreOp *op;
+	char id[UUID_LEN];
+	struct jw w;
+
+	session_uuid("revoked session", family, id);
+	op = op_new(a, MF__STORE_OP__KIND__CREATE, "revocation", id);
+	jw_start(&w, a, 200);
+	jw_object(&w, NULL);
+	jw_str(&w, "id", id);
+	jw_str(&w, "kind", "session");
+	jw_str(&w, "value", family);
+	jw_time(&w, "expires_at", expires_us);
+	jw_close(&w, '}');
+	op_data(op, &w);
+	return op;
+}
+
+Mf__StoreOp *
+op_user_create(
+    struct arena *a, const char *id, const char *username, const char *hash, const char *role)
+{
+	Mf__StoreOp *op = op_new(a, MF__STORE_OP__KIND__CREATE, "user", id);
+	struct jw w;
+
+	jw_start(&w, a, 300);
+	jw_object(&w, NULL);
+	jw_str(&w, "id", id);
+	jw_str(&w, "username", username);
+	jw_str(&w, "password_hash", hash);
+	jw_array(&w, "roles");
+	jw_str(&w, NULL, role);
+	jw_close(&w, ']');
+	jw_close(&w, '}');
+	op_data(op, &w);
+	return op;
+}
+
+Mf__StoreOp *
+op_transaction(struct arena *a, const char *operation_id, size_t most)
+{
+	Mf__StoreOp *op = op_new(a, MF__STORE_OP__KIND__TRANSACTION, "", "");
+
+	op->operation_id = arena_strdup(a, operation_id);
+	op->members = ARENA_ARRAY(a, Mf__StoreOp *, most);
+	return op;
+}
+
+void
+op_add(Mf__StoreOp *transaction, Mf__StoreOp *member)
+{
+	transaction->members[transaction->n_members++] = member;
+}
+
+const Mf__Problem *
+result_problem(const Mf__StoreResult *m)
+{
+	for (size_t i = 0; i < m->n_items; i++)
+		if (m->items[i]->problem != NULL)
+			return m->items[i]->problem;
+	return NULL;
+}
+
+static bool
+copy_text(char *out, size_t cap, const json_t *item, const char *name)
+{
+	const char *s = json_string_value(json_object_get(item, name));
+
+	if (s == NULL || strlen(s) >= cap)
+		return false;
+	memcpy(out, s, strlen(s) + 1);
+	return true;
+}
+
+static bool
+row_time(const json_t *item, const char *name, int64_t *out)
+{
+	const char *s = json_string_value(json_object_get(item, name));
+
+	return s != NULL && time_parse_rfc3339(str_of(s), out);
+}
+
+static char **
+row_roles(struct arena *a, const json_t *v, size_t *n)
+{
+	char **out = ARENA_ARRAY(a, char *, ROWS_ROLES_MAX);
+
+	*n = 0;
+	for (size_t i = 0; i < json_array_size(v) && *n < ROWS_ROLES_MAX; i++) {
+		const char *s = json_string_value(json_array_get(v, i));
+
+		if (s != NULL)
+			out[(*n)++] = arena_strdup(a, s);
+	}
+	return out;
+}
+
+static Mf__StoreOp *
+op_new(struct arena *a, Mf__StoreOp__Kind kind, const char *model, const char *id)
+{
+	Mf__StoreOp *op = ARENA_NEW(a, Mf__StoreOp);
+
+	mf__store_op__init(op);
+	op->kind = kind;
+	op->model = arena_strdup(a, model);
+	op->id = arena_strdup(a, id);
+	return op;
+}
+
+static void
+op_data(Mf__StoreOp *op, struct jw *w)
+{
+	op->data.data = (uint8_t *)jw_text(w, &op->data.len);
+}

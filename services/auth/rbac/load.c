@@ -1,0 +1,236 @@
+/* load: reads the roles, page by page, builds the new policy completely, then swaps. An empty model
+ * means a first start: the default roles are stored, all or nothing, and read like any others. A
+ * change is announced ("auth.policy"). */
+#include <string.h>
+#include "auth/rbac/rbac.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/time.h"
+#include "proto/database.pb-c.h"
+
+#define LOAD_LIMIT (5 * SEC)
+#define LOAD_RETRY (200 * MS) /* until they were read once */
+#define PAGE       1000
+#define ROLES_MAX  20000
+
+struct load {
+	struct rbac *r;
+	struct call *c;
+	struct rpc *rpc;
+	Mf__StoreOp op;
+	size_t n, cap;
+	struct role_def *roles; /* with all they point to in the call's arena */
+	bool seeded;
+};
+
+static void load_begin(struct timer *timer);
+static void load_page(struct load *l);
+static void on_page(const Mf__StoreResult *m, void *ctx);
+static bool take_page(struct load *l, const ProtobufCBinaryData *data, const char **next);
+static void take_role(struct load *l, const json_t *item);
+static size_t take_texts(struct arena *a, const json_t *v, const char *const **out);
+static void seed(struct load *l);
+static Mf__StoreOp *seed_role(struct arena *a, const struct role_def *d);
+static void on_seeded(const Mf__StoreResult *m, void *ctx);
+static void put_in_force(struct load *l);
+static void load_end(struct call *c, const struct call_end *end, void *ctx);
+
+void
+rbac_load(struct rbac *r)
+{
+	timer_init(&r->poll_timer, r->loop, load_begin);
+	timer_in(&r->poll_timer, 0);
+}
+
+static void
+load_begin(struct timer *timer)
+{
+	struct rbac *r = container_of(timer, struct rbac, poll_timer);
+	struct call *c = call_root(
+	    r->bus, &(struct call_opts){ .limit_us = LOAD_LIMIT, .done = load_end, .ctx = r });
+	struct load *l = ARENA_NEW(call_arena(c), struct load);
+
+	l->r = r;
+	l->c = c;
+	mf__store_op__init(&l->op);
+	l->op.kind = MF__STORE_OP__KIND__QUERY_MANY;
+	l->op.model = arena_strdup(call_arena(c), "role");
+	l->op.limit = PAGE;
+	load_page(l);
+}
+
+static void
+load_page(struct load *l)
+{
+	l->rpc = rpc_new(l->c, l->r->database, NULL);
+	mf__database__read(&l->rpc->service, &l->op, on_page, l);
+}
+
+static void
+on_page(const Mf__StoreResult *m, void *ctx)
+{
+	struct load *l = ctx;
+	const char *next;
+
+	if (m == NULL) {
+		call_fail_with(l->c, rpc_failure(l->rpc));
+	} else if (!take_page(l, &m->data, &next)) {
+		call_fail(l->c, ST_DATA_LOSS, "roles: the answer is no page");
+	} else if (next != NULL && l->n < ROLES_MAX) {
+		l->op.cursor = (char *)(uintptr_t)next;
+		load_page(l);
+	} else if (l->n == 0 && !l->seeded) {
+		seed(l);
+	} else {
+		put_in_force(l);
+	}
+}
+
+static bool
+take_page(struct load *l, const ProtobufCBinaryData *data, const char **next)
+{
+	struct json_error e;
+	json_t *v = json_read(data->data, data->len, &e);
+	const json_t *items = json_object_get(v, "items");
+	const char *cursor = json_string_value(json_object_get(v, "next_cursor"));
+	bool ok = json_is_array(items);
+
+	*next = cursor != NULL && cursor[0] != '\0' ? arena_strdup(call_arena(l->c), cursor) : NULL;
+	for (size_t i = 0; i < json_array_size(items); i++)
+		take_role(l, json_array_get(items, i));
+	json_decref(v);
+	return ok;
+}
+
+static void
+take_role(struct load *l, const json_t *item)
+{
+	const char *name = json_string_value(json_object_get(item, "id"));
+	struct arena *a = call_arena(l->c);
+	struct role_def *d;
+
+	if (name == NULL)
+		return;
+	if (l->n == l->cap) {
+		size_t cap = l->cap == 0 ? 64 : 2 * l->cap;
+		struct role_def *more = ARENA_ARRAY(a, struct role_def, cap);
+
+		if (l->n > 0)
+			memcpy(more, l->roles, l->n * sizeof(*more));
+		l->roles = more;
+		l->cap = cap;
+	}
+	d = &l->roles[l->n++];
+	d->name = arena_strdup(a, name);
+	d->n_permissions = take_texts(a, json_object_get(item, "permissions"), &d->permissions);
+	d->n_inherits = take_texts(a, json_object_get(item, "inherits"), &d->inherits);
+}
+
+static size_t
+take_texts(struct arena *a, const json_t *v, const char *const **out)
+{
+	const char **texts = ARENA_ARRAY(a, const char *, json_array_size(v) + 1);
+	size_t n = 0;
+
+	for (size_t i = 0; i < json_array_size(v); i++) {
+		const char *s = json_string_value(json_array_get(v, i));
+
+		if (s != NULL)
+			texts[n++] = arena_strdup(a, s);
+	}
+	*out = texts;
+	return n;
+}
+
+static void
+seed(struct load *l)
+{
+	struct arena *a = call_arena(l->c);
+	Mf__StoreOp op = MF__STORE_OP__INIT;
+	Mf__StoreOp **members = ARENA_ARRAY(a, Mf__StoreOp *, policy_n_defaults);
+
+	for (size_t i = 0; i < policy_n_defaults; i++)
+		members[i] = seed_role(a, &policy_defaults[i]);
+	op.kind = MF__STORE_OP__KIND__TRANSACTION;
+	op.operation_id = arena_strdup(a, "seed:roles");
+	op.n_members = policy_n_defaults;
+	op.members = members;
+	l->rpc = rpc_new(l->c, l->r->database, NULL);
+	mf__database__write(&l->rpc->service, &op, on_seeded, l);
+}
+
+static Mf__StoreOp *
+seed_role(struct arena *a, const struct role_def *d)
+{
+	Mf__StoreOp *op = ARENA_NEW(a, Mf__StoreOp);
+	struct jw w;
+
+	mf__store_op__init(op);
+	op->kind = MF__STORE_OP__KIND__CREATE;
+	op->model = arena_strdup(a, "role");
+	op->id = arena_strdup(a, d->name);
+	jw_start(&w, a, 200);
+	jw_object(&w, NULL);
+	jw_str(&w, "id", d->name);
+	jw_array(&w, "permissions");
+	for (size_t i = 0; i < d->n_permissions; i++)
+		jw_str(&w, NULL, d->permissions[i]);
+	jw_close(&w, ']');
+	jw_close(&w, '}');
+	op->data.data = (uint8_t *)jw_text(&w, &op->data.len);
+	return op;
+}
+
+static void
+on_seeded(const Mf__StoreResult *m, void *ctx)
+{
+	struct load *l = ctx;
+
+	if (m == NULL) {
+		call_fail_with(l->c, rpc_failure(l->rpc));
+		return;
+	}
+	log_info("default_roles_stored", L_INT("roles", policy_n_defaults));
+	l->seeded = true;
+	l->op.cursor = (char *)(uintptr_t) "";
+	load_page(l);
+}
+
+static void
+put_in_force(struct load *l)
+{
+	struct rbac *r = l->r;
+	struct policy *fresh = policy_build(l->roles, l->n);
+	Mf__Empty done = MF__EMPTY__INIT;
+
+	if (policy_same(fresh, r->policy)) {
+		policy_free(&fresh);
+	} else {
+		bool first = r->policy == NULL;
+
+		policy_free(&r->policy);
+		r->policy = fresh;
+		metric_set(r->roles, (double)policy_roles(fresh));
+		log_info(
+		    first ? "roles_read" : "roles_changed", L_INT("roles", policy_roles(fresh)));
+		if (!first)
+			bus_publish(r->bus, "auth.policy", &done.base);
+	}
+	if (r->ready != NULL)
+		timer_in(&r->ready_timer, 0);
+	call_reply(l->c, &done.base);
+}
+
+static void
+load_end(struct call *c, const struct call_end *end, void *ctx)
+{
+	struct rbac *r = ctx;
+
+	(void)c;
+	if (end->failure != NULL && end->failure->status == ST_CANCELLED)
+		return; /* the node is ending */
+	if (end->failure != NULL && r->policy != NULL)
+		log_warn("roles_not_read", L_STR("status", status_name(end->failure->status)),
+		    L_STR("why", end->failure->message));
+	timer_in(&r->poll_timer, r->policy != NULL ? r->config->roles_poll_us : LOAD_RETRY);
+}

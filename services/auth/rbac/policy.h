@@ -1,0 +1,44 @@
+/* policy: roles, what they permit, whom they inherit from. Pure. A policy is built whole, with
+ * every role expanded, and never changes: a decision is a hash lookup per role and a walk over its
+ * patterns, well under 50 us. */
+#ifndef RBAC_POLICY_H
+#define RBAC_POLICY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include "base/arena.h"
+
+struct role_def { /* as stored */
+	const char *name;
+	size_t n_permissions;
+	const char *const *permissions;
+	size_t n_inherits;
+	const char *const
+	    *inherits; /* of a role that is not there nothing is inherited; cycles are harmless */
+};
+
+struct policy;
+
+struct policy *policy_build(
+    const struct role_def *roles, size_t n); /* copies; two of one name: the first counts */
+void policy_free(struct policy **p);
+bool
+policy_same(const struct policy *a, const struct policy *b); /* the same decisions in every case */
+size_t policy_roles(const struct policy *p);
+
+struct decision {
+	bool allowed;
+	const char *role,
+	    *pattern; /* that decided; NULL when nothing did. Valid as long as the policy */
+};
+struct decision
+policy_decide(const struct policy *p, size_t n_roles, char *const *roles, const char *permission);
+
+/* All patterns that the roles give, sorted, each once. */
+size_t policy_expand(
+    const struct policy *p, struct arena *a, size_t n_roles, char *const *roles, char ***out);
+
+extern const struct role_def policy_defaults[]; /* what the first start stores */
+extern const size_t policy_n_defaults;
+
+#endif

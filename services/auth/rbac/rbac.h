@@ -1,0 +1,43 @@
+/* rbac: decides permissions from memory. Roles are read from the database domain at start, then
+ * every so often; a reading that fails leaves what is known in force, and nothing known means
+ * UNAVAILABLE, never yes. */
+#ifndef RBAC_RBAC_H
+#define RBAC_RBAC_H
+
+#include "auth/rbac/policy.h"
+#include "base/config.h"
+#include "base/metrics.h"
+#include "bus/bus.h"
+#include "proto/rbac.pb-c.h"
+
+struct rbac_config {
+	int64_t roles_poll_us;
+};
+extern const struct config_key rbac_keys[];
+
+struct rbac {
+	Mf__Rbac_Service service; /* first: handlers find the rest by it */
+	const struct rbac_config *config;
+	struct bus *bus;
+	struct loop *loop;
+	struct target *database;
+	struct policy *policy; /* NULL: never read */
+	struct timer poll_timer, ready_timer;
+	void (*ready)(void *ctx); /* NULL once it was called */
+	void *ready_ctx;
+	struct metric *roles;
+};
+
+#define RBAC_SERVICE MF__RBAC__INIT(rbac_)
+void rbac_check(Mf__Rbac_Service *s, const Mf__PermissionCheck *q,
+    Mf__PermissionAnswer_Closure reply, void *ctx);
+void rbac_expand(
+    Mf__Rbac_Service *s, const Mf__RoleNames *q, Mf__PermissionList_Closure reply, void *ctx);
+
+/* ready comes when the roles are read, or after 1 s without them. */
+void rbac_start(struct rbac *r, struct bus *b, const struct rbac_config *config,
+    void (*ready)(void *ctx), void *ctx);
+void rbac_stop(struct rbac *r);
+void rbac_load(struct rbac *r); /* load.c: begins to read; goes on by itself */
+
+#endif
