@@ -1,0 +1,417 @@
+/* intake: validation by the models table. Everything that reaches PostgreSQL as a value was
+ * accepted here, so that an error there is about state, not about form; one bad row must not roll
+ * back a group. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include "base/id.h"
+#include "base/json.h"
+#include "base/str.h"
+#include "base/time.h"
+#include "database/sql/intake.h"
+
+static const char *take_value(struct arena *a, const struct field *f, const json_t *v,
+    const char *where, struct complaints *e);
+static const char *take_text(
+    struct arena *a, const struct field *f, struct str s, const char *where, struct complaints *e);
+static const char *take_priority(const json_t *v, const char *where, struct complaints *e);
+static const char *take_json(struct arena *a, const struct field *f, const json_t *v,
+    const char *where, struct complaints *e);
+static const char *take_labels(struct arena *a, const struct field *f, const json_t *v, bool patch,
+    const char *where, struct complaints *e);
+static const char *take_strings(struct arena *a, const struct field *f, const json_t *v,
+    const char *where, struct complaints *e);
+static void complain_unknown(const struct model *m, const json_t *data, unsigned flag,
+    const char *at, const char *id, struct complaints *e);
+static void patch_field(struct jw *w, struct arena *a, const struct field *f, const json_t *v,
+    const char *at, struct complaints *e);
+static const char *text_of_json(struct arena *a, const json_t *v);
+static size_t characters(struct str s);
+
+void
+complain(struct complaints *e, const char *field, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (e->n == COMPLAINTS_MOST)
+		return;
+	va_start(ap, fmt);
+	e->list[e->n++] =
+	    (struct violation){ arena_strdup(e->arena, field), arena_vprintf(e->arena, fmt, ap) };
+	va_end(ap);
+}
+
+/* --- create --- */
+
+bool
+intake_create(struct arena *a, const struct model *m, const json_t *data,
+    const struct intake_op *op, const char *at, struct row *out, struct complaints *e)
+{
+	size_t before = e->n;
+	const char *id = op->id, *ns = op->namespace;
+
+	*out = (struct row){ .model = m };
+	if (!json_is_object(data)) {
+		complain(e, at, "must be an object");
+		return false;
+	}
+	if (*id == '\0' && json_is_string(json_object_get(data, "id")))
+		id = arena_strdup(a, json_string_value(json_object_get(data, "id")));
+	complain_unknown(m, data, FIELD_GIVEN, at, id, e);
+	intake_id(m, id, arena_printf(a, "%s/id", at), e);
+	intake_namespace(&ns, e);
+	out->values[0] = id;
+	for (size_t i = 1; i < m->n_fields; i++) {
+		const struct field *f = &m->fields[i];
+		const json_t *v = json_object_get(data, f->name);
+		const char *where;
+
+		out->values[i] = f->def;
+		if ((f->flags & FIELD_GIVEN) == 0)
+			continue;
+		where = v != NULL || ((f->flags & FIELD_REQUIRED) != 0 && f->def == NULL)
+		            ? arena_printf(a, "%s/%s", at, f->name)
+		            : "";
+		if (v != NULL && !json_is_null(v))
+			out->values[i] = take_value(a, f, v, where, e);
+		else if ((f->flags & FIELD_REQUIRED) != 0 && f->def == NULL)
+			complain(e, where, "is required");
+	}
+	if (m->namespaced)
+		out->values[model_field(m, "namespace") - m->fields] = ns;
+	if (m->authored && *op->actor != '\0')
+		out->values[model_field(m, "created_by") - m->fields] = op->actor;
+	out->values[m->n_fields - 2] = out->values[m->n_fields - 1] = op->now;
+	return e->n == before;
+}
+
+bool
+intake_namespace(const char **ns, struct complaints *e)
+{
+	if (**ns == '\0')
+		*ns = "default";
+	if (strlen(*ns) <= 64 && str_token_ok(str_of(*ns)))
+		return true;
+	complain(e, "namespace", "must be a token of at most 64 characters");
+	return false;
+}
+
+bool
+intake_id(const struct model *m, const char *id, const char *field, struct complaints *e)
+{
+	if (*id == '\0')
+		complain(e, field, "is required");
+	else if (m->id->type == FIELD_UUID && !uuid_ok(id))
+		complain(e, field, "must be a UUID in lower case");
+	else if (m->id->type == FIELD_NAME &&
+		 (!str_token_ok(str_of(id)) || strlen(id) > (size_t)m->id->max))
+		complain(e, field, "must be a token of at most %d characters", (int)m->id->max);
+	else
+		return true;
+	return false;
+}
+
+/* Fields that don't exist, and such that the caller has no say in. The id may stand in the data
+ * when it is the same. */
+static void
+complain_unknown(const struct model *m, const json_t *data, unsigned flag, const char *at,
+    const char *id, struct complaints *e)
+{
+	const char *key;
+	json_t *v;
+
+	json_object_foreach((json_t *)(uintptr_t)data, key, v)
+	{
+		const struct field *f = model_field(m, key);
+		const char *where;
+
+		if (f != NULL && f == m->id && json_is_string(v) &&
+		    strcmp(json_string_value(v), id) == 0)
+			continue;
+		if (f != NULL && f != m->id && (f->flags & flag) != 0)
+			continue;
+		where = arena_printf(e->arena, "%s/%.100s", at, key);
+		if (f == NULL)
+			complain(e, where, "there is no such field");
+		else if (f == m->id)
+			complain(e, where, "is another one than the operation's");
+		else
+			complain(e, where,
+			    flag == FIELD_PATCHED && (f->flags & FIELD_GIVEN) != 0
+				? "can't be changed"
+				: "is set by the server");
+	}
+}
+
+/* --- patch --- */
+
+bool
+intake_patch(struct arena *a, const struct model *m, const json_t *patch, const char *id,
+    const char *at, char **out, struct complaints *e)
+{
+	size_t before = e->n;
+	struct jw w;
+
+	if (!json_is_object(patch)) {
+		complain(e, at, "must be an object");
+		return false;
+	}
+	complain_unknown(m, patch, FIELD_PATCHED, at, id, e);
+	jw_start(&w, a, 256);
+	jw_object(&w, NULL);
+	for (size_t i = 1; i < m->n_fields; i++) {
+		const json_t *v = json_object_get(patch, m->fields[i].name);
+
+		if (v != NULL && (m->fields[i].flags & FIELD_PATCHED) != 0)
+			patch_field(&w, a, &m->fields[i], v, at, e);
+	}
+	jw_close(&w, '}');
+	*out = jw_text(&w, NULL);
+	return e->n == before;
+}
+
+static void
+patch_field(struct jw *w, struct arena *a, const struct field *f, const json_t *v, const char *at,
+    struct complaints *e)
+{
+	const char *where = arena_printf(a, "%s/%s", at, f->name), *text;
+	bool structured =
+	    f->type == FIELD_LABELS || f->type == FIELD_JSON || f->type == FIELD_STRINGS;
+
+	if (json_is_null(
+		v)) { /* back to the default; of the structured ones the statement knows it */
+		if ((f->flags & FIELD_REQUIRED) != 0 && f->def == NULL)
+			complain(e, where, "is required");
+		else if (structured || f->def == NULL)
+			jw_null(w, f->name);
+		else
+			jw_str(w, f->name, f->def);
+		return;
+	}
+	text = f->type == FIELD_LABELS ? take_labels(a, f, v, true, where, e)
+	                               : take_value(a, f, v, where, e);
+	if (text == NULL)
+		return;
+	if (structured)
+		jw_raw(w, f->name, text, strlen(text));
+	else
+		jw_str(w, f->name, text);
+}
+
+/* --- values --- */
+
+static const char *
+take_value(struct arena *a, const struct field *f, const json_t *v, const char *where,
+    struct complaints *e)
+{
+	switch (f->type) {
+	case FIELD_PRIORITY:
+		return take_priority(v, where, e);
+	case FIELD_LABELS:
+		return take_labels(a, f, v, false, where, e);
+	case FIELD_STRINGS:
+		return take_strings(a, f, v, where, e);
+	case FIELD_JSON:
+		return take_json(a, f, v, where, e);
+	case FIELD_BOOL:
+		if (json_is_boolean(v))
+			return json_is_true(v) ? "true" : "false";
+		complain(e, where, "must be true or false");
+		return NULL;
+	case FIELD_INT:
+		if (json_is_integer(v) && json_integer_value(v) >= f->min &&
+		    json_integer_value(v) <= f->max)
+			return arena_printf(a, "%lld", (long long)json_integer_value(v));
+		complain(e, where, "must be an integer from %lld to %lld", (long long)f->min,
+		    (long long)f->max);
+		return NULL;
+	case FIELD_UUID:
+	case FIELD_NAME:
+	case FIELD_TEXT:
+	case FIELD_STATE:
+	case FIELD_TIME:
+		break;
+	}
+	if (!json_is_string(v)) {
+		complain(e, where, "must be a string");
+		return NULL;
+	}
+	return take_text(
+	    a, f, (struct str){ json_string_value(v), json_string_length(v) }, where, e);
+}
+
+static const char *
+take_text(
+    struct arena *a, const struct field *f, struct str s, const char *where, struct complaints *e)
+{
+	const char *copy = arena_strndup(a, s.p, s.n);
+	int64_t us;
+
+	if (f->type == FIELD_UUID) {
+		if (uuid_ok(copy))
+			return copy;
+		complain(e, where, "must be a UUID in lower case");
+	} else if (f->type == FIELD_STATE) {
+		for (size_t i = 0; task_states[i] != NULL; i++)
+			if (str_eq(s, task_states[i]))
+				return task_states[i];
+		complain(e, where,
+		    "must be one of SCHEDULED QUEUED RUNNING RETRYING COMPLETED FAILED CANCELLED");
+	} else if (f->type == FIELD_TIME) {
+		if (time_parse_rfc3339(s, &us)) {
+			char *t = arena_alloc(a, TIME_RFC3339_LEN);
+
+			time_rfc3339(us, t);
+			return t;
+		}
+		complain(e, where, "must be a time as RFC 3339 writes it");
+	} else if (f->type == FIELD_NAME) {
+		if (str_token_ok(s) && s.n >= (size_t)f->min && s.n <= (size_t)f->max)
+			return copy;
+		complain(e, where,
+		    "must be a token (letters, digits and !#$%%&'*+-.^_`|~) of %d to %d characters",
+		    (int)f->min, (int)f->max);
+	} else if (characters(s) < (size_t)f->min || characters(s) > (size_t)f->max) {
+		complain(e, where, "must have %d to %d characters", (int)f->min, (int)f->max);
+	} else if (memchr(s.p, '\0', s.n) != NULL || !str_utf8_ok(s.p, s.n)) {
+		complain(e, where, "must be UTF-8 without NUL");
+	} else {
+		return copy;
+	}
+	return NULL;
+}
+
+static const char *
+take_priority(const json_t *v, const char *where, struct complaints *e)
+{
+	static const char *const digits[] = { NULL, "1", "2", "3", "4" };
+
+	if (json_is_integer(v) && json_integer_value(v) >= 1 && json_integer_value(v) <= 4)
+		return digits[json_integer_value(v)];
+	for (size_t i = 1; json_is_string(v) && i <= 4; i++)
+		if (strcmp(json_string_value(v), task_priorities[i]) == 0)
+			return digits[i];
+	complain(e, where, "must be CRITICAL, HIGH, MEDIUM, LOW or 1 to 4");
+	return NULL;
+}
+
+static const char *
+take_json(struct arena *a, const struct field *f, const json_t *v, const char *where,
+    struct complaints *e)
+{
+	const char *text = text_of_json(a, v);
+
+	if (strlen(text) <= (size_t)f->max)
+		return text;
+	complain(e, where, "must have at most %d bytes", (int)f->max);
+	return NULL;
+}
+
+static bool
+is_label(const json_t *v)
+{
+	return json_is_string(v) && json_string_length(v) <= 1000;
+}
+
+/* In a patch a null removes a label. */
+static const char *
+take_labels(struct arena *a, const struct field *f, const json_t *v, bool patch, const char *where,
+    struct complaints *e)
+{
+	const char *key;
+	json_t *item;
+	size_t i;
+
+	if (json_is_array(v))
+		return take_strings(a, f, v, where, e);
+	if (!json_is_object(v)) {
+		complain(e, where, "must be an object of strings or an array of strings");
+		return NULL;
+	}
+	if (json_object_size(v) > (size_t)f->max) {
+		complain(e, where, "must have at most %d members", (int)f->max);
+		return NULL;
+	}
+	i = e->n;
+	json_object_foreach((json_t *)(uintptr_t)v, key, item)
+	{
+		if (*key == '\0' || strlen(key) > 200)
+			complain(e, where, "the name of a label must have 1 to 200 bytes");
+		else if (!is_label(item) && !(patch && json_is_null(item)))
+			complain(e, where,
+			    "the value of label \"%.60s\" must be a string of at most 1000 bytes",
+			    key);
+	}
+	return e->n == i ? text_of_json(a, v) : NULL;
+}
+
+static const char *
+take_strings(struct arena *a, const struct field *f, const json_t *v, const char *where,
+    struct complaints *e)
+{
+	json_t *item;
+	size_t i, j;
+
+	if (!json_is_array(v) || json_array_size(v) > (size_t)f->max) {
+		complain(e, where, "must be an array of at most %d strings", (int)f->max);
+		return NULL;
+	}
+	json_array_foreach((json_t *)(uintptr_t)v, i, item)
+	{
+		if (!is_label(item) || json_string_length(item) == 0) {
+			complain(e, where, "must hold strings of 1 to 1000 bytes only");
+			return NULL;
+		}
+		for (j = 0; j < i; j++)
+			if (strcmp(json_string_value(json_array_get(v, j)),
+				json_string_value(item)) == 0) {
+				complain(
+				    e, where, "\"%.60s\" is there twice", json_string_value(item));
+				return NULL;
+			}
+	}
+	return text_of_json(a, v);
+}
+
+const char *
+intake_text(struct arena *a, const struct field *f, const char *value, const char *field,
+    struct complaints *e)
+{
+	bool b;
+
+	if (f->type == FIELD_PRIORITY) {
+		json_t *v = strlen(value) == 1 && *value >= '0' && *value <= '9'
+		                ? json_integer(*value - '0')
+		                : json_string(value);
+		const char *r = take_priority(v, field, e);
+
+		json_decref(v);
+		return r;
+	}
+	if (f->type != FIELD_BOOL)
+		return take_text(a, f, str_of(value), field, e);
+	if (str_bool(str_of(value), &b))
+		return b ? "true" : "false";
+	complain(e, field, "must be true or false");
+	return NULL;
+}
+
+static const char *
+text_of_json(struct arena *a, const json_t *v)
+{
+	struct jw w;
+
+	jw_start(&w, a, 64);
+	jw_json(&w, NULL, v);
+	return jw_text(&w, NULL);
+}
+
+static size_t
+characters(struct str s)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s.n; i++)
+		n += ((unsigned char)s.p[i] & 0xc0) != 0x80;
+	return n;
+}

@@ -1,0 +1,100 @@
+/* models: the table. It is the reference for every caller of Database.Read and Write; README.md
+ * says it in prose. `namespace` and `created_by` are set from the operation. */
+#include <string.h>
+#include "database/sql/models.h"
+
+/* clang-format off */
+#define G	FIELD_GIVEN
+#define P	FIELD_PATCHED
+#define R	FIELD_REQUIRED
+#define F	FIELD_FILTER
+#define U	FIELD_UNIQUE
+#define KEPT	{ "version", FIELD_INT, R, "1", 0, 0 },			\
+		{ "created_at", FIELD_TIME, R, NULL, 0, 0 },		\
+		{ "updated_at", FIELD_TIME, R, NULL, 0, 0 }
+
+const char *const task_states[] = {
+	"SCHEDULED", "QUEUED", "RUNNING", "RETRYING", "COMPLETED", "FAILED", "CANCELLED", NULL,
+};
+const char *const task_priorities[] = { NULL, "CRITICAL", "HIGH", "MEDIUM", "LOW" };
+
+static const struct field task_fields[] = {
+	{ "id",			FIELD_UUID,	G | R | U,		NULL,		0, 0 },
+	{ "namespace",		FIELD_NAME,	R,			"default",	1, 64 },
+	{ "title",		FIELD_TEXT,	G | P | R,		NULL,		1, 1000 },
+	{ "description",	FIELD_TEXT,	G | P,			NULL,		0, 100000 },
+	{ "type",		FIELD_NAME,	G | P | R | F,		"manual",	1, 100 },
+	{ "priority",		FIELD_PRIORITY,	G | P | R | F,		"3",		1, 4 },
+	{ "state",		FIELD_STATE,	G | P | R | F,		"QUEUED",	0, 0 },
+	{ "labels",		FIELD_LABELS,	G | P | R | F,		"{}",		0, 100 },
+	{ "payload",		FIELD_JSON,	G | P,			NULL,		0, 262144 },
+	{ "created_by",		FIELD_TEXT,	F,			NULL,		0, 200 },
+	KEPT,
+};
+
+static const struct field user_fields[] = {
+	{ "id",			FIELD_UUID,	G | R | U,		NULL,		0, 0 },
+	{ "username",		FIELD_NAME,	G | P | R | F | U,	NULL,		1, 64 },
+	{ "password_hash",	FIELD_TEXT,	G | P,			NULL,		1, 1000 },
+	{ "roles",		FIELD_STRINGS,	G | P | R,		"[]",		0, 64 },
+	{ "disabled",		FIELD_BOOL,	G | P | R | F,		"false",	0, 0 },
+	KEPT,
+};
+
+static const struct field refresh_token_fields[] = {
+	{ "id",			FIELD_UUID,	G | R | U,		NULL,		0, 0 },
+	{ "family",		FIELD_UUID,	G | R | F,		NULL,		0, 0 },
+	{ "user_id",		FIELD_UUID,	G | R | F,		NULL,		0, 0 },
+	{ "token_hash",		FIELD_TEXT,	G | R | F | U,		NULL,		1, 200 },
+	{ "expires_at",		FIELD_TIME,	G | R,			NULL,		0, 0 },
+	{ "used_at",		FIELD_TIME,	G | P,			NULL,		0, 0 },
+	{ "revoked",		FIELD_BOOL,	G | P | R | F,		"false",	0, 0 },
+	KEPT,
+};
+
+static const struct field role_fields[] = {
+	{ "id",			FIELD_NAME,	G | R | U,		NULL,		1, 64 },
+	{ "permissions",	FIELD_STRINGS,	G | P | R,		"[]",		0, 1000 },
+	{ "inherits",		FIELD_STRINGS,	G | P | R,		"[]",		0, 64 },
+	KEPT,
+};
+
+static const struct field revocation_fields[] = {
+	{ "id",			FIELD_UUID,	G | R | U,		NULL,		0, 0 },
+	{ "kind",		FIELD_NAME,	G | R | F,		NULL,		1, 64 },
+	{ "value",		FIELD_TEXT,	G | P | R | F,		NULL,		1, 500 },
+	{ "expires_at",		FIELD_TIME,	G | P,			NULL,		0, 0 },
+	KEPT,
+};
+
+#define MODEL(n, t, ns, by, in, f) \
+	{ .name = (n), .table = (t), .namespaced = (ns), .authored = (by), .internal = (in),	\
+	  .id = (f), .n_fields = sizeof(f) / sizeof((f)[0]), .fields = (f) }
+
+const struct model sql_models[] = {
+	MODEL("task", "tasks", true, true, false, task_fields),
+	MODEL("user", "users", false, false, true, user_fields),
+	MODEL("refresh_token", "refresh_tokens", false, false, true, refresh_token_fields),
+	MODEL("role", "roles", false, false, true, role_fields),
+	MODEL("revocation", "revocations", false, false, true, revocation_fields),
+};
+const size_t sql_n_models = sizeof(sql_models) / sizeof(sql_models[0]);
+/* clang-format on */
+
+const struct model *
+model_find(const char *name)
+{
+	for (size_t i = 0; i < sql_n_models; i++)
+		if (strcmp(sql_models[i].name, name) == 0)
+			return &sql_models[i];
+	return NULL;
+}
+
+const struct field *
+model_field(const struct model *m, const char *name)
+{
+	for (size_t i = 0; i < m->n_fields; i++)
+		if (strcmp(m->fields[i].name, name) == 0)
+			return &m->fields[i];
+	return NULL;
+}

@@ -1,0 +1,223 @@
+/* read: one object, pages of objects, and the operators' statements. */
+#include <string.h>
+#include "base/json.h"
+#include "base/log.h"
+#include "database/sql/filter.h"
+#include "database/sql/render.h"
+#include "database/sql/store.h"
+#include "database/sql/text.h"
+
+#define ROWS_DEFAULT 1000
+#define FIELDS_MOST  200000u     /* of an operator's statement: 64 bytes each in the call's arena */
+#define PAGE_BYTES   (2u << 20) /* an answer of the bus takes 4 MiB */
+
+struct reading {
+	struct call *call;
+	const struct model *model;
+	struct filter filter;
+	const Mf__SqlQuery *query;
+};
+
+static void on_one(const struct pg_reply *r, void *ctx);
+static void on_many(const struct pg_reply *r, void *ctx);
+static void on_rows(const struct pg_reply *r, void *ctx);
+static bool read_filter(struct reading *x, const Mf__StoreOp *op);
+static void send_query(struct reading *x, pg_done_fn *done);
+
+static struct reading *
+reading_new(struct call *c, const struct model *m)
+{
+	struct reading *x = ARENA_NEW(call_arena(c), struct reading);
+
+	x->call = c;
+	x->model = m;
+	return x;
+}
+
+/* --- one --- */
+
+void
+sql_read_one(struct call *c, const struct model *m, const Mf__StoreOp *op)
+{
+	struct complaints e = { .arena = call_arena(c) };
+	struct reading *x = reading_new(c, m);
+	const char *ns = op->namespace_;
+
+	if (*op->id == '\0' && op->n_filters > 0) {
+		if (read_filter(x, op)) {
+			x->filter.limit = 1; /* a second one is seen by the look ahead */
+			x->filter.after = NULL;
+			send_query(x, on_one);
+		}
+		return;
+	}
+	if (!intake_id(m, op->id, "id", &e) || !intake_namespace(&ns, &e)) {
+		sql_refuse(c, &e);
+		return;
+	}
+	pg_read(sql_pool(), c, text_read(m), m->namespaced ? 2 : 1, (const char *[]){ op->id, ns },
+	    on_one, x);
+}
+
+static void
+on_one(const struct pg_reply *r, void *ctx)
+{
+	struct reading *x = ctx;
+	struct row row;
+
+	if (!pg_ok(r)) {
+		pg_fail_call(x->call, r);
+	} else if (pg_rows(r) == 0) {
+		call_fail(x->call, ST_NOT_FOUND, "there is no such %s", x->model->name);
+	} else if (pg_rows(r) > 1) {
+		call_fail(x->call, ST_FAILED_PRECONDITION, "more than one %s is like that",
+		    x->model->name);
+	} else {
+		row_of_reply(r, 0, 0, x->model, &row);
+		sql_reply_row(x->call, &row, false, 0);
+	}
+}
+
+void
+sql_reply_row(struct call *c, const struct row *row, bool repeated, uint64_t affected)
+{
+	Mf__StoreResult m = MF__STORE_RESULT__INIT;
+
+	if ((m.data.data = render_alone(call_arena(c), row, &m.data.len)) == NULL) {
+		call_fail(c, ST_RESOURCE_EXHAUSTED, "the object is too large to be answered");
+		return;
+	}
+	m.version = row_version(row);
+	m.rows_affected = affected;
+	m.repeated = repeated;
+	call_reply(c, &m.base);
+}
+
+/* --- many --- */
+
+void
+sql_query_many(struct call *c, const struct model *m, const Mf__StoreOp *op)
+{
+	struct reading *x = reading_new(c, m);
+
+	if (read_filter(x, op))
+		send_query(x, on_many);
+}
+
+static bool
+read_filter(struct reading *x, const Mf__StoreOp *op)
+{
+	struct complaints e = { .arena = call_arena(x->call) };
+
+	if (filter_read(call_arena(x->call), x->model, op, &x->filter, &e))
+		return true;
+	sql_refuse(x->call, &e);
+	return false;
+}
+
+static void
+send_query(struct reading *x, pg_done_fn *done)
+{
+	const char *params[2 * FILTERS_MOST + 3];
+	size_t n = text_query_params(call_arena(x->call), &x->filter, params, 2 * FILTERS_MOST + 3);
+
+	pg_read(sql_pool(), x->call, text_query(&x->filter), (int)n, params, done, x);
+}
+
+static void
+on_many(const struct pg_reply *r, void *ctx)
+{
+	Mf__StoreResult m = MF__STORE_RESULT__INIT;
+	struct reading *x = ctx;
+	const char *last = NULL;
+	struct row row;
+	struct jw w;
+	int n;
+
+	if (!pg_ok(r)) {
+		pg_fail_call(x->call, r);
+		return;
+	}
+	n = pg_rows(r) > (int)x->filter.limit ? (int)x->filter.limit : pg_rows(r);
+	jw_start(&w, call_arena(x->call), 256 + 400 * (size_t)n);
+	jw_object(&w, NULL);
+	jw_array(&w, "items");
+	for (int i = 0; i < n; i++) {
+		row_of_reply(r, i, 0, x->model, &row);
+		if (i > 0 && w.n + render_most(&row) > PAGE_BYTES) {
+			n = i; /* a page may be shorter than its limit */
+			break;
+		}
+		render_row(&w, &row);
+		last = row.values[0];
+	}
+	jw_close(&w, ']');
+	jw_str(&w, "next_cursor",
+	    pg_rows(r) > n ? filter_cursor(call_arena(x->call), &x->filter, last) : NULL);
+	jw_close(&w, '}');
+	m.data.data = (uint8_t *)jw_text(&w, &m.data.len);
+	call_reply(x->call, &m.base);
+}
+
+/* --- operators --- */
+
+void
+sql_statement(struct call *c, const Mf__SqlQuery *q)
+{
+	struct reading *x = reading_new(c, NULL);
+	const char *params[40];
+
+	if (*q->statement == '\0' || q->n_params > sizeof(params) / sizeof(params[0])) {
+		call_fail(c, ST_INVALID_ARGUMENT,
+		    *q->statement == '\0' ? "statement: is empty" : "params: must be at most 40");
+		return;
+	}
+	for (size_t i = 0; i < q->n_params; i++)
+		params[i] = q->params[i]->null ? NULL : q->params[i]->text;
+	x->query = q;
+	pg_query_long(sql_pool(), c, q->statement, (int)q->n_params, params, on_rows, x);
+}
+
+static void
+on_rows(const struct pg_reply *r, void *ctx)
+{
+	Mf__SqlRows m = MF__SQL_ROWS__INIT;
+	struct reading *x = ctx;
+	struct arena *a = call_arena(x->call);
+	size_t most = x->query->most_rows != 0 ? x->query->most_rows : ROWS_DEFAULT;
+
+	if (!pg_ok(r)) {
+		if (strncmp(pg_sqlstate(r), "42", 2) == 0 || strcmp(pg_sqlstate(r), "25006") == 0)
+			call_fail(x->call, ST_INVALID_ARGUMENT, "%s", pg_error(r));
+		else
+			pg_fail_call(x->call, r);
+		return;
+	}
+	m.n_columns = (size_t)pg_columns(r);
+	m.columns = ARENA_ARRAY(a, char *, m.n_columns + 1);
+	for (size_t i = 0; i < m.n_columns; i++)
+		m.columns[i] = arena_strdup(a, pg_column(r, (int)i));
+	m.n_rows = (size_t)pg_rows(r) < most ? (size_t)pg_rows(r) : most;
+	if (m.n_rows * (m.n_columns + 1) > FIELDS_MOST) {
+		call_fail_because(x->call, ST_RESOURCE_EXHAUSTED, "TOO_LARGE", 0,
+		    "the answer has more than %u fields: ask for fewer rows", FIELDS_MOST);
+		return;
+	}
+	m.rows = ARENA_ARRAY(a, Mf__SqlRow *, m.n_rows + 1);
+	for (size_t i = 0; i < m.n_rows; i++) {
+		Mf__SqlRow *row = m.rows[i] = ARENA_NEW(a, Mf__SqlRow);
+
+		mf__sql_row__init(row);
+		row->n_fields = m.n_columns;
+		row->fields = ARENA_ARRAY(a, Mf__SqlParam *, m.n_columns + 1);
+		for (size_t j = 0; j < m.n_columns; j++) {
+			Mf__SqlParam *f = row->fields[j] = ARENA_NEW(a, Mf__SqlParam);
+
+			mf__sql_param__init(f);
+			f->null = pg_null(r, (int)i, (int)j);
+			f->text = (char *)(uintptr_t)pg_value(r, (int)i, (int)j);
+		}
+	}
+	m.rows_affected = pg_affected(r);
+	call_reply(x->call, &m.base);
+}

@@ -1,0 +1,62 @@
+/* store: what the files of sql share: the one pool, whether its schema is ours, and effects whose
+ * outcome is unknown.
+ *
+ *   service.c   the vtable: checks, then hands over     read.c     READ_ONE, QUERY_MANY, Query
+ *   create.c    CREATE, BULK_CREATE                     change.c   UPDATE, DELETE
+ *   transact.c  TRANSACTION                             upkeep.c   what is thrown away after its
+ * time store.c     the pool, the schema, waiting effects   migrate.c  migrations */
+#ifndef SQL_STORE_H
+#define SQL_STORE_H
+
+#include "database/sql/intake.h"
+#include "database/sql/sql.h"
+#include "store/pg.h"
+
+struct pg_pool *sql_pool(void);
+struct loop *sql_loop(void);
+void sql_schema_is(enum sql_state s, const char *refusal); /* migrate.c says so */
+
+/* --- an effect of a call: sent, and should its outcome be unknown, sent again when the server is
+ * there. Every effect is idempotent by operation id, so the second sending finds what the first one
+ * did; `tries` > 0 tells the two apart. --- */
+struct effect {
+	struct link link;
+	struct call_dep dep;
+	struct call *call;
+	void (*submit)(struct effect *e);
+	unsigned tries;
+};
+void effect_start(struct effect *e, struct call *c, void (*submit)(struct effect *e));
+bool effect_unknown(struct effect *e,
+    const struct pg_reply *r); /* true: it will be submitted again, nothing else to do */
+
+/* --- for handlers --- */
+/* Limits that keep a call within its arena (64 MiB): written anew a JSON text may take four times
+ * its bytes ("1e9"), a growing buffer twice that, and it stands there twice. */
+#define DATA_BYTES (1u << 20) /* of one object, and of all of a transaction */
+#define BULK_BYTES (3u << 20)
+const struct model *
+sql_model_of(struct call *c, const Mf__StoreOp *op);         /* NULL: the call has failed */
+void sql_refuse(struct call *c, const struct complaints *e); /* INVALID_ARGUMENT, VALIDATION */
+json_t *sql_data_of(struct call *c, const Mf__StoreOp *op,
+    size_t most); /* belongs to the call; NULL: it has failed */
+const char *sql_operation_of(struct call *c, const Mf__StoreOp *op); /* NULL: none */
+const char *sql_now(struct arena *a);
+void sql_fail_write(struct call *c, const struct model *m,
+    const struct pg_reply *r); /* unique violations get words */
+const char *sql_key(struct arena *a, const struct model *m, const char *id);
+
+void sql_read_one(struct call *c, const struct model *m, const Mf__StoreOp *op);
+void sql_query_many(struct call *c, const struct model *m, const Mf__StoreOp *op);
+void sql_create(struct call *c, const struct model *m, const Mf__StoreOp *op);
+void sql_bulk_create(struct call *c, const struct model *m, const Mf__StoreOp *op);
+void sql_update(struct call *c, const struct model *m, const Mf__StoreOp *op);
+void sql_delete(struct call *c, const struct model *m, const Mf__StoreOp *op);
+void sql_transact(struct call *c, const Mf__StoreOp *op);
+void sql_statement(struct call *c, const Mf__SqlQuery *q);
+void sql_reply_row(struct call *c, const struct row *row, bool repeated, uint64_t affected);
+
+void upkeep_start(void);
+void upkeep_stop(void);
+
+#endif

@@ -1,0 +1,329 @@
+/* text: see text.h. Only names of the models table and numbers of parameters are ever put into a
+ * text. */
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+#include "base/log.h"
+#include "base/str.h"
+#include "database/sql/text.h"
+
+enum { TEXT_READ, TEXT_RECORDED, TEXT_INSERT, TEXT_INSERT_ONE, TEXT_UPDATE, TEXT_DELETE, TEXTS };
+
+struct interned {
+	UT_hash_handle hh;
+	char text[];
+};
+
+static struct interned *all;
+static const char *fixed[16][TEXTS]; /* by model */
+
+static const char *intern(struct buf *b);
+static const char *
+of(const struct model *m, int kind, void (*make)(struct buf *b, const struct model *m));
+static void make_read(struct buf *b, const struct model *m);
+static void make_recorded(struct buf *b, const struct model *m);
+static void make_insert(struct buf *b, const struct model *m);
+static void make_insert_one(struct buf *b, const struct model *m);
+static void make_update(struct buf *b, const struct model *m);
+static void make_delete(struct buf *b, const struct model *m);
+static const char *pg_type(const struct model *m, const struct field *f);
+
+const char *
+text_read(const struct model *m)
+{
+	return of(m, TEXT_READ, make_read);
+}
+
+const char *
+text_recorded(const struct model *m)
+{
+	return of(m, TEXT_RECORDED, make_recorded);
+}
+
+const char *
+text_insert(const struct model *m)
+{
+	return of(m, TEXT_INSERT, make_insert);
+}
+
+const char *
+text_insert_one(const struct model *m)
+{
+	return of(m, TEXT_INSERT_ONE, make_insert_one);
+}
+
+const char *
+text_update(const struct model *m)
+{
+	return of(m, TEXT_UPDATE, make_update);
+}
+
+const char *
+text_delete(const struct model *m)
+{
+	return of(m, TEXT_DELETE, make_delete);
+}
+
+static const char *
+of(const struct model *m, int kind, void (*make)(struct buf *b, const struct model *m))
+{
+	const char **at = &fixed[m - sql_models][kind];
+	struct buf b = { 0 };
+
+	if (*at == NULL) {
+		make(&b, m);
+		*at = intern(&b);
+	}
+	return *at;
+}
+
+static const char *
+intern(struct buf *b)
+{
+	struct interned *t;
+
+	HASH_FIND(hh, all, b->p, b->n, t);
+	if (t == NULL) {
+		t = calloc(1, sizeof(*t) + b->n + 1);
+		must(t != NULL);
+		memcpy(t->text, b->p, b->n);
+		HASH_ADD_KEYPTR(hh, all, t->text, b->n, t);
+	}
+	buf_free(b);
+	return t->text;
+}
+
+/* --- pieces --- */
+
+static const char *
+pg_type(const struct model *m, const struct field *f)
+{
+	switch (f->type) {
+	case FIELD_UUID:
+		return "uuid";
+	case FIELD_PRIORITY:
+		return "smallint";
+	case FIELD_LABELS:
+	case FIELD_STRINGS:
+		return "jsonb";
+	case FIELD_JSON:
+		return "json";
+	case FIELD_BOOL:
+		return "boolean";
+	case FIELD_INT:
+		return "bigint";
+	case FIELD_TIME:
+		return "timestamptz";
+	case FIELD_NAME:
+	case FIELD_TEXT:
+	case FIELD_STATE:
+		break;
+	}
+	(void)m;
+	return "text";
+}
+
+static void
+add_columns(struct buf *b, const struct model *m, const char *alias)
+{
+	for (size_t i = 0; i < m->n_fields; i++)
+		buf_printf(b, "%s%s%s", i > 0 ? "," : "", alias, m->fields[i].name);
+}
+
+static void
+make_read(struct buf *b, const struct model *m)
+{
+	buf_puts(b, "SELECT ");
+	add_columns(b, m, "");
+	buf_printf(b, " FROM %s WHERE id=$1::%s", m->table, pg_type(m, m->id));
+	if (m->namespaced)
+		buf_puts(b, " AND namespace=$2");
+}
+
+static void
+make_recorded(struct buf *b, const struct model *m)
+{
+	buf_puts(b, "SELECT ");
+	add_columns(b, m, "r.");
+	buf_printf(b,
+	    " FROM operations o, jsonb_populate_record(NULL::%s,o.result) r WHERE o.op_id=$1"
+	    " AND o.model='%s' AND o.row_id=$2",
+	    m->table, m->name);
+}
+
+static void
+add_insert_head(struct buf *b, const struct model *m)
+{
+	buf_printf(b, "INSERT INTO %s (", m->table);
+	add_columns(b, m, "");
+	buf_puts(b, ")");
+}
+
+static void
+make_insert(struct buf *b, const struct model *m)
+{
+	add_insert_head(b, m);
+	buf_puts(b, " SELECT ");
+	for (size_t i = 0; i < m->n_fields; i++)
+		buf_printf(b, "%sc%zu::%s", i > 0 ? "," : "", i, pg_type(m, &m->fields[i]));
+	buf_puts(b, " FROM unnest(");
+	for (size_t i = 0; i < m->n_fields; i++)
+		buf_printf(b, "%s$%zu::text[]", i > 0 ? "," : "", i + 1);
+	buf_puts(b, ") AS v(");
+	for (size_t i = 0; i < m->n_fields; i++)
+		buf_printf(b, "%sc%zu", i > 0 ? "," : "", i);
+	buf_puts(b, ") ON CONFLICT (id) DO NOTHING RETURNING id");
+}
+
+static void
+make_insert_one(struct buf *b, const struct model *m)
+{
+	add_insert_head(b, m);
+	buf_puts(b, " VALUES (");
+	for (size_t i = 0; i < m->n_fields; i++)
+		buf_printf(b, "%s$%zu::%s", i > 0 ? "," : "", i + 1, pg_type(m, &m->fields[i]));
+	buf_puts(b, ") ON CONFLICT (id) DO NOTHING RETURNING id");
+}
+
+/* --- update and delete --- */
+
+static void
+add_assignment(struct buf *b, const struct field *f, const char *type)
+{
+	const char *n = f->name;
+
+	if (f->type == FIELD_LABELS || f->type == FIELD_JSON)
+		buf_printf(b,
+		    "%s=CASE WHEN NOT $5::jsonb ? '%s' THEN t.%s WHEN $5::jsonb->'%s'='null' THEN "
+		    "%s%s%s::%s"
+		    " ELSE mf_merge_patch(t.%s::jsonb,$5::jsonb->'%s')::%s END,",
+		    n, n, n, n, f->def != NULL ? "'" : "", f->def != NULL ? f->def : "NULL",
+		    f->def != NULL ? "'" : "", type, n, n, type);
+	else if (f->type == FIELD_STRINGS)
+		buf_printf(b,
+		    "%s=CASE WHEN NOT $5::jsonb ? '%s' THEN t.%s WHEN $5::jsonb->'%s'='null' THEN "
+		    "'%s'"
+		    " ELSE $5::jsonb->'%s' END,",
+		    n, n, n, n, f->def, n);
+	else
+		buf_printf(b,
+		    "%s=CASE WHEN $5::jsonb ? '%s' THEN ($5::jsonb->>'%s')::%s ELSE t.%s END,", n,
+		    n, n, type, n);
+}
+
+/* `which`: the row, if nobody did this operation before. */
+static void
+add_where(struct buf *b, const struct model *m, int ns)
+{
+	buf_printf(b, " WHERE t.id=$2::%s", pg_type(m, m->id));
+	if (m->namespaced)
+		buf_printf(b, " AND t.namespace=$%d", ns);
+}
+
+static void
+add_effect_tail(struct buf *b, const struct model *m, int ns, const char *result)
+{
+	buf_puts(b, " AND ($3::bigint=0 OR t.version=$3::bigint) AND NOT EXISTS (SELECT FROM op) "
+	            "RETURNING t.*),"
+		    "rec AS (INSERT INTO operations (op_id,model,row_id,result) SELECT $1,");
+	buf_printf(b, "'%s',$2,%s FROM eff WHERE $1 IS NOT NULL) ", m->name, result);
+	(void)ns;
+}
+
+/* What became of it when no row was touched. */
+static void
+add_otherwise(struct buf *b, const struct model *m, int ns)
+{
+	buf_printf(b,
+	    " FROM (SELECT CASE WHEN EXISTS (SELECT FROM op) THEN 'repeat' WHEN $3::bigint<>0 AND "
+	    "EXISTS (SELECT FROM %s t",
+	    m->table);
+	add_where(b, m, ns);
+	buf_puts(b,
+	    ") THEN CASE WHEN $4::boolean THEN mf_refuse('MF409')::text ELSE 'conflict' END"
+	    " WHEN $4::boolean THEN mf_refuse('MF404')::text ELSE 'missing' END AS outcome) x"
+	    " WHERE NOT EXISTS (SELECT FROM eff)");
+}
+
+static void
+make_update(struct buf *b, const struct model *m)
+{
+	buf_puts(b, "WITH op AS (SELECT FROM operations WHERE op_id=$1::text),");
+	buf_printf(b, "eff AS (UPDATE %s t SET ", m->table);
+	for (size_t i = 1; i < m->n_fields; i++)
+		if ((m->fields[i].flags & FIELD_PATCHED) != 0)
+			add_assignment(b, &m->fields[i], pg_type(m, &m->fields[i]));
+	buf_puts(b, "version=t.version+1,updated_at=clock_timestamp()");
+	add_where(b, m, 6);
+	add_effect_tail(b, m, 6, "to_jsonb(eff)");
+	buf_puts(b, "SELECT 'done',");
+	add_columns(b, m, "");
+	buf_puts(b, " FROM eff UNION ALL SELECT x.outcome");
+	for (size_t i = 0; i < m->n_fields; i++)
+		buf_printf(b, ",NULL::%s", pg_type(m, &m->fields[i]));
+	add_otherwise(b, m, 6);
+}
+
+static void
+make_delete(struct buf *b, const struct model *m)
+{
+	buf_puts(b, "WITH op AS (SELECT FROM operations WHERE op_id=$1::text),");
+	buf_printf(b, "eff AS (DELETE FROM %s t", m->table);
+	add_where(b, m, 5);
+	add_effect_tail(b, m, 5, "NULL");
+	buf_puts(b, "SELECT 'done',version FROM eff UNION ALL SELECT x.outcome,NULL::bigint");
+	add_otherwise(b, m, 5);
+}
+
+/* --- queries --- */
+
+const char *
+text_query(const struct filter *f)
+{
+	const struct model *m = f->model;
+	const char *and = " WHERE";
+	struct buf b = { 0 };
+	int n = 0;
+
+	buf_puts(&b, "SELECT ");
+	add_columns(&b, m, "");
+	buf_printf(&b, " FROM %s", m->table);
+	if (f->namespace != NULL)
+		buf_printf(&b, "%s namespace=$%d", and, ++n), and = " AND";
+	for (size_t i = 0; i < f->n; i++, and = " AND") {
+		const struct condition *c = &f->conditions[i];
+
+		if (c->kind == COND_EQUAL)
+			buf_printf(
+			    &b, "%s %s=$%d::%s", and, c->field->name, ++n, pg_type(m, c->field));
+		else if (c->kind == COND_LABEL) /* the index is on labels <> '{}' */
+			buf_printf(&b, "%s labels<>'{}' AND labels ? $%d", and, ++n);
+		else
+			buf_printf(&b, "%s labels<>'{}' AND (labels @> $%d::jsonb OR labels ? $%d)",
+			    and, n + 1, n + 2),
+			    n += 2;
+	}
+	if (f->after != NULL)
+		buf_printf(&b, "%s id>$%d::%s", and, ++n, pg_type(m, m->id));
+	buf_printf(&b, " ORDER BY id LIMIT $%d::bigint", n + 1);
+	return intern(&b);
+}
+
+size_t
+text_query_params(struct arena *a, const struct filter *f, const char *params[], size_t cap)
+{
+	size_t n = 0;
+
+	must(cap >= 2 * FILTERS_MOST + 3);
+	if (f->namespace != NULL)
+		params[n++] = f->namespace;
+	for (size_t i = 0; i < f->n; i++) {
+		if (f->conditions[i].kind == COND_LABEL_VALUE)
+			params[n++] = f->conditions[i].object;
+		params[n++] = f->conditions[i].value;
+	}
+	if (f->after != NULL)
+		params[n++] = f->after;
+	params[n++] = arena_printf(a, "%u", f->limit + 1);
+	return n;
+}

@@ -1,0 +1,26 @@
+/* text: the statements, made from the models table once and then by combination of filters; each
+ * distinct text exists once and lives as long as the process, as pg.h wants it. */
+#ifndef SQL_TEXT_H
+#define SQL_TEXT_H
+
+#include "database/sql/filter.h"
+
+/* SELECT of all fields in order, by id: $1, and $2 the namespace where the model has one. */
+const char *text_read(const struct model *m);
+/* As text_read, from what was recorded under operation id $1 for the row $2; nulls: it was a delete. */
+const char *text_recorded(const struct model *m);
+/* For pg_insert: $i is the array of field i; returns the ids that were not there. */
+const char *text_insert(const struct model *m);
+/* One row: $i is field i; the same answer. */
+const char *text_insert_one(const struct model *m);
+/* $1 operation id or null, $2 id, $3 version or 0, $4 strict, $5 patch, last the namespace. Answers
+ * one row, first column done, repeat, conflict or missing, then (done) the fields. Strict: conflict
+ * and missing end the transaction (MF409, MF404). */
+const char *text_update(const struct model *m);
+/* The same without $5, answers outcome and version. */
+const char *text_delete(const struct model *m);
+/* Params in order: namespace, each condition's, after, limit + 1. */
+const char *text_query(const struct filter *f);
+size_t text_query_params(struct arena *a, const struct filter *f, const char *params[], size_t cap);
+
+#endif
