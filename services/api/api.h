@@ -1,0 +1,140 @@
+/* api: the public HTTP edge and the orchestrator of the API agents.
+ *
+ *   edge.c       the listener: libmicrohttpd on the loop, connections and their time limits, drain
+ *   exchange.c   one HTTP request: checks, body, suspended while an agent works, answered
+ *   local.c      what api answers itself (/livez, /readyz, /metrics) and what it refuses
+ *   forward.c    the call to an API agent and what comes back
+ *   perform.c    mf.Api: the form of a TaskRequest, done by an agent
+ *   scrape.c     metrics of all nodes; exposition.c writes them
+ *   http_check.c, media.c   pure rules of HTTP */
+#ifndef API_API_H
+#define API_API_H
+
+#include <microhttpd.h>
+#include "api/http_check.h"
+#include "base/list.h"
+#include "base/status.h"
+#include "bus/bus.h"
+#include "node/node.h"
+#include "proto/api.pb-c.h"
+#include "proto/node.pb-c.h"
+#include "proto/meta.pb-c.h"
+#include "proto/rest.pb-c.h"
+
+#if defined(MHD_VERSION) && MHD_VERSION < 0x01000000
+#error "libmicrohttpd 1.0 or later: see services/api/README.md, How it fails"
+#endif
+
+enum access_log { ACCESS_OFF, ACCESS_ERRORS, ACCESS_ALL };
+
+struct api_config {
+	const char *listen; /* without a supervisor */
+	bool behind_proxy;
+	const char *tls_cert, *tls_key; /* PEM files; both or none */
+	const char *access_log;
+	int64_t connections;
+	int64_t connection_memory;
+	int64_t uri_limit;
+	int64_t body_limit;
+	int64_t head_time_us;
+	int64_t body_time_us;
+	int64_t idle_time_us;
+	int64_t send_time_us;
+	int64_t request_time_us;
+	int64_t gone_grace_us;
+	int64_t drain_idle_us;
+};
+extern const struct config_key api_keys[];
+extern Mf__Api_Service api_service;
+extern const char *const api_capabilities[];
+
+bool api_check(const void *config, char *err, size_t err_size);
+bool api_init(struct node *n);
+void api_drain(struct node *n);
+bool api_drained(struct node *n);
+void api_fini(struct node *n);
+enum access_log access_log_of(const char *name);
+
+/* --- listener.c: the socket; -1: err says why --- */
+int listener_open(const char *address, char *err, size_t err_size);
+bool listener_is_public(int fd); /* some address beyond loopback reaches it */
+char *listener_read_pem(const char *path, char *err, size_t err_size); /* heap; NULL: err */
+
+/* --- edge.c --- */
+struct edge;
+struct exchange;
+struct conn;
+
+struct edge_opts {
+	struct node *node;
+	int fd; /* listening; ours unless `handed_down` */
+	bool handed_down;
+	char *tls_cert, *tls_key; /* texts, or NULL */
+};
+struct edge *edge_new(const struct edge_opts *o, char *err, size_t err_size);
+void edge_drain(struct edge *e); /* no new connection; those there end with their next answer */
+bool edge_empty(const struct edge *e);
+void edge_free(struct edge **e);
+struct node *edge_node(const struct edge *e);
+const struct api_config *edge_config(const struct edge *e);
+bool edge_draining(const struct edge *e);
+void edge_answered(
+    struct edge *e, struct exchange *x); /* of a suspended one: leaves at the end of this turn */
+
+/* --- conn: a client's connection, as edge.c keeps it --- */
+enum conn_state { CONN_HEAD, CONN_IDLE, CONN_BODY, CONN_WAIT, CONN_SEND };
+struct edge *conn_edge(const struct conn *k);
+const char *conn_address(const struct conn *k);
+void conn_enter(struct conn *k, enum conn_state s, struct exchange *x);
+bool conn_left(const struct conn *k); /* the client has closed its side, or all of it */
+void conn_cut(struct conn *k);        /* nothing more is said to it */
+/* When a connection in this state, entered at `since`, is cut; 0: never. Pure. */
+int64_t conn_limit(const struct api_config *c, enum conn_state s, int64_t since_us);
+
+/* --- exchange.c: what libmicrohttpd calls, and the answer --- */
+void *exchange_begin(void *edge, const char *target, struct MHD_Connection *m);
+enum MHD_Result exchange_step(void *edge, struct MHD_Connection *m, const char *url,
+    const char *method, const char *version, const char *upload, size_t *upload_size, void **x);
+void
+exchange_end(void *edge, struct MHD_Connection *m, void **x, enum MHD_RequestTerminationCode how);
+void exchange_client_left(struct exchange *x, bool for_good);
+void exchange_flush(struct exchange *x); /* queue the answer and let the connection go on */
+struct exchange *exchange_of(struct link *ready);
+struct link *exchange_link(struct exchange *x);
+
+struct http_header {
+	const char *name, *value;
+};
+/* Exactly once; body is copied. In the handler's turn or later. */
+void exchange_answer(struct exchange *x, int http, size_t n_headers,
+    const struct http_header *headers, const void *body, size_t n);
+void exchange_refuse(struct exchange *x, int http, const struct failure *f); /* problem details */
+
+/* What forward.c and local.c may know of it. */
+const struct http_head *exchange_head(const struct exchange *x);
+const char *exchange_path(const struct exchange *x);
+const char *exchange_query(struct exchange *x, struct arena *a);
+struct str exchange_body(const struct exchange *x);
+const char *exchange_client(const struct exchange *x);
+struct edge *exchange_edge(const struct exchange *x);
+void exchange_wait(
+    struct exchange *x, struct call *c); /* suspended until it is answered; c: what to cancel */
+
+/* --- local.c: decides who answers --- */
+void dispatch(struct exchange *x);
+
+/* --- forward.c --- */
+void forward_init(struct bus *b);
+bool forward_ready(void);
+void forward(struct exchange *x);
+
+/* --- scrape.c --- */
+void scrape_init(struct bus *b);
+void scrape(struct exchange *x);
+
+/* --- exposition.c: Prometheus text format 0.0.4; metrics[i] NULL: nodes[i] did not answer --- */
+struct buf;
+void exposition_write(
+    struct buf *out, size_t n, const char *const *nodes, const Mf__Metrics *const *metrics);
+
+#endif

@@ -1,0 +1,148 @@
+/* forward: a request goes to an API agent and comes back as an answer. The connection stays here
+ * while agents come and go: the bus gives the same request (same operation id, so nothing happens
+ * twice) to a stand-in when its agent is gone. */
+#include <string.h>
+
+#include "api/api.h"
+#include "api/ops/ops.h"
+#include "base/id.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/time.h"
+
+#define HEADERS_MOST 16
+
+struct forwarding { /* in its call's arena */
+	struct exchange *x;
+	struct call *c;
+	struct rpc *rpc;
+};
+
+static void fill(struct exchange *, struct arena *, Mf__HttpRequest *);
+static void add_header(struct arena *, Mf__HttpRequest *, enum http_field, struct str);
+static void on_handled(const Mf__HttpResponse *, void *);
+static void on_end(struct call *, const struct call_end *, void *);
+static void answer(struct exchange *, const Mf__HttpResponse *);
+
+static struct target *agents, *meta;
+
+void
+forward_init(struct bus *b)
+{
+	static const char *const members[] = { "rest", "graphql", "websocket", NULL };
+	static const char *const meta_members[] = { "meta", NULL };
+
+	/* Three failures make an agent suspect (spec 1). A whole request lies behind Handle,
+	 * log-ins with their password hashing too: its time limit is of that class of work, not the
+	 * 50 ms of an agent's own. */
+	agents = target_new(b, &(const struct target_def){ &mf__rest__descriptor, members,
+				   { .failures = 3, .limit_us = 5 * SEC } });
+	meta = target_new(b,
+	    &(const struct target_def){ &mf__meta__descriptor, meta_members, { .failures = 5 } });
+}
+
+bool
+forward_ready(void)
+{
+	return target_ready(agents) && target_ready(meta);
+}
+
+void
+forward(struct exchange *x)
+{
+	struct str parent = exchange_head(x)->fields[F_TRACEPARENT];
+	char operation_id[UUID_LEN], traceparent[64] = "";
+	Mf__HttpRequest q = MF__HTTP_REQUEST__INIT;
+	struct forwarding *f;
+	struct call *c;
+
+	uuid7(operation_id);
+	if (traceparent_ok(parent)) {
+		memcpy(traceparent, parent.p, parent.n);
+		traceparent[parent.n] = '\0';
+	}
+	c = call_root(node_bus(edge_node(exchange_edge(x))),
+	    &(const struct call_opts){
+		.limit_us = edge_config(exchange_edge(x))->request_time_us,
+		.done = on_end,
+		.ctx = x,
+		.traceparent = traceparent[0] == '\0' ? NULL : traceparent,
+		.operation_id = operation_id,
+	    });
+	exchange_wait(x, c);
+	f = ARENA_NEW(call_arena(c), struct forwarding);
+	*f = (struct forwarding){ .x = x, .c = c, .rpc = rpc_new(c, agents, NULL) };
+	fill(x, call_arena(c), &q);
+	q.operation_id = operation_id;
+	mf__rest__handle(&f->rpc->service, &q, on_handled, f);
+}
+
+static void
+fill(struct exchange *x, struct arena *a, Mf__HttpRequest *q)
+{
+	const struct http_head *h = exchange_head(x);
+	struct str body = exchange_body(x);
+
+	q->method = (char *)http_method_names[h->method];
+	q->path = (char *)exchange_path(x);
+	q->query = (char *)exchange_query(x, a);
+	q->client_address = (char *)exchange_client(x);
+	q->body = (ProtobufCBinaryData){ body.n, (uint8_t *)body.p };
+	q->headers = arena_alloc(a, sizeof(*q->headers) * (F_FIELDS - F_FIRST_FORWARDED));
+	for (int i = F_FIRST_FORWARDED; i < F_FIELDS; i++)
+		if (h->fields[i].p != NULL)
+			add_header(a, q, (enum http_field)i, h->fields[i]);
+}
+
+static void
+add_header(struct arena *a, Mf__HttpRequest *q, enum http_field f, struct str value)
+{
+	Mf__KeyValue *kv = arena_alloc(a, sizeof(*kv));
+
+	mf__key_value__init(kv);
+	kv->key = (char *)http_field_names[f];
+	kv->value = arena_strndup(a, value.p, value.n);
+	q->headers[q->n_headers++] = kv;
+}
+
+static void
+on_handled(const Mf__HttpResponse *m, void *ctx)
+{
+	struct forwarding *f = ctx;
+
+	if (m == NULL)
+		call_fail_with(f->c, rpc_failure(f->rpc));
+	else
+		call_reply(f->c, &m->base);
+}
+
+static void
+on_end(struct call *c, const struct call_end *end, void *ctx)
+{
+	struct exchange *x = ctx;
+
+	(void)c;
+	if (end->failure == NULL)
+		answer(x, (const Mf__HttpResponse *)(const void *)end->reply);
+	else
+		exchange_refuse(x, problem_http(end->failure), end->failure);
+}
+
+static void
+answer(struct exchange *x, const Mf__HttpResponse *m)
+{
+	struct http_header headers[HEADERS_MOST];
+	size_t n = m->n_headers < HEADERS_MOST ? m->n_headers : HEADERS_MOST;
+
+	if (m->status < 200 || m->status > 599) {
+		log_error("agent_answer_broken", L_INT("status", m->status));
+		exchange_refuse(x, 500,
+		    &(const struct failure){ .status = ST_INTERNAL,
+			.reason = "",
+			.message = "the agent's answer is none" });
+		return;
+	}
+	for (size_t i = 0; i < n; i++)
+		headers[i] = (struct http_header){ m->headers[i]->key, m->headers[i]->value };
+	exchange_answer(x, (int)m->status, n, headers, m->body.data, m->body.len);
+}

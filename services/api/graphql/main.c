@@ -1,0 +1,21 @@
+/* graphql: serves its own Handle, and stands in for rest (same code, libsvc-rest.a). */
+#include "api/graphql/graphql.h"
+#include "api/rest/rest.h"
+
+static const struct serve serves[] = {
+	{ &graphql_service.base, PRIMARY },
+	{ &rest_service.base, STANDIN },
+	{ NULL, 0 },
+};
+
+int
+main(int argc, char **argv)
+{
+	return node_main(argc, argv,
+	    &(const struct service_def){
+		.name = "graphql",
+		.serves = serves,
+		.capabilities = graphql_capabilities,
+		.init = rest_init,
+	    });
+}

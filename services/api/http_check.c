@@ -1,0 +1,267 @@
+/* http_check: what libmicrohttpd leaves to us. Two messages in one, a body whose end two servers
+ * see at different places, a path that means another one: all of it begins with a head that this
+ * file refuses. */
+#include "api/http_check.h"
+
+#include <string.h>
+#include <strings.h>
+
+static const struct http_refusal *check_target(struct http_head *, const char *);
+static const struct http_refusal *take_absolute(struct str *);
+static const struct http_refusal *check_once(struct http_head *, enum http_field, struct str);
+static const struct http_refusal *check_framing(struct http_head *, const char *);
+static bool host_ok(struct str);
+static enum http_field field_of(struct str);
+static bool path_climbs(const char *);
+static int hex_of(char);
+
+const char *const http_field_names[F_FIELDS] = {
+	[F_HOST] = "host",
+	[F_CONTENT_LENGTH] = "content-length",
+	[F_TRANSFER_ENCODING] = "transfer-encoding",
+	[F_EXPECT] = "expect",
+	[F_CONTENT_ENCODING] = "content-encoding",
+	[F_X_FORWARDED_FOR] = "x-forwarded-for",
+	[F_AUTHORIZATION] = "authorization",
+	[F_CONTENT_TYPE] = "content-type",
+	[F_ACCEPT] = "accept",
+	[F_IF_MATCH] = "if-match",
+	[F_IF_NONE_MATCH] = "if-none-match",
+	[F_IDEMPOTENCY_KEY] = "idempotency-key",
+	[F_PREFER] = "prefer",
+	[F_TRACEPARENT] = "traceparent",
+};
+const char *const http_method_names[M_METHODS] = { "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE",
+	"OPTIONS" };
+
+static const struct http_refusal
+    bad_method = { 400, "BAD_REQUEST", "the method is no token" },
+    unknown_method = { 501, "UNKNOWN_METHOD", "this method is not known here" },
+    bad_version = { 505, "BAD_VERSION", "only HTTP/1.1 and HTTP/1.0 are spoken here" },
+    bad_target = { 400, "BAD_REQUEST", "the request target is none" },
+    bad_name = { 400, "BAD_REQUEST", "a header name is no token" },
+    bad_value = { 400, "BAD_REQUEST", "a header value has a control character" },
+    twice = { 400, "BAD_REQUEST", "a header that stands once stands more than once" },
+    no_host = { 400, "BAD_REQUEST", "there must be exactly one Host" },
+    bad_host = { 400, "BAD_REQUEST", "Host is no host" },
+    bad_length = { 400, "BAD_REQUEST", "Content-Length must be one decimal number" },
+    bad_coding = { 400, "BAD_REQUEST",
+	    "Transfer-Encoding must be chunked alone, in HTTP/1.1, without Content-Length" },
+    bad_expect = { 417, "BAD_EXPECT", "only 100-continue can be expected" },
+    bad_path = { 400, "BAD_REQUEST",
+	    "the path has a bad escape, a control character or a dot segment" },
+    too_large = { 413, "BODY_TOO_LARGE", "the body is larger than this server takes" },
+    coded_body = { 415, "BAD_CONTENT_ENCODING",
+	    "bodies are taken as they are, without a content coding" };
+
+const struct http_refusal *
+http_check_line(struct http_head *h, const char *method, const char *target, const char *version)
+{
+	*h = (struct http_head){ .method = M_METHODS };
+	if (strcmp(version, "HTTP/1.1") != 0 && strcmp(version, "HTTP/1.0") != 0)
+		return &bad_version;
+	if (!str_token_ok(str_of(method)))
+		return &bad_method;
+	for (int i = 0; i < M_METHODS; i++)
+		if (strcmp(http_method_names[i], method) == 0)
+			h->method = (enum http_method)i;
+	if (h->method == M_METHODS)
+		return &unknown_method;
+	return check_target(h, target);
+}
+
+const struct http_refusal *
+http_check_field(struct http_head *h, struct str name, struct str value)
+{
+	enum http_field f;
+
+	if (!str_token_ok(name))
+		return &bad_name;
+	for (size_t i = 0; i < value.n; i++)
+		if (((unsigned char)value.p[i] < 0x20 && value.p[i] != '\t') || value.p[i] == 0x7f)
+			return &bad_value;
+	f = field_of(name);
+	return f == F_FIELDS ? NULL : check_once(h, f, str_trim(value));
+}
+
+const struct http_refusal *
+http_check_head(struct http_head *h, const char *version, uint64_t body_limit)
+{
+	const struct http_refusal *r;
+
+	if (h->fields[F_HOST].p == NULL && strcmp(version, "HTTP/1.1") == 0)
+		return &no_host;
+	if (h->fields[F_HOST].p != NULL && !host_ok(h->fields[F_HOST]))
+		return &bad_host;
+	if ((r = check_framing(h, version)) != NULL)
+		return r;
+	if (h->fields[F_EXPECT].p != NULL &&
+	    (h->fields[F_EXPECT].n != 12 ||
+		strncasecmp(h->fields[F_EXPECT].p, "100-continue", 12) != 0))
+		return &bad_expect;
+	if (h->content_length > body_limit)
+		return &too_large;
+	if (h->fields[F_CONTENT_ENCODING].p != NULL && (h->chunked || h->content_length != 0) &&
+	    (h->fields[F_CONTENT_ENCODING].n != 8 ||
+		strncasecmp(h->fields[F_CONTENT_ENCODING].p, "identity", 8) != 0))
+		return &coded_body;
+	return NULL;
+}
+
+/* Dot segments and encoded slashes name another resource to some server on the way: refused, not
+ * resolved. */
+const struct http_refusal *
+http_decode_path(struct str path, char *out)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < path.n; i++) {
+		unsigned char c = (unsigned char)path.p[i];
+
+		if (c == '%') {
+			int high = i + 2 < path.n ? hex_of(path.p[i + 1]) : -1;
+			int low = i + 2 < path.n ? hex_of(path.p[i + 2]) : -1;
+
+			if (high < 0 || low < 0)
+				return &bad_path;
+			c = (unsigned char)(high << 4 | low);
+			if (c == '/')
+				return &bad_path;
+			i += 2;
+		}
+		if (c < 0x20 || c == 0x7f)
+			return &bad_path;
+		out[n++] = (char)c;
+	}
+	out[n] = '\0';
+	return path_climbs(out) || !str_utf8_ok(out, n) ? &bad_path : NULL;
+}
+
+/* origin-form, absolute-form, and "*" of OPTIONS. What browsers leave unescaped in a query is let
+ * through there. */
+static const struct http_refusal *
+check_target(struct http_head *h, const char *target)
+{
+	struct str t = str_of(target);
+	const struct http_refusal *r;
+	bool in_query = false;
+
+	if (h->method == M_OPTIONS && str_eq(t, "*")) {
+		h->path = t;
+		return NULL;
+	}
+	if (t.n != 0 && t.p[0] != '/' && (r = take_absolute(&t)) != NULL)
+		return r;
+	if (t.n == 0)
+		return &bad_target;
+	for (size_t i = 0; i < t.n; i++) {
+		unsigned char c = (unsigned char)t.p[i];
+
+		if (c <= 0x20 || c >= 0x7f || strchr("\"<>#", c) != NULL ||
+		    (!in_query && strchr("\\^`{|}", c) != NULL))
+			return &bad_target;
+		in_query = in_query || c == '?';
+	}
+	str_cut(t, '?', &h->path, &h->query);
+	return NULL;
+}
+
+static const struct http_refusal *
+take_absolute(struct str *t)
+{
+	size_t scheme = t->n > 7 && strncasecmp(t->p, "http://", 7) == 0    ? 7
+	                : t->n > 8 && strncasecmp(t->p, "https://", 8) == 0 ? 8
+	                                                                    : 0;
+	struct str rest = { t->p + scheme, t->n - scheme };
+	const char *slash = scheme == 0 ? NULL : memchr(rest.p, '/', rest.n);
+
+	if (slash == NULL || !host_ok((struct str){ rest.p, (size_t)(slash - rest.p) }))
+		return &bad_target;
+	*t = (struct str){ slash, (size_t)(rest.p + rest.n - slash) };
+	return NULL;
+}
+
+static const struct http_refusal *
+check_once(struct http_head *h, enum http_field f, struct str value)
+{
+	if (h->fields[f].p == NULL) {
+		h->fields[f] = (struct str){ value.p == NULL ? "" : value.p, value.n };
+		return NULL;
+	}
+	if (f == F_ACCEPT) {
+		h->many_accepts = true; /* several lines are one list: more is accepted, not less */
+		return NULL;
+	}
+	if (f == F_X_FORWARDED_FOR) {
+		h->fields[f] = value; /* the last line is the one of the proxy next to us */
+		return NULL;
+	}
+	if (f == F_PREFER)
+		return NULL; /* a wish: the first one counts */
+	return f == F_HOST                ? &no_host
+	       : f == F_CONTENT_LENGTH    ? &bad_length
+	       : f == F_TRANSFER_ENCODING ? &bad_coding
+	                                  : &twice;
+}
+
+/* One way to know where the body ends, or none is believed. */
+static const struct http_refusal *
+check_framing(struct http_head *h, const char *version)
+{
+	struct str length = h->fields[F_CONTENT_LENGTH], coding = h->fields[F_TRANSFER_ENCODING];
+
+	if (coding.p != NULL) {
+		if (length.p != NULL || coding.n != 7 || strncasecmp(coding.p, "chunked", 7) != 0 ||
+		    strcmp(version, "HTTP/1.1") != 0)
+			return &bad_coding;
+		h->chunked = true;
+	}
+	if (length.p != NULL && !str_u64(length, INT64_MAX, &h->content_length))
+		return &bad_length;
+	return NULL;
+}
+
+/* host [ ":" port ], by its characters: what we answer never depends on it. */
+static bool
+host_ok(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+
+		if (c <= 0x20 || c >= 0x7f || strchr("/?#@\\\"<>^`{|}", c) != NULL)
+			return false;
+	}
+	return s.n != 0 && s.n <= 261; /* 255 of a name, a colon and a port */
+}
+
+static enum http_field
+field_of(struct str name)
+{
+	for (int i = 0; i < F_FIELDS; i++)
+		if (strlen(http_field_names[i]) == name.n &&
+		    strncasecmp(http_field_names[i], name.p, name.n) == 0)
+			return (enum http_field)i;
+	return F_FIELDS;
+}
+
+static bool
+path_climbs(const char *path)
+{
+	for (const char *p = strstr(path, "/."); p != NULL; p = strstr(p + 1, "/.")) {
+		const char *after = p[2] == '.' ? p + 3 : p + 2;
+
+		if (*after == '/' || *after == '\0')
+			return true;
+	}
+	return false;
+}
+
+static int
+hex_of(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f')
+		return (c | 0x20) - 'a' + 10;
+	return -1;
+}

@@ -1,0 +1,101 @@
+/* local: who answers a request. The probes and the metrics page are api's own; everything under /v1
+ * is an agent's. */
+#include <string.h>
+
+#include "api/api.h"
+
+static void livez(struct exchange *);
+static void readyz(struct exchange *);
+static void options(struct exchange *);
+static void no_such_path(struct exchange *);
+
+static const struct {
+	const char *path;
+	void (*answer)(struct exchange *);
+} own[] = {
+	{ "/livez", livez },
+	{ "/readyz", readyz },
+	{ "/metrics", scrape },
+};
+
+static const struct http_header json = { "Content-Type", "application/json" };
+
+void
+dispatch(struct exchange *x)
+{
+	static const struct failure no_method = {
+		.status = ST_UNIMPLEMENTED,
+		.message = "the resource does not have this method",
+		.reason = "METHOD_NOT_ALLOWED",
+	};
+	const char *path = exchange_path(x);
+	enum http_method m = exchange_head(x)->method;
+
+	if (str_starts(path, "/v1/") || strcmp(path, "/health") == 0) {
+		forward(x);
+		return;
+	}
+	if (strcmp(path, "*") == 0) {
+		options(x);
+		return;
+	}
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
+		if (strcmp(own[i].path, path) != 0)
+			continue;
+		if (m == M_GET || m == M_HEAD)
+			own[i].answer(x);
+		else if (m == M_OPTIONS)
+			options(x);
+		else
+			exchange_refuse(x, 405, &no_method);
+		return;
+	}
+	no_such_path(x);
+}
+
+/* The process runs and its loop turns: that is all it says. */
+static void
+livez(struct exchange *x)
+{
+	static const char body[] = "{\"status\":\"alive\"}";
+
+	exchange_answer(x, 200, 1, &json, body, sizeof(body) - 1);
+}
+
+/* Ready: an API agent can be called, and level 0 behind it. */
+static void
+readyz(struct exchange *x)
+{
+	static const char body[] = "{\"status\":\"ready\"}";
+	static const struct failure not_ready = {
+		.status = ST_UNAVAILABLE,
+		.message = "no API agent, or meta, can be reached",
+		.reason = "NOT_READY",
+		.retry_ms = 1000,
+	};
+
+	if (forward_ready() && !edge_draining(exchange_edge(x)))
+		exchange_answer(x, 200, 1, &json, body, sizeof(body) - 1);
+	else
+		exchange_refuse(x, 503, &not_ready);
+}
+
+static void
+options(struct exchange *x)
+{
+	static const struct http_header allow = { "Allow", "GET, HEAD, OPTIONS" };
+
+	exchange_answer(x, 204, 1, &allow, "", 0);
+}
+
+static void
+no_such_path(struct exchange *x)
+{
+	static const struct failure f = {
+		.status = ST_NOT_FOUND,
+		.message = "there is no such resource",
+		.reason = "NO_RESOURCE",
+	};
+
+	exchange_refuse(x, 404, &f);
+}

@@ -1,0 +1,358 @@
+/* build: a struct op becomes the one TaskRequest that meta executes. A builder per kind; what is
+ * wrong with the shape of a request is collected as violations, so that a client learns of all of
+ * it at once. */
+#include <ctype.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "api/ops/ops.h"
+#include "base/id.h"
+
+#define VIOLATIONS_MOST 20
+
+struct building {
+	struct arena *a;
+	const struct op *o;
+	Mf__TaskRequest *q;
+	struct failure *f;
+};
+
+static void build_auth(struct building *, const char *permission);
+static Mf__DatabaseRequirement *build_database(struct building *, const char *operation);
+static void build_create(struct building *);
+static void build_update(struct building *);
+static void build_one(struct building *, const char *operation);
+static void build_list(struct building *);
+static void build_bulk(struct building *);
+static void build_account(struct building *, const char *operation, const char *const *fields);
+static void build_meta(struct building *, const char *operation);
+static void build_meta_with(struct building *, const char *operation);
+static void set_task_id(struct building *, Mf__DatabaseRequirement *);
+static ProtobufCBinaryData body_text(const struct building *);
+static bool body_is_object(struct building *);
+static void no_params(struct building *);
+
+Mf__TaskRequest *
+ops_build(struct arena *a, const struct op *o, struct failure *f)
+{
+	static const char *const login[] = { "username", "password", NULL };
+	static const char *const refresh[] = { "refresh_token", NULL };
+	struct building b = { .a = a, .o = o, .f = f };
+
+	*f = (struct failure){ .status = ST_OK, .message = "", .reason = "" };
+	if (o->kind == OP_REQUEST)
+		return raw_request(a, o, f);
+	b.q = arena_alloc(a, sizeof(*b.q));
+	mf__task_request__init(b.q);
+	b.q->task_id = (char *)o->operation_id;
+	if (o->kind != OP_HEALTH)
+		build_auth(&b, route_of(o->kind)->permission);
+	switch (o->kind) {
+	case OP_TASK_CREATE:
+		build_create(&b);
+		break;
+	case OP_TASK_BULK:
+		build_bulk(&b);
+		break;
+	case OP_TASK_LIST:
+		build_list(&b);
+		break;
+	case OP_TASK_READ:
+		build_one(&b, "read");
+		break;
+	case OP_TASK_UPDATE:
+		build_update(&b);
+		break;
+	case OP_TASK_DELETE:
+		build_one(&b, "delete");
+		break;
+	case OP_LOGIN:
+		build_account(&b, "login", login);
+		break;
+	case OP_REFRESH:
+		build_account(&b, "refresh", refresh);
+		break;
+	case OP_LOGOUT:
+		build_account(&b, "logout", refresh);
+		break;
+	case OP_FLEET:
+		build_meta(&b, "fleet");
+		break;
+	case OP_RESTART:
+		build_meta(&b, "restart");
+		break;
+	case OP_FAULTS:
+		build_meta_with(&b, "faults");
+		break;
+	case OP_LOG_LEVEL:
+		build_meta_with(&b, "log_level");
+		break;
+	case OP_HEALTH:
+		build_meta(&b, "health");
+		break;
+	case OP_REQUEST:
+		break;
+	}
+	if (o->kind != OP_TASK_LIST)
+		no_params(&b);
+	return f->status == ST_OK ? b.q : NULL;
+}
+
+/* The first twenty are said: a body of a thousand wrong names is not worth more. */
+void
+ops_violation(struct arena *a, struct failure *f, const char *field, const char *fmt, ...)
+{
+	struct violation *v = (struct violation *)(uintptr_t)f->violations;
+	va_list ap;
+
+	if (f->n_violations == VIOLATIONS_MOST)
+		return;
+	if (f->n_violations == 0)
+		f->violations = v = ARENA_ARRAY(a, struct violation, VIOLATIONS_MOST);
+	va_start(ap, fmt);
+	v[f->n_violations] =
+	    (struct violation){ .field = field, .what = arena_vprintf(a, fmt, ap) };
+	va_end(ap);
+	if (f->n_violations++ == 0) {
+		f->status = ST_INVALID_ARGUMENT;
+		f->reason = "VALIDATION";
+		f->message = arena_printf(
+		    a, "%s%s%s", field, field[0] == '\0' ? "the body " : ": ", v->what);
+	}
+}
+
+/* The same verb for one and for many: who may create a task may create ten. */
+const char *
+ops_permission(const char *operation, const char *model, struct arena *a)
+{
+	static const char *const verbs[][2] = {
+		{ "create", "create" },
+		{ "bulk_create", "create" },
+		{ "read", "read" },
+		{ "query", "read" },
+		{ "update", "update" },
+		{ "delete", "delete" },
+		{ "transaction", "transaction" },
+	};
+
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		if (strcmp(verbs[i][0], operation) == 0)
+			return arena_printf(a, "%s.%s", model, verbs[i][1]);
+	return "";
+}
+
+static void
+build_auth(struct building *b, const char *permission)
+{
+	Mf__AuthRequirement *r = arena_alloc(b->a, sizeof(*r));
+
+	mf__auth_requirement__init(r);
+	r->require_permission = (char *)permission;
+	r->credential = (char *)b->o->credential;
+	r->client_address = (char *)b->o->client_address;
+	b->q->auth = r;
+}
+
+static Mf__DatabaseRequirement *
+build_database(struct building *b, const char *operation)
+{
+	Mf__DatabaseRequirement *r = arena_alloc(b->a, sizeof(*r));
+
+	mf__database_requirement__init(r);
+	r->operation = (char *)operation;
+	r->model = (char *)"task";
+	b->q->database = r;
+	return r;
+}
+
+/* The id is the operation's, unless the client chose one: then a repeat of the request is
+ * recognised as such. */
+static void
+build_create(struct building *b)
+{
+	Mf__DatabaseRequirement *r = build_database(b, "create");
+	const json_t *id;
+	struct jw w;
+	const char *key;
+	json_t *v;
+
+	r->id = (char *)b->o->operation_id;
+	if (!body_is_object(b))
+		return;
+	if ((id = json_object_get(b->o->body, "id")) == NULL) {
+		r->data = body_text(b);
+		return;
+	}
+	if (!json_is_string(id) || !uuid_ok(json_string_value(id))) {
+		ops_violation(b->a, b->f, "/id", "must be a UUID in lower case");
+		return;
+	}
+	r->id = (char *)json_string_value(id);
+	jw_start(&w, b->a, b->o->text.n);
+	jw_object(&w, NULL);
+	json_object_foreach((json_t *)b->o->body, key, v) if (strcmp(key, "id") != 0)
+	    jw_json(&w, key, v);
+	jw_close(&w, '}');
+	r->data.data = (uint8_t *)jw_text(&w, &r->data.len);
+}
+
+static void
+build_update(struct building *b)
+{
+	Mf__DatabaseRequirement *r = build_database(b, "update");
+
+	set_task_id(b, r);
+	r->if_version = b->o->if_version;
+	if (body_is_object(b))
+		r->data = body_text(b);
+}
+
+static void
+build_one(struct building *b, const char *operation)
+{
+	Mf__DatabaseRequirement *r = build_database(b, operation);
+
+	set_task_id(b, r);
+	r->if_version = b->o->if_version;
+}
+
+static void
+build_list(struct building *b)
+{
+	static const char *const filters[] = { "state", "priority", "type", "label", "created_by",
+		NULL };
+	Mf__DatabaseRequirement *r = build_database(b, "query");
+	uint64_t limit;
+
+	r->filters = ARENA_ARRAY(b->a, Mf__KeyValue *, b->o->n_params + 1);
+	for (size_t i = 0; i < b->o->n_params; i++) { /* QUERY_MOST at most */
+		const struct param *p = &b->o->params[i];
+		size_t k = 0;
+
+		if (strcmp(p->name, "limit") == 0) {
+			if (!str_u64(str_of(p->value), 1000, &limit) || limit == 0)
+				ops_violation(b->a, b->f, "limit", "must be 1 to 1000");
+			else
+				r->limit = (uint32_t)limit;
+			continue;
+		}
+		if (strcmp(p->name, "cursor") == 0) {
+			r->cursor = (char *)p->value;
+			continue;
+		}
+		while (filters[k] != NULL && strcmp(filters[k], p->name) != 0)
+			k++;
+		if (filters[k] == NULL) {
+			ops_violation(b->a, b->f, p->name, "is no parameter of this list");
+			continue;
+		}
+		r->filters[r->n_filters] = arena_alloc(b->a, sizeof(Mf__KeyValue));
+		mf__key_value__init(r->filters[r->n_filters]);
+		r->filters[r->n_filters]->key = (char *)p->name;
+		r->filters[r->n_filters++]->value = (char *)p->value;
+	}
+}
+
+static void
+build_bulk(struct building *b)
+{
+	Mf__DatabaseRequirement *r = build_database(b, "bulk_create");
+
+	if (body_is_object(b))
+		(void)bulk_data(b->a, b->o->body, b->o->operation_id, &r->data, b->f);
+}
+
+/* login, refresh, logout: a body of these strings and nothing else. Values are secrets: no message
+ * repeats one. */
+static void
+build_account(struct building *b, const char *operation, const char *const *fields)
+{
+	size_t n = 0;
+
+	if (!body_is_object(b))
+		return;
+	for (; fields[n] != NULL; n++) {
+		const json_t *v = json_object_get(b->o->body, fields[n]);
+		const char *pointer = arena_printf(b->a, "/%s", fields[n]);
+
+		if (v == NULL)
+			ops_violation(b->a, b->f, pointer, "is required");
+		else if (!json_is_string(v) || json_string_length(v) == 0 ||
+			 json_string_length(v) > 4096)
+			ops_violation(b->a, b->f, pointer, "must be a string of 1 to 4096 bytes");
+	}
+	if (b->f->status == ST_OK && json_object_size(b->o->body) != n)
+		ops_violation(b->a, b->f, "", "has a field that nobody knows");
+	b->q->auth->operation = (char *)operation;
+	b->q->auth->data = body_text(b);
+}
+
+static void
+build_meta(struct building *b, const char *operation)
+{
+	Mf__MetaRequirement *r = arena_alloc(b->a, sizeof(*r));
+
+	mf__meta_requirement__init(r);
+	r->operation = (char *)operation;
+	r->node = (char *)b->o->id;
+	b->q->meta = r;
+}
+
+/* An operation with arguments: the body as it came, meta knows what must be in it. */
+static void
+build_meta_with(struct building *b, const char *operation)
+{
+	build_meta(b, operation);
+	if (!body_is_object(b))
+		return;
+	b->q->meta->data = body_text(b);
+}
+
+/* What is no UUID names no task. */
+static void
+set_task_id(struct building *b, Mf__DatabaseRequirement *r)
+{
+	char *id = arena_strdup(b->a, b->o->id);
+
+	for (char *p = id; *p != '\0'; p++)
+		*p = (char)tolower((unsigned char)*p);
+	r->id = id;
+	if (!uuid_ok(id)) {
+		b->f->status = ST_NOT_FOUND;
+		b->f->message = "no task has this id";
+	}
+}
+
+static ProtobufCBinaryData
+body_text(const struct building *b)
+{
+	struct jw w;
+	size_t n;
+	char *p;
+
+	if (b->o->text.n != 0)
+		return (ProtobufCBinaryData){ b->o->text.n, (uint8_t *)b->o->text.p };
+	jw_start(&w, b->a, 256);
+	jw_json(&w, NULL, b->o->body);
+	p = jw_text(&w, &n);
+	return (ProtobufCBinaryData){ n, (uint8_t *)p };
+}
+
+static bool
+body_is_object(struct building *b)
+{
+	if (b->f->status != ST_OK)
+		return false;
+	if (b->o->body == NULL || !json_is_object(b->o->body)) {
+		ops_violation(b->a, b->f, "", "must be a JSON object");
+		return false;
+	}
+	return true;
+}
+
+static void
+no_params(struct building *b)
+{
+	for (size_t i = 0; i < b->o->n_params && b->f->status == ST_OK; i++)
+		ops_violation(b->a, b->f, b->o->params[i].name, "is no parameter here");
+}

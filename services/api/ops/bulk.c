@@ -1,0 +1,136 @@
+/* bulk: many creates in one request. Each member stands on its own: a bad one has its own answer
+ * and hinders nobody.
+ *
+ * Invariant: the id of a member depends on the request's operation id and its place alone, so that
+ * the same request, answered by a stand-in after the first agent died, makes nothing twice. */
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "api/ops/ops.h"
+#include "base/id.h"
+
+static const json_t *member_id(const json_t *);
+static bool id_is_bad(const json_t *);
+static void answer_member(struct jw *, const json_t *, const json_t *);
+
+void
+bulk_id(const char *operation_id, uint32_t i, char out[37])
+{
+	uint8_t seed[20] = { 0 }, u[32];
+	char hex[33];
+
+	if (uuid_ok(operation_id))
+		uuid_pack(operation_id, seed);
+	else
+		crypto_generichash(
+		    seed, 16, (const uint8_t *)operation_id, strlen(operation_id), NULL, 0);
+	memcpy(seed + 16,
+	    (uint8_t[]){ (uint8_t)(i >> 24), (uint8_t)(i >> 16), (uint8_t)(i >> 8), (uint8_t)i },
+	    4);
+	crypto_generichash(u, 16, seed, sizeof(seed), NULL, 0);
+	memcpy(u, seed, 6); /* the time stays: ids of one request sort together */
+	u[6] = (uint8_t)(0x70 | (u[6] & 0x0f));
+	u[8] = (uint8_t)(0x80 | (u[8] & 0x3f));
+	str_hex(u, 16, hex);
+	snprintf(out, 37, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16, hex + 20);
+}
+
+bool
+bulk_data(struct arena *a, const json_t *body, const char *operation_id, ProtobufCBinaryData *out,
+    struct failure *f)
+{
+	const json_t *tasks = json_object_get(body, "tasks");
+	size_t n = json_array_size(tasks);
+	struct jw w;
+
+	if (!json_is_array(tasks) || n == 0 || n > BULK_MOST || json_object_size(body) != 1) {
+		ops_violation(a, f, "/tasks",
+		    "must be an array of 1 to %d tasks, and all of the body", BULK_MOST);
+		return false;
+	}
+	jw_start(&w, a, n * 256);
+	jw_array(&w, NULL);
+	for (size_t i = 0; i < n; i++) {
+		const json_t *t = json_array_get(tasks, i), *chosen = member_id(t);
+		char id[37];
+		const char *key;
+		json_t *v;
+
+		bulk_id(operation_id, (uint32_t)i, id);
+		jw_object(&w, NULL);
+		jw_str(&w, "id", chosen != NULL && !id_is_bad(t) ? json_string_value(chosen) : id);
+		/* What could not be stored as meant is refused by the store: a bad id travels on
+		 * under a name of no field. */
+		if (!json_is_object(t) || id_is_bad(t))
+			jw_null(&w, "/");
+		else
+			json_object_foreach((json_t *)t, key, v) if (strcmp(key, "id") != 0)
+			    jw_json(&w, key, v);
+		jw_close(&w, '}');
+	}
+	jw_close(&w, ']');
+	out->data = (uint8_t *)jw_text(&w, &out->len);
+	return true;
+}
+
+char *
+bulk_answer(struct arena *a, const json_t *body, const json_t *result, size_t *n)
+{
+	const json_t *tasks = json_object_get(body, "tasks"),
+		     *items = json_object_get(result, "items");
+	struct jw w;
+
+	if (!json_is_array(items) || json_array_size(items) != json_array_size(tasks))
+		return NULL;
+	jw_start(&w, a, json_array_size(items) * 512);
+	jw_object(&w, NULL);
+	jw_array(&w, "items");
+	for (size_t i = 0; i < json_array_size(items); i++)
+		answer_member(&w, json_array_get(tasks, i), json_array_get(items, i));
+	jw_close(&w, ']');
+	jw_close(&w, '}');
+	return jw_text(&w, n);
+}
+
+static void
+answer_member(struct jw *w, const json_t *task, const json_t *item)
+{
+	const json_t *data = json_object_get(item, "data");
+	struct failure f = { .status = ST_OK };
+	bool there = false;
+
+	if (!json_is_object(task))
+		ops_violation(w->a, &f, "", "must be a JSON object");
+	else if (id_is_bad(task))
+		ops_violation(w->a, &f, "/id", "must be a UUID in lower case");
+	else if (!json_is_object(data))
+		problem_from_json(w->a, json_object_get(item, "problem"), &f);
+	else
+		there = json_is_true(json_object_get(item, "repeated")) && member_id(task) != NULL;
+	if (there && !ops_same_task(task, data))
+		f = ops_id_taken;
+	jw_object(w, NULL);
+	if (f.status != ST_OK) {
+		jw_int(w, "status", problem_http(&f));
+		problem_write(w, "error", 0, &f, "", false);
+	} else {
+		jw_int(w, "status", there ? 200 : 201);
+		jw_json(w, "task", data);
+	}
+	jw_close(w, '}');
+}
+
+static const json_t *
+member_id(const json_t *t)
+{
+	return json_object_get(t, "id");
+}
+
+static bool
+id_is_bad(const json_t *t)
+{
+	const json_t *id = member_id(t);
+
+	return id != NULL && (!json_is_string(id) || !uuid_ok(json_string_value(id)));
+}

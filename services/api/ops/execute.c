@@ -1,0 +1,36 @@
+/* execute: the one way from an API agent to level 0. */
+#include "api/ops/ops.h"
+#include "base/time.h"
+
+static struct target *meta;
+
+void
+ops_init(struct bus *b)
+{
+	static const char *const members[] = { "meta", NULL };
+
+	/* The work of a whole request lies behind this call: its own deadline is the limit, not a
+	 * breaker's. */
+	meta = target_new(b, &(const struct target_def){
+				 &mf__meta__descriptor,
+				 members,
+				 { .failures = 3 },
+			     });
+}
+
+bool
+ops_ready(void)
+{
+	return target_ready(meta);
+}
+
+struct rpc *
+ops_execute(struct call *c, const Mf__TaskRequest *q, Mf__TaskResponse_Closure done, void *ctx)
+{
+	/* Beyond the request's own deadline meta gets a moment to say so itself. */
+	int64_t limit = q->deadline_ms == 0 ? 0 : q->deadline_ms * MS + 50 * MS;
+	struct rpc *r = rpc_new(c, meta, &(const struct rpc_opts){ .limit_us = limit });
+
+	mf__meta__execute(&r->service, q, done, ctx);
+	return r;
+}

@@ -1,0 +1,124 @@
+/* ops: what a client can ask of the federation, in no protocol's terms. The three API agents
+ * translate their protocol into a struct op, ops_build makes the one TaskRequest of it, ops_execute
+ * sends that to meta.
+ *
+ * Paths here are those of ApiRequirement.endpoint: without /v1. Everything lives in the arena that
+ * is passed. Rules about the fields of a model have one home, services/database/sql: here only the
+ * shape of a request is looked at. */
+#ifndef OPS_OPS_H
+#define OPS_OPS_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include "base/arena.h"
+#include "base/json.h"
+#include "base/status.h"
+#include "base/str.h"
+#include "bus/bus.h"
+#include "proto/meta.pb-c.h"
+
+enum op_kind {
+	OP_TASK_CREATE,
+	OP_TASK_BULK,
+	OP_TASK_LIST,
+	OP_TASK_READ,
+	OP_TASK_UPDATE,
+	OP_TASK_DELETE,
+	OP_LOGIN,
+	OP_REFRESH,
+	OP_LOGOUT,
+	OP_REQUEST, /* a TaskRequest as it is */
+	OP_FLEET,
+	OP_RESTART,
+	OP_FAULTS,
+	OP_LOG_LEVEL,
+	OP_HEALTH,
+};
+
+/* --- route.c: one table of all resources --- */
+struct route {
+	const char *method;
+	const char *pattern; /* "/tasks/ID", "/fleet/ID:restart": ID is one segment */
+	enum op_kind kind;
+	const char *permission; /* what it asks for, "" when it needs none */
+};
+struct route_match {
+	const struct route *route; /* NULL: none */
+	const char *id;            /* "" when the pattern has none */
+	/* The path exists: its methods, "GET, HEAD, OPTIONS"; NULL: it does not. */
+	const char *allow;
+};
+struct route_match route_find(struct arena *a, const char *method, const char *path);
+const struct route *route_of(enum op_kind k);
+
+/* --- query.c: a query string --- */
+struct param {
+	const char *name, *value; /* decoded, UTF-8, without control characters */
+};
+#define QUERY_MOST 32
+/* False: *f says what is wrong with it. */
+bool
+query_parse(struct arena *a, const char *query, struct param **out, size_t *n, struct failure *f);
+
+/* --- build.c: an operation becomes a TaskRequest --- */
+struct op {
+	enum op_kind kind;
+	const char *id;           /* of the task, or the node's name */
+	const char *operation_id; /* UUIDv7 of this request: id of a create, seed of a bulk's ids */
+	const char *credential;   /* bearer token, "" when there is none */
+	const char *client_address;
+	uint64_t if_version;
+	const struct param *params;
+	size_t n_params;
+	const json_t *body; /* NULL: none */
+	struct str text;    /* the same as bytes; empty: made from body where it is needed */
+};
+/* NULL: *f says what is wrong: INVALID_ARGUMENT, reason VALIDATION, with violations. */
+Mf__TaskRequest *ops_build(struct arena *a, const struct op *o, struct failure *f);
+/* What is wrong with a request, one entry after the other; the first makes *f a failure. */
+void ops_violation(struct arena *a, struct failure *f, const char *field, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+const char *ops_permission(const char *operation, const char *model,
+    struct arena *a); /* "create", "task": "task.create" */
+
+/* --- same.c: a create with an id of the client's choosing may be repeated --- */
+bool ops_same_task(
+    const json_t *given, const json_t *stored); /* each field that was given is as stored */
+extern const struct failure ops_id_taken;
+
+/* --- bulk.c: many creates in one request, each on its own --- */
+#define BULK_MOST 1000
+/* UUIDv7 of member i: the same for the same operation id and i, whoever asks. */
+void bulk_id(const char *operation_id, uint32_t i, char out[37]);
+/* The array that DatabaseRequirement.data wants: each member with its id. */
+bool bulk_data(struct arena *a, const json_t *body, const char *operation_id,
+    ProtobufCBinaryData *out, struct failure *f);
+/* {"items":[{"status":201,"task":{}} or {"status":422,"error":{}}]}; result NULL: could not be
+ * read. */
+char *bulk_answer(struct arena *a, const json_t *body, const json_t *result, size_t *n);
+
+/* --- raw.c: TaskRequest and TaskResponse as JSON --- */
+Mf__TaskRequest *raw_request(struct arena *a, const struct op *o, struct failure *f);
+void raw_response(struct jw *w, const char *key, const Mf__TaskResponse *m);
+
+/* --- problem.c: failures as RFC 9457 has them --- */
+int problem_http(const struct failure *f);
+/* trace_id: 32 digits or ""; http 0: problem_http(f). Leaves the object open when `open`, for
+ * further members. */
+void problem_write(struct jw *w, const char *key, int http, const struct failure *f,
+    const char *trace_id, bool open);
+uint32_t problem_retry_after(const struct failure *f, int http); /* seconds; 0: no such header */
+void problem_from(
+    struct arena *a, const Mf__Problem *p, struct failure *f); /* strings stay the message's */
+void problem_from_json(struct arena *a, const json_t *v, struct failure *f);
+void trace_id_of(const char *traceparent, char out[33]); /* "" when it has none */
+
+/* --- execute.c --- */
+void ops_init(struct bus *b); /* once, before the first call */
+bool ops_ready(void);         /* meta can be called */
+/* The answer comes to done as from any rpc: m NULL: failed, rpc_failure says why. */
+struct rpc *
+ops_execute(struct call *c, const Mf__TaskRequest *q, Mf__TaskResponse_Closure done, void *ctx);
+
+#endif

@@ -1,0 +1,99 @@
+/* route: which operation a method and a path mean. One table, in which a resource's rows stand
+ * together; the stand-ins and meta's translate stage (Rest.Perform) read the same one. A new
+ * resource is its rows here and a case in build.c. */
+#include <string.h>
+
+#include "api/ops/ops.h"
+
+static const struct route routes[] = {
+	{ "POST", "/auth/login", OP_LOGIN, "" },
+	{ "POST", "/auth/refresh", OP_REFRESH, "" },
+	{ "POST", "/auth/logout", OP_LOGOUT, "" },
+	{ "POST", "/tasks", OP_TASK_CREATE, "task.create" },
+	{ "GET", "/tasks", OP_TASK_LIST, "task.read" },
+	{ "POST", "/tasks:bulk", OP_TASK_BULK, "task.create" },
+	{ "GET", "/tasks/ID", OP_TASK_READ, "task.read" },
+	{ "PATCH", "/tasks/ID", OP_TASK_UPDATE, "task.update" },
+	{ "DELETE", "/tasks/ID", OP_TASK_DELETE, "task.delete" },
+	{ "POST", "/requests", OP_REQUEST, "" },
+	{ "GET", "/fleet", OP_FLEET, "fleet.read" },
+	{ "POST", "/fleet/ID:restart", OP_RESTART, "node.restart" },
+	{ "POST", "/fleet/ID:faults", OP_FAULTS, "fault.inject" },
+	{ "POST", "/fleet/ID:log-level", OP_LOG_LEVEL, "node.log_level" },
+	{ "GET", "/health", OP_HEALTH, "" },
+};
+#define N_ROUTES (sizeof(routes) / sizeof(routes[0]))
+
+static bool path_matches(const char *, const char *, struct str *);
+static const char *allow_of(struct arena *, const char *);
+
+struct route_match
+route_find(struct arena *a, const char *method, const char *path)
+{
+	struct route_match m = { .id = "" };
+	struct str id;
+
+	if (strcmp(method, "HEAD") == 0)
+		method = "GET";
+	for (size_t i = 0; i < N_ROUTES; i++) {
+		if (!path_matches(routes[i].pattern, path, &id))
+			continue;
+		if (m.allow == NULL) {
+			m.id = id.n == 0 ? "" : arena_strndup(a, id.p, id.n);
+			m.allow = routes[i].pattern; /* that there is one; the text only when it is
+			                                asked for */
+		}
+		if (strcmp(routes[i].method, method) == 0) {
+			m.route = &routes[i];
+			return m;
+		}
+	}
+	if (m.allow != NULL)
+		m.allow = allow_of(a, m.allow);
+	return m;
+}
+
+const struct route *
+route_of(enum op_kind k)
+{
+	for (size_t i = 0; i < N_ROUTES; i++)
+		if (routes[i].kind == k)
+			return &routes[i];
+	return NULL;
+}
+
+/* "/fleet/ID:restart" and "/fleet/sql:restart". The id is one segment, not empty, without what
+ * follows it. */
+static bool
+path_matches(const char *pattern, const char *path, struct str *id)
+{
+	const char *at = strstr(pattern, "ID");
+	size_t head, tail, n = strlen(path);
+
+	*id = STR("");
+	if (at == NULL)
+		return strcmp(pattern, path) == 0;
+	head = (size_t)(at - pattern);
+	tail = strlen(at + 2);
+	if (n <= head + tail || strncmp(pattern, path, head) != 0 ||
+	    strcmp(path + n - tail, at + 2) != 0)
+		return false;
+	*id = (struct str){ path + head, n - head - tail };
+	return memchr(id->p, '/', id->n) == NULL &&
+	       (tail != 0 || memchr(id->p, ':', id->n) == NULL);
+}
+
+static const char *
+allow_of(struct arena *a, const char *pattern)
+{
+	const char *text = "";
+
+	for (size_t i = 0; i < N_ROUTES; i++) {
+		if (strcmp(routes[i].pattern, pattern) != 0)
+			continue;
+		text = arena_printf(a, "%s%s, ", text, routes[i].method);
+		if (strcmp(routes[i].method, "GET") == 0)
+			text = arena_printf(a, "%sHEAD, ", text);
+	}
+	return arena_printf(a, "%sOPTIONS", text);
+}

@@ -1,0 +1,173 @@
+/* handle: one HTTP request, from its parts to an answer: route, body, conditions -> TaskRequest ->
+ * meta -> respond.c. Every path ends in an HttpResponse; the call itself fails only when this
+ * process does, and then a stand-in has it. */
+#include <string.h>
+
+#include "api/rest/handling.h"
+#include "base/id.h"
+
+static const char *endpoint_of(const char *);
+static const char *header_of(const Mf__HttpRequest *, const char *);
+static bool read_request(struct handling *);
+static bool read_body(struct handling *);
+static bool read_conditions(struct handling *);
+static const char *bearer_of(struct handling *);
+static void on_executed(const Mf__TaskResponse *, void *);
+
+void
+rest_answer(struct call *c, const Mf__HttpRequest *q)
+{
+	struct handling *h = ARENA_NEW(call_arena(c), struct handling);
+	const char *endpoint = endpoint_of(q->path);
+	struct route_match m = { .allow = NULL };
+
+	*h = (struct handling){ .c = c, .a = call_arena(c), .q = q };
+	mf__http_response__init(&h->out);
+	if (endpoint != NULL)
+		m = route_find(h->a, q->method, endpoint);
+	if (m.allow == NULL) {
+		respond_failure(h, 0,
+		    &(const struct failure){ .status = ST_NOT_FOUND,
+			.message = "there is no such resource",
+			.reason = "NO_RESOURCE" });
+	} else if (m.route == NULL) {
+		respond_header(h, "Allow", m.allow);
+		if (strcmp(q->method, "OPTIONS") == 0)
+			respond(h, 204, NULL, 0);
+		else
+			respond_failure(h, 405,
+			    &(const struct failure){ .status = ST_UNIMPLEMENTED,
+				.message = "the resource does not have this method",
+				.reason = "METHOD_NOT_ALLOWED" });
+	} else {
+		h->op.kind = m.route->kind;
+		h->op.id = m.id;
+		if (read_request(h))
+			h->rpc = ops_execute(c, h->task, on_executed, h);
+	}
+}
+
+static const char *
+endpoint_of(const char *path)
+{
+	if (str_starts(path, "/v1/"))
+		return path + 3;
+	return strcmp(path, "/health") == 0 ? path : NULL;
+}
+
+static bool
+read_request(struct handling *h)
+{
+	const Mf__HttpRequest *q = h->q;
+	struct failure f = { .status = ST_OK, .message = "", .reason = "" };
+	struct param *params;
+
+	if (!query_parse(h->a, q->query, &params, &h->op.n_params, &f)) {
+		respond_failure(h, 0, &f);
+		return false;
+	}
+	h->op.params = params;
+	h->op.operation_id = q->operation_id;
+	h->op.client_address = q->client_address;
+	if ((h->op.credential = bearer_of(h)) == NULL || !read_body(h) || !read_conditions(h))
+		return false;
+	if (h->op.operation_id[0] == '\0') { /* a caller that is no edge: nothing can be repeated */
+		char *id = arena_alloc(h->a, UUID_LEN);
+
+		uuid7(id);
+		h->op.operation_id = id;
+	}
+	if ((h->task = ops_build(h->a, &h->op, &f)) == NULL) {
+		respond_failure(h, 0, &f);
+		return false;
+	}
+	return true;
+}
+
+/* Read once, here. GET, HEAD and DELETE have no use for a body (RFC 9110, 9.3). */
+static bool
+read_body(struct handling *h)
+{
+	const Mf__HttpRequest *q = h->q;
+	struct json_error e;
+
+	if (q->body.len == 0 || (strcmp(q->method, "POST") != 0 && strcmp(q->method, "PATCH") != 0))
+		return true;
+	h->op.text = (struct str){ (const char *)q->body.data, q->body.len };
+	if ((h->op.body = json_read(q->body.data, q->body.len, &e)) != NULL) {
+		call_own_json(h->c, (json_t *)h->op.body);
+		return true;
+	}
+	respond_failure(h, 400,
+	    &(const struct failure){ .status = ST_INVALID_ARGUMENT,
+		.reason = "BAD_JSON",
+		.message = arena_printf(h->a, "the body is no JSON: line %d, column %d: %s", e.line,
+		    e.column, e.what) });
+	return false;
+}
+
+static bool
+read_conditions(struct handling *h)
+{
+	static const struct failure stale = {
+		.status = ST_ABORTED,
+		.message = "If-Match names no version of this",
+		.reason = "VERSION_CONFLICT",
+	};
+	static const struct failure bad = {
+		.status = ST_INVALID_ARGUMENT,
+		.message = "If-Match must be * or one entity tag",
+		.reason = "BAD_REQUEST",
+	};
+
+	if (h->op.kind == OP_TASK_READ)
+		h->if_none_match = header_of(h->q, "if-none-match");
+	if (h->op.kind != OP_TASK_UPDATE && h->op.kind != OP_TASK_DELETE)
+		return true;
+	h->if_match = etag_if_match(header_of(h->q, "if-match"), &h->op.if_version);
+	if (h->if_match == ETAG_BAD)
+		respond_failure(h, 400, &bad);
+	else if (h->if_match == ETAG_NEVER)
+		respond_failure(h, 412, &stale);
+	return h->if_match != ETAG_BAD && h->if_match != ETAG_NEVER;
+}
+
+/* NULL: answered. Another scheme than Bearer is a bad credential, not a missing one. */
+static const char *
+bearer_of(struct handling *h)
+{
+	const char *v = header_of(h->q, "authorization");
+	struct str token;
+
+	if (v[0] == '\0')
+		return "";
+	token = strncasecmp(v, "Bearer ", 7) == 0 ? str_trim(str_of(v + 7)) : STR("");
+	if (token.n != 0 && memchr(token.p, ' ', token.n) == NULL &&
+	    memchr(token.p, ',', token.n) == NULL)
+		return arena_strndup(h->a, token.p, token.n);
+	respond_failure(h, 0,
+	    &(const struct failure){ .status = ST_UNAUTHENTICATED,
+		.message = "the Authorization header must be: Bearer TOKEN",
+		.reason = "BAD_CREDENTIAL" });
+	return NULL;
+}
+
+static const char *
+header_of(const Mf__HttpRequest *q, const char *name)
+{
+	for (size_t i = 0; i < q->n_headers; i++)
+		if (strcmp(q->headers[i]->key, name) == 0)
+			return q->headers[i]->value;
+	return "";
+}
+
+static void
+on_executed(const Mf__TaskResponse *m, void *ctx)
+{
+	struct handling *h = ctx;
+
+	if (m == NULL)
+		respond_failure(h, 0, rpc_failure(h->rpc));
+	else
+		respond_result(h, m);
+}

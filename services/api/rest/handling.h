@@ -1,0 +1,32 @@
+/* handling: one HTTP request in an agent, between handle.c (what is asked) and respond.c (what is
+ * answered). */
+#ifndef REST_HANDLING_H
+#define REST_HANDLING_H
+
+#include "api/ops/ops.h"
+#include "api/rest/rest.h"
+
+#define RESPOND_HEADERS 8
+
+struct handling { /* in its call's arena */
+	struct call *c;
+	struct arena *a;
+	const Mf__HttpRequest *q;
+	struct op op;
+	enum etag_verdict if_match;
+	const char *if_none_match; /* NULL or "": none */
+	Mf__TaskRequest *task;
+	struct rpc *rpc;
+	const char *content_type; /* NULL: application/json */
+	Mf__HttpResponse out;
+	Mf__KeyValue *headers[RESPOND_HEADERS];
+};
+
+void respond_header(struct handling *h, const char *name, const char *value);
+/* These end the call. */
+void respond(struct handling *h, int status, const void *body, size_t n);
+void respond_failure(
+    struct handling *h, int http, const struct failure *f); /* http 0: as the failure says */
+void respond_result(struct handling *h, const Mf__TaskResponse *m);
+
+#endif

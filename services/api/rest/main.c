@@ -1,0 +1,19 @@
+/* rest: the REST agent. Everything it does is in the library, which its stand-ins link. */
+#include "api/rest/rest.h"
+
+static const struct serve serves[] = {
+	{ &rest_service.base, PRIMARY },
+	{ NULL, 0 },
+};
+
+int
+main(int argc, char **argv)
+{
+	return node_main(argc, argv,
+	    &(const struct service_def){
+		.name = "rest",
+		.serves = serves,
+		.capabilities = rest_capabilities,
+		.init = rest_init,
+	    });
+}

@@ -1,0 +1,254 @@
+/* respond: what meta answered, as HTTP says it. One case per kind of operation; JSON of tasks
+ * passes through as bytes. */
+#include <string.h>
+
+#include "api/rest/handling.h"
+#include "base/log.h"
+
+static void respond_created(struct handling *, const Mf__TaskResponse *);
+static void respond_task(struct handling *, const Mf__TaskResponse *);
+static void respond_bulk(struct handling *, const Mf__TaskResponse *);
+static void respond_raw(struct handling *, const Mf__TaskResponse *);
+static void respond_broken(struct handling *, const char *);
+static json_t *read_result(struct handling *, const Mf__TaskResponse *);
+static void respond_etag(struct handling *, uint64_t);
+static void failure_of(struct handling *, const Mf__TaskResponse *, struct failure *);
+static int http_of(const struct handling *, const struct failure *);
+static void failure_headers(struct handling *, int, const struct failure *);
+
+void
+respond_header(struct handling *h, const char *name, const char *value)
+{
+	Mf__KeyValue *kv = arena_alloc(h->a, sizeof(*kv));
+
+	must(h->out.n_headers < RESPOND_HEADERS);
+	mf__key_value__init(kv);
+	kv->key = (char *)name;
+	kv->value = (char *)value;
+	h->headers[h->out.n_headers++] = kv;
+}
+
+void
+respond(struct handling *h, int status, const void *body, size_t n)
+{
+	h->out.status = (uint32_t)status;
+	h->out.headers = h->headers;
+	h->out.body = (ProtobufCBinaryData){ n, (uint8_t *)body };
+	if (n != 0 && h->content_type == NULL)
+		h->content_type = "application/json";
+	if (n != 0)
+		respond_header(h, "Content-Type", h->content_type);
+	call_reply(h->c, &h->out.base);
+}
+
+void
+respond_failure(struct handling *h, int http, const struct failure *f)
+{
+	char trace[33];
+	struct jw w;
+	size_t n;
+	char *p;
+
+	if (http == 0)
+		http = http_of(h, f);
+	failure_headers(h, http, f);
+	trace_id_of(call_traceparent(h->c), trace);
+	jw_start(&w, h->a, 512);
+	problem_write(&w, NULL, http, f, trace, false);
+	p = jw_text(&w, &n);
+	h->content_type = "application/problem+json";
+	respond(h, http, p, n);
+}
+
+void
+respond_result(struct handling *h, const Mf__TaskResponse *m)
+{
+	struct failure f;
+
+	if (h->op.kind == OP_REQUEST) {
+		respond_raw(h, m);
+		return;
+	}
+	if (!m->success) {
+		failure_of(h, m, &f);
+		respond_failure(h, 0, &f);
+		return;
+	}
+	if (m->degraded)
+		respond_header(h, "Metafed-Degraded", "true");
+	switch (h->op.kind) {
+	case OP_TASK_CREATE:
+		respond_created(h, m);
+		break;
+	case OP_TASK_READ:
+	case OP_TASK_UPDATE:
+		respond_task(h, m);
+		break;
+	case OP_TASK_BULK:
+		respond_bulk(h, m);
+		break;
+	case OP_TASK_DELETE:
+	case OP_LOGOUT:
+		respond(h, 204, NULL, 0);
+		break;
+	case OP_LOGIN:
+	case OP_REFRESH:
+		respond_header(h, "Cache-Control", "no-store");
+		respond(h, 200, m->result.data, m->result.len);
+		break;
+	case OP_RESTART:
+		respond(h, 202, m->result.data, m->result.len);
+		break;
+	case OP_TASK_LIST:
+	case OP_FLEET:
+	case OP_FAULTS:
+	case OP_LOG_LEVEL:
+	case OP_HEALTH:
+		respond(h, 200, m->result.data, m->result.len);
+		break;
+	case OP_REQUEST:
+		break;
+	}
+}
+
+/* An id of the client's that was there already: the stored task when it is the same, else a
+ * conflict. An id of the edge's was there because an agent died after the work: the client never
+ * heard of it, for it this is the creation. */
+static void
+respond_created(struct handling *h, const Mf__TaskResponse *m)
+{
+	const char *id = h->task->database->id;
+
+	if (m->repeated && strcmp(id, h->op.operation_id) != 0) {
+		json_t *stored = read_result(h, m);
+
+		if (stored == NULL)
+			respond_broken(h, "a stored task is no JSON object");
+		else if (!ops_same_task(h->op.body, stored))
+			respond_failure(h, 0, &ops_id_taken);
+		else
+			respond_task(h, m);
+		return;
+	}
+	respond_header(h, "Location", arena_printf(h->a, "/v1/tasks/%s", id));
+	respond_etag(h, m->version);
+	respond(h, 201, m->result.data, m->result.len);
+}
+
+static void
+respond_task(struct handling *h, const Mf__TaskResponse *m)
+{
+	respond_etag(h, m->version);
+	if (h->if_none_match != NULL && h->if_none_match[0] != '\0' &&
+	    etag_if_none_match(h->if_none_match, m->version))
+		respond(h, 304, NULL, 0);
+	else
+		respond(h, 200, m->result.data, m->result.len);
+}
+
+static void
+respond_bulk(struct handling *h, const Mf__TaskResponse *m)
+{
+	size_t n;
+	char *body = bulk_answer(h->a, h->op.body, read_result(h, m), &n);
+
+	if (body == NULL)
+		respond_broken(h, "the result of a bulk create has other items than the request");
+	else
+		respond(h, 200, body, n);
+}
+
+/* A full or partial success is a TaskResponse; a failure is a problem that has the TaskResponse
+ * with it. */
+static void
+respond_raw(struct handling *h, const Mf__TaskResponse *m)
+{
+	struct failure f;
+	char trace[33];
+	struct jw w;
+	size_t n;
+	char *p;
+	int http;
+
+	jw_start(&w, h->a, 2048);
+	if (m->success || m->partial_success) {
+		raw_response(&w, NULL, m);
+		p = jw_text(&w, &n);
+		respond(h, 200, p, n);
+		return;
+	}
+	failure_of(h, m, &f);
+	http = http_of(h, &f);
+	failure_headers(h, http, &f);
+	trace_id_of(call_traceparent(h->c), trace);
+	problem_write(&w, NULL, http, &f, trace, true);
+	raw_response(&w, "response", m);
+	jw_close(&w, '}');
+	p = jw_text(&w, &n);
+	h->content_type = "application/problem+json";
+	respond(h, http, p, n);
+}
+
+/* We were promised something else by level 0. */
+static void
+respond_broken(struct handling *h, const char *what)
+{
+	log_error("result_broken", L_STR("what", what));
+	respond_failure(
+	    h, 0, &(const struct failure){ .status = ST_INTERNAL, .message = what, .reason = "" });
+}
+
+static json_t *
+read_result(struct handling *h, const Mf__TaskResponse *m)
+{
+	struct json_error e;
+	json_t *v = json_read(m->result.data, m->result.len, &e);
+
+	if (v != NULL)
+		call_own_json(h->c, v);
+	return json_is_object(v) ? v : NULL;
+}
+
+static void
+respond_etag(struct handling *h, uint64_t version)
+{
+	if (version != 0)
+		respond_header(
+		    h, "ETag", arena_printf(h->a, "\"%llu\"", (unsigned long long)version));
+}
+
+static void
+failure_of(struct handling *h, const Mf__TaskResponse *m, struct failure *f)
+{
+	if (m->problem != NULL)
+		problem_from(h->a, m->problem, f);
+	else
+		*f = (struct failure){ .status =
+					   m->status == ST_OK ? ST_UNKNOWN : (enum status)m->status,
+			.message = "the request failed",
+			.reason = "" };
+}
+
+/* A version that is not the expected one: the client's condition failed (412), or two writers met
+ * (409). */
+static int
+http_of(const struct handling *h, const struct failure *f)
+{
+	if (f->status == ST_ABORTED && strcmp(f->reason, "VERSION_CONFLICT") == 0)
+		return h->if_match == ETAG_VERSION ? 412 : 409;
+	return problem_http(f);
+}
+
+static void
+failure_headers(struct handling *h, int http, const struct failure *f)
+{
+	uint32_t retry = problem_retry_after(f, http);
+
+	if (retry != 0)
+		respond_header(h, "Retry-After", arena_printf(h->a, "%u", retry));
+	if (http == 401)
+		respond_header(h, "WWW-Authenticate",
+		    h->op.credential == NULL || h->op.credential[0] != '\0'
+			? "Bearer realm=\"metafed\", error=\"invalid_token\""
+			: "Bearer realm=\"metafed\"");
+}

@@ -1,0 +1,30 @@
+/* rest: HTTP semantics of /v1. The service is exported for the stand-ins (graphql, websocket),
+ * which link this library. */
+#ifndef REST_REST_H
+#define REST_REST_H
+
+#include "bus/bus.h"
+#include "node/node.h"
+#include "proto/rest.pb-c.h"
+
+extern Mf__Rest_Service rest_service;
+extern const char *const rest_capabilities[];
+
+bool rest_init(struct node *n);
+
+/* Handle, whoever's service it came by: answers c, always with an HttpResponse. q lives as long as
+ * c. */
+void rest_answer(struct call *c, const Mf__HttpRequest *q);
+
+/* --- etag.c: the conditions of RFC 9110, pure --- */
+enum etag_verdict {
+	ETAG_NONE,    /* no such header */
+	ETAG_ANY,     /* "*" */
+	ETAG_VERSION, /* one strong tag that is a version */
+	ETAG_NEVER,   /* only tags that none of ours equals: the condition is false */
+	ETAG_BAD,     /* no list of entity tags, or more than one version in If-Match */
+};
+enum etag_verdict etag_if_match(const char *header, uint64_t *version);
+bool etag_if_none_match(const char *header, uint64_t version); /* true: unchanged, answer 304 */
+
+#endif
