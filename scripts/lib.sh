@@ -1,0 +1,38 @@
+# lib.sh: what the scripts share. Sourced, never run. All messages go to standard error.
+
+set -euo pipefail
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+say() { printf '%s\n' "$*" >&2; }
+die() { printf 'error: %s\n' "$*" >&2; exit 1; }
+
+# The name of the unprivileged user that runs the fleet when root starts it.
+FLEET_USER=metafed
+
+as_root() {
+	if [ "$(id -u)" = 0 ]; then "$@"
+	elif command -v sudo >/dev/null; then sudo "$@"
+	else die "needs root (or sudo) for: $*"
+	fi
+}
+
+# as_fleet USER CMD...: as that user; "" is ourselves.
+as_fleet() {
+	local user=$1
+	shift
+	if [ -n "$user" ]; then runuser -u "$user" -- "$@"; else "$@"; fi
+}
+
+absolute() {
+	case $1 in
+	/*) printf '%s\n' "$1" ;;
+	*) printf '%s/%s\n' "$PWD" "$1" ;;
+	esac | sed -e 's#/\./#/#g' -e 's#//*#/#g' -e 's#/$##'
+}
+
+random_secret() { head -c 24 /dev/urandom | base64 | tr '+/' '-_'; }
+
+# write_secret FILE: standard input, readable by its owner only, whole or not at all.
+write_secret() {
+	(umask 077 && cat >"$1.new") && mv "$1.new" "$1"
+}
