@@ -1,0 +1,97 @@
+// The supervisors themselves are killed: a new one adopts, no node restarts, none runs twice, no connection is refused.
+import { test, before, after } from 'node:test';
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import path from 'node:path';
+import { Fleet, NODES, ROOT, alive, failures, sleep, freePort, newDir, run } from '../harness/fleet.mjs';
+
+let f;
+// A short back-off, so that a crash loop reaches its end within the test.
+before(async () => { f = await Fleet.start({ conf: '[guard]\nrestart_cap = 100ms\n' }); });
+after(async () => { await f?.stop(); });
+
+const pids = (nodes) => Object.fromEntries(NODES.map((n) => [n, nodes[n].pid]));
+
+async function sameNodes(before) {
+  assert.deepEqual(pids(await f.nodes()), before);
+  const mine = f.processes().filter((p) => /metafed-(?!meta)/.test(p.cmd));
+  assert.equal(mine.length, 12, `none runs twice: ${mine.map((p) => p.cmd).join('\n')}`);
+}
+
+test('kill -9 of the supervisor: a new one adopts', async () => {
+  const nodes = await f.nodes();
+  const load = f.load(100, 2, () => ['GET', '/v1/tasks?limit=1', {}]);
+  await sleep(300);
+  f.kill(nodes.supervisor.pid);
+  await f.back('supervisor', nodes.supervisor.pid);
+  assert.deepEqual(failures(await load), []);
+  await sameNodes(pids(nodes));
+});
+
+test('kill -9 of guard and supervisor: the next start adopts, nothing restarts', async () => {
+  const nodes = await f.nodes();
+  const load = f.load(100, 3, () => ['GET', '/livez', { token: null, agent: false }]);
+  await sleep(300);
+  f.kill(nodes.guard.pid);
+  f.kill(nodes.supervisor.pid);
+  await sleep(500);
+  f.up();
+  assert.deepEqual(failures(await load), [], 'no connection was refused');
+  await sameNodes(pids(nodes));
+  await f.back('guard', nodes.guard.pid);
+  const after = await f.nodes();
+  assert.notEqual(after.guard.pid, nodes.guard.pid);
+  const pid = after.rest.pid;
+  f.kill(pid);
+  await f.back('rest', pid);
+});
+
+test('a second start beside a running one changes nothing', async () => {
+  const before = pids(await f.nodes());
+  run(path.join(ROOT, 'scripts/run'), ['--detach', '--var', f.var, '--port', String(f.port)]);
+  await sameNodes(before);
+});
+
+test('a node that crashes at once again and again is given up, the rest runs on; restart brings it back', async () => {
+  let pid = await f.pid('websocket');
+  for (let i = 0; i < 40; i++) {
+    const n = (await f.nodes()).websocket;
+    if (n.state === 'FAILED') break;
+    if (n.pid > 0 && alive(n.pid)) { f.kill(n.pid); pid = n.pid; }
+    await sleep(60);
+  }
+  assert.equal((await f.nodes()).websocket.state, 'FAILED');
+  assert.equal((await f.call('GET', '/v1/tasks?limit=1')).status, 200);
+  assert.equal(f.cli('restart', 'websocket').status, 0);
+  await f.back('websocket', pid);
+});
+
+test('both killed while starting: the next start finds what runs and brings up the rest, none twice', async () => {
+  const dir = newDir();
+  const g = new Fleet();
+  Object.assign(g, { dir, var: path.join(dir, 'v'), port: await freePort() });
+  g.url = `http://127.0.0.1:${g.port}`;
+  const child = spawn(path.join(ROOT, 'scripts/run'), ['--detach', '--var', g.var, '--port', String(g.port)], { env: { ...process.env, METAFED_NO_BUILD: '1' }, stdio: 'ignore' });
+  const done = new Promise((resolve) => child.on('exit', resolve));
+  for (let i = 0; i < 2000; i++) {
+    const metas = g.processes().filter((p) => /metafed-meta/.test(p.cmd));
+    const nodes = g.processes().filter((p) => /metafed-(?!meta)/.test(p.cmd));
+    if (nodes.length >= 2) { for (const m of metas) if (!/orchestrator/.test(m.cmd)) try { process.kill(m.pid, 'SIGKILL'); } catch { /* gone */ } break; }
+    await sleep(5);
+  }
+  await done;
+  try {
+    g.up();
+    await g.login();
+    let n;
+    for (let i = 0; i < 100; i++) {
+      n = await g.nodes();
+      if (NODES.every((name) => n[name].state === 'READY')) break;
+      await sleep(50);
+    }
+    for (const name of NODES) assert.equal(n[name].state, 'READY', name);
+    assert.equal(g.processes().filter((p) => /metafed-(?!meta)/.test(p.cmd)).length, 12);
+  } finally {
+    await g.stop();
+  }
+});

@@ -1,0 +1,79 @@
+/* Bytes from the network through every rule of the HTTP edge: first line the request line, then
+ * header lines. What passes must be what the rules promise. */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include "api/http_check.h"
+#include "base/log.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
+
+static char *
+text_of(struct str s)
+{
+	char *t = malloc(s.n + 1);
+
+	memcpy(t, s.p == NULL ? "" : s.p, s.n);
+	t[s.n] = '\0';
+	return t;
+}
+
+static void
+check_path(const struct http_head *h)
+{
+	char *out = malloc(h->path.n + 1);
+
+	if (http_decode_path(h->path, out) == NULL) {
+		must(strlen(out) <= h->path.n);
+		must(str_utf8_ok(out, strlen(out)));
+		must(strstr(out, "/../") == NULL);
+	}
+	free(out);
+}
+
+static void
+check_fields(struct http_head *h, struct str rest, const char *version)
+{
+	struct str line, name, value;
+	char address[64];
+
+	while (rest.n != 0) {
+		str_cut(rest, '\n', &line, &rest);
+		str_cut(line, ':', &name, &value);
+		if (http_check_field(h, name, value) != NULL)
+			return;
+	}
+	if (http_check_head(h, version, 1000) != NULL)
+		return;
+	must(!h->chunked || h->content_length == 0);
+	must(h->content_length <= 1000);
+	(void)media_accepted(h->fields[F_ACCEPT], "application/json");
+	(void)media_is(h->fields[F_CONTENT_TYPE], "application/json");
+	forwarded_for(h->fields[F_X_FORWARDED_FOR], address, sizeof(address));
+	must(strlen(address) < sizeof(address));
+	(void)traceparent_ok(h->fields[F_TRACEPARENT]);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
+{
+	struct str all = { (const char *)p, n }, line, rest, method, target;
+	struct http_head h;
+	char *m, *t;
+
+	if (n == 0 || memchr(p, '\0', n) != NULL) /* libmicrohttpd lets none through */
+		return 0;
+	str_cut(all, '\n', &line, &rest);
+	str_cut(line, ' ', &method, &target);
+	m = text_of(method);
+	t = text_of(target);
+	if (http_check_line(&h, m, t, n % 2 ? "HTTP/1.1" : "HTTP/1.0") == NULL) {
+		must(h.method < M_METHODS && h.path.n != 0 &&
+		     (h.path.p[0] == '/' || h.path.p[0] == '*'));
+		check_path(&h);
+		check_fields(&h, rest, n % 2 ? "HTTP/1.1" : "HTTP/1.0");
+	}
+	free(m);
+	free(t);
+	return 0;
+}

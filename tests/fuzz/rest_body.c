@@ -1,0 +1,46 @@
+/* Bodies of /v1 through ops: the first byte chooses the operation, the rest is the body. */
+#include <stdint.h>
+#include <string.h>
+#include "api/ops/ops.h"
+#include "base/log.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
+{
+	static const enum op_kind kinds[] = { OP_REQUEST, OP_TASK_CREATE, OP_TASK_BULK,
+		OP_TASK_UPDATE, OP_LOGIN, OP_REFRESH };
+	struct op o = { .id = "0199f0c0-1234-7abc-8def-0123456789ab",
+		.operation_id = "0199f0c0-1234-7abc-8def-0123456789ab",
+		.credential = "",
+		.client_address = "" };
+	Mf__TaskRequest *q;
+	struct failure f;
+	struct json_error e;
+	struct arena *a;
+	json_t *body;
+
+	if (n < 2 || n > 65536 || (body = json_read(p + 1, n - 1, &e)) == NULL)
+		return 0;
+	a = arena_new(64 << 20);
+	o.kind = kinds[p[0] % (sizeof(kinds) / sizeof(kinds[0]))];
+	o.body = body;
+	o.text = (struct str){ (const char *)p + 1, n - 1 };
+	q = ops_build(a, &o, &f);
+	must((q == NULL) == (f.status != ST_OK));
+	if (q != NULL) {
+		uint8_t *packed = arena_alloc(a, mf__task_request__get_packed_size(q) + 1);
+
+		must(mf__task_request__unpack(
+			 arena_allocator(a), mf__task_request__pack(q, packed), packed) != NULL);
+	}
+	if (o.kind == OP_TASK_BULK && q != NULL) {
+		size_t k;
+
+		(void)bulk_answer(a, body, body, &k);
+	}
+	arena_free(&a);
+	json_decref(body);
+	return 0;
+}

@@ -1,0 +1,50 @@
+/* Filters and cursor of a query, as any client may write them: "key=value" lines, the last one is
+ * the cursor. What is accepted makes a statement whose parameters fit it, and a cursor made from it
+ * is accepted again. */
+#include <stdlib.h>
+#include <string.h>
+#include "base/log.h"
+#include "database/sql/text.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct arena *a = arena_new(1 << 20);
+	Mf__StoreOp op = MF__STORE_OP__INIT;
+	Mf__KeyValue kv[FILTERS_MOST + 4], *filters[FILTERS_MOST + 4];
+	const char *params[2 * FILTERS_MOST + 3];
+	struct complaints e = { .arena = a };
+	char *text = arena_strndup(a, (const char *)data, size), *save = NULL;
+	struct filter f, again;
+
+	for (char *line = strtok_r(text, "\n", &save); line != NULL;
+	     line = strtok_r(NULL, "\n", &save)) {
+		char *eq = strchr(line, '=');
+
+		if (eq == NULL || op.n_filters == FILTERS_MOST + 4) {
+			op.cursor = line;
+			continue;
+		}
+		*eq = '\0';
+		mf__key_value__init(&kv[op.n_filters]);
+		kv[op.n_filters] = (Mf__KeyValue){ kv[op.n_filters].base, line, eq + 1 };
+		filters[op.n_filters] = &kv[op.n_filters];
+		op.n_filters++;
+	}
+	op.filters = filters;
+	if (filter_read(a, &sql_models[size % sql_n_models], &op, &f, &e)) {
+		size_t n = text_query_params(a, &f, params, 2 * FILTERS_MOST + 3), dollars = 0;
+
+		for (const char *p = text_query(&f); (p = strchr(p, '$')) != NULL; p++)
+			dollars++;
+		must(dollars == n);
+		op.cursor = (char *)(uintptr_t)filter_cursor(a, &f,
+		    f.model->id->type == FIELD_UUID ? "0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b"
+						    : "admin");
+		must(filter_read(a, f.model, &op, &again, &e));
+	}
+	arena_free(&a);
+	return 0;
+}

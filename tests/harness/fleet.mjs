@@ -1,0 +1,181 @@
+// fleet: a real fleet of its own for a test: private stores, a directory under /tmp, a free port. Ends what it started.
+// load(): an open-loop load generator, so that a slow fleet can't slow its own measurement down.
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, readdirSync, rmSync, existsSync, chmodSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import http from 'node:http';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+
+export const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
+export const BIN = process.env.METAFED_BIN ?? path.join(ROOT, 'build/bin');
+export const NODES = ['meta', 'api', 'database', 'auth', 'rest', 'graphql', 'websocket', 'sql', 'nosql', 'cache', 'jwt', 'oauth', 'rbac'];
+export const AGENTS = NODES.slice(4);
+export { sleep };
+
+export function freePort() {
+  return new Promise((resolve) => {
+    const s = createServer();
+    s.listen(0, '127.0.0.1', () => { const { port } = s.address(); s.close(() => resolve(port)); });
+  });
+}
+
+export function newDir() {
+  const dir = mkdtempSync('/tmp/mf-');
+  chmodSync(dir, 0o755);      // the fleet's user must be able to enter
+  return dir;
+}
+
+export function run(cmd, args, opts = {}) {
+  return spawnSync(cmd, args, { encoding: 'utf8', timeout: 120_000, maxBuffer: 1 << 28, ...opts, env: { ...process.env, METAFED_NO_BUILD: '1', ...opts.env } });
+}
+
+export const alive = (pid) => { try { return !/^\d+ \(.*\) [ZX]/s.test(readFileSync(`/proc/${pid}/stat`, 'utf8')); } catch { return false; } };
+
+export class Fleet {
+  static async start({ conf = '', dir = newDir(), port } = {}) {
+    const f = new Fleet();
+    f.dir = dir;
+    f.var = path.join(dir, 'v');
+    f.port = port ?? await freePort();
+    f.url = `http://127.0.0.1:${f.port}`;
+    f.agent = new http.Agent({ keepAlive: true, maxSockets: 64 });
+    if (conf) f.configure(conf);
+    f.up();
+    await f.login();
+    return f;
+  }
+
+  // Lines for VAR/local.conf, which scripts/run appends to the configuration.
+  configure(conf) {
+    run('install', ['-d', '-m', '755', this.var]);
+    if (process.getuid() === 0) run('sh', ['-c', `id metafed >/dev/null 2>&1 || useradd --system --no-create-home --shell /usr/sbin/nologin metafed; chown metafed: ${this.var}`]);
+    writeFileSync(path.join(this.var, 'local.conf'), conf);
+  }
+
+  up() {
+    const r = run(path.join(ROOT, 'scripts/run'), ['--detach', '--var', this.var, '--port', String(this.port)]);
+    if (r.status !== 0) throw new Error(`run --detach: status ${r.status}\n${r.stdout}${r.stderr}\n${this.logs()}`);
+  }
+
+  async stop() {
+    this.agent?.destroy();
+    const r = run(path.join(ROOT, 'scripts/stop'), ['--var', this.var]);
+    const left = this.processes();
+    if (process.env.METAFED_KEEP) process.stderr.write(`kept: ${this.dir}\n`);
+    else rmSync(this.dir, { recursive: true, force: true });
+    if (r.status !== 0 || left.length) throw new Error(`stop: status ${r.status} ${r.stderr}, left: ${JSON.stringify(left)}`);
+  }
+
+  // Every process that names our directory on its command line or in its environment.
+  processes() {
+    return readdirSync('/proc').filter((p) => /^\d+$/.test(p)).map((p) => {
+      try { return { pid: Number(p), cmd: readFileSync(`/proc/${p}/cmdline`, 'utf8').replaceAll('\0', ' '), env: readFileSync(`/proc/${p}/environ`, 'utf8').split('\0') }; } catch { return null; }
+    }).filter((p) => p && p.pid !== process.pid && (p.cmd.includes(this.var) || p.env.includes(`METAFED_VAR=${this.var}`)) && alive(p.pid))
+      .map(({ pid, cmd }) => ({ pid, cmd }));
+  }
+
+  logs(node) {
+    const dir = path.join(this.var, 'log');
+    if (!existsSync(dir)) return '';
+    return readdirSync(dir).filter((n) => !node || n === `${node}.log`)
+      .map((n) => `--- ${n}\n${readFileSync(path.join(dir, n), 'utf8').split('\n').slice(-15).join('\n')}`).join('\n');
+  }
+
+  admin() { return JSON.parse(readFileSync(path.join(this.var, 'admin.json'), 'utf8')); }
+
+  async login(limit = 15_000) {
+    const end = Date.now() + limit;
+    for (;;) {
+      try {
+        const r = await this.call('POST', '/v1/auth/login', { body: this.admin(), token: null });
+        if (r.status === 200) { this.tokens = r.json; this.token = r.json.access_token; return r.json; }
+        if (Date.now() > end) throw new Error(`login: ${r.status} ${r.text}`);
+      } catch (e) { if (Date.now() > end) throw new Error(`login: ${e.message}\n${this.logs()}`); }
+      await sleep(50);
+    }
+  }
+
+  // body: an object (sent as JSON), a string or Buffer (sent as it is). Resolves with {status, headers, text, json, ms}.
+  call(method, p, { body, headers = {}, token = this.token, timeout = 40_000, agent = this.agent } = {}) {
+    const begin = performance.now();
+    const data = body === undefined ? undefined : typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body);
+    const h = { ...headers };
+    if (data !== undefined) { h['content-type'] ??= 'application/json'; h['content-length'] = Buffer.byteLength(data); }
+    if (token) h.authorization ??= `Bearer ${token}`;
+    return new Promise((resolve, reject) => {
+      const q = http.request({ host: '127.0.0.1', port: this.port, method, path: p, headers: h, agent, timeout }, (r) => {
+        const parts = [];
+        r.on('data', (d) => parts.push(d));
+        r.on('error', reject);
+        r.on('end', () => {
+          const text = Buffer.concat(parts).toString();
+          let json;
+          try { json = JSON.parse(text); } catch { /* not JSON */ }
+          resolve({ status: r.statusCode, headers: r.headers, text, json, ms: performance.now() - begin });
+        });
+      });
+      q.on('timeout', () => q.destroy(new Error('time-out of the test client')));
+      q.on('error', reject);
+      q.end(data);
+    });
+  }
+
+  async nodes() {
+    const r = await this.call('GET', '/v1/fleet');
+    if (r.status !== 200) throw new Error(`fleet: ${r.status} ${r.text}`);
+    return Object.fromEntries([...r.json.nodes, ...(r.json.apart ?? [])].map((n) => [n.name, n]));
+  }
+
+  async pid(name) { return (await this.nodes())[name].pid; }
+
+  kill(pid, signal = 'SIGKILL') { process.kill(pid, signal); }
+
+  // Waits until `name` is READY with another pid than before; returns the milliseconds it took.
+  async back(name, oldPid, limit = 10_000) {
+    const begin = Date.now();
+    for (;;) {
+      try {
+        const n = (await this.nodes())[name];
+        if (n && n.state === 'READY' && n.pid !== oldPid) return Date.now() - begin;
+      } catch { /* not yet */ }
+      if (Date.now() - begin > limit) throw new Error(`${name} is not back after ${limit} ms\n${this.logs()}`);
+      await sleep(10);
+    }
+  }
+
+  cli(...args) { return run(path.join(BIN, 'metafed'), ['--var', this.var, ...args], { env: { METAFED_TOKEN_FILE: path.join(this.dir, 'token') } }); }
+
+  // `rate` requests a second for `seconds`, begun on the clock whatever the answers do. make(i) -> [method, path, opts].
+  async load(rate, seconds, make) {
+    const results = [];
+    const pending = [];
+    const begin = performance.now();
+    const n = Math.round(rate * seconds);
+    for (let i = 0; i < n; i++) {
+      const at = begin + i * 1000 / rate;
+      const wait = at - performance.now();
+      if (wait > 1) await sleep(wait);
+      const [method, p, opts] = make(i);
+      const began = performance.now();
+      pending.push(this.call(method, p, opts).then(
+        (r) => results.push({ i, at: began - begin, status: r.status, ms: performance.now() - began, json: r.json, headers: r.headers, text: r.text }),
+        (e) => results.push({ i, at: began - begin, status: 0, ms: performance.now() - began, error: e.message })));
+    }
+    await Promise.all(pending);
+    return results.sort((a, b) => a.i - b.i);
+  }
+}
+
+export const failures = (results, ok = (r) => r.status >= 200 && r.status < 300) => results.filter((r) => !ok(r))
+  .map((r) => ({ i: r.i, at: Math.round(r.at), ms: Math.round(r.ms), status: r.status, error: r.error, code: r.json?.reason ?? r.json?.code, detail: r.json?.detail }));
+
+// A mix of what clients do: creates, reads, lists. ids collects what was acknowledged.
+export function mixed(ids, seed) {
+  return (i) => {
+    if (i % 4 === 0 || ids.length === 0) return ['POST', '/v1/tasks', { body: { title: `load ${seed} ${i}`, labels: { seed: String(seed) } } }];
+    if (i % 4 === 3) return ['GET', '/v1/tasks?limit=5', {}];
+    return ['GET', `/v1/tasks/${ids[i % ids.length]}`, {}];
+  };
+}

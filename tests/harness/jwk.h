@@ -1,0 +1,14 @@
+/* jwk: a public key of RFC 7517 as PEM, for vectors that give theirs as JWK. Also builds raw tokens
+ * out of parts. */
+#ifndef HARNESS_JWK_H
+#define HARNESS_JWK_H
+
+#include <jansson.h>
+#include <stddef.h>
+#include "auth/jwt/jws.h"
+
+struct jws_key *jwk_public(const json_t *jwk); /* NULL: a kind that jws does not speak */
+/* base64url(header) "." base64url(payload) "." signature text as it is */
+char *jwk_token(struct arena *a, const char *header, const char *payload, const char *signature);
+
+#endif

@@ -1,0 +1,288 @@
+/* memdb: see memdb.h. */
+#include <string.h>
+#include "base/json.h"
+#include "base/time.h"
+#include "harness/memdb.h"
+#include "harness/test.h"
+
+static const char *const uniques[] = { "username", "token_hash" };
+
+static json_t *model_of(struct memdb *db, const char *model);
+static bool matches(const json_t *row, const Mf__StoreOp *q);
+static json_t *find(struct memdb *db, const Mf__StoreOp *q);
+static enum status apply(struct memdb *db, const Mf__StoreOp *q, json_t **out, bool *repeated);
+static enum status create(struct memdb *db, const Mf__StoreOp *q, json_t **out, bool *repeated);
+static enum status update(struct memdb *db, const Mf__StoreOp *q, json_t **out, bool *repeated);
+static enum status transact(struct memdb *db, const Mf__StoreOp *q);
+static void reply_row(struct call *c, json_t *row, bool repeated);
+static void stamp(json_t *row, json_int_t version);
+
+static void
+memdb_read(Mf__Database_Service *s, const Mf__StoreOp *q, Mf__StoreResult_Closure reply, void *ctx)
+{
+	struct memdb *db = (struct memdb *)s;
+	json_t *answer, *items, *row;
+	const char *id;
+
+	(void)reply;
+	db->reads++;
+	if (db->down) {
+		call_fail_because(ctx, ST_UNAVAILABLE, "STORE_DOWN", 100, "the store is down");
+		return;
+	}
+	if (q->kind == MF__STORE_OP__KIND__READ_ONE) {
+		row = find(db, q);
+		if (row == NULL)
+			call_fail(ctx, ST_NOT_FOUND, "no such row");
+		else
+			reply_row(ctx, json_incref(row), false);
+		return;
+	}
+	answer = json_object();
+	items = json_array();
+	json_object_foreach(model_of(db, q->model), id,
+	    row) if (matches(row, q) && (q->limit == 0 || json_array_size(items) < q->limit))
+	    json_array_append(items, row);
+	json_object_set_new(answer, "items", items);
+	json_object_set_new(answer, "next_cursor", json_null());
+	reply_row(ctx, answer, false);
+}
+
+static void
+memdb_write(Mf__Database_Service *s, const Mf__StoreOp *q, Mf__StoreResult_Closure reply, void *ctx)
+{
+	struct memdb *db = (struct memdb *)s;
+	void (*before)(struct memdb * db) = db->before_write;
+	json_t *row = NULL;
+	bool repeated = false;
+	enum status st;
+
+	(void)reply;
+	db->before_write = NULL;
+	if (before != NULL)
+		before(db);
+	if (db->down) {
+		call_fail_because(ctx, ST_UNAVAILABLE, "STORE_DOWN", 100, "the store is down");
+		return;
+	}
+	db->writes++;
+	st = q->kind == MF__STORE_OP__KIND__TRANSACTION ? transact(db, q)
+	                                                : apply(db, q, &row, &repeated);
+	if (db->lose_answers > 0) {
+		db->lose_answers--;
+		json_decref(row);
+		call_fail(ctx, ST_UNAVAILABLE, "the answer was lost");
+	} else if (st != ST_OK) {
+		json_decref(row);
+		call_fail(ctx, st, "refused");
+	} else {
+		reply_row(ctx, row == NULL ? json_object() : row, repeated);
+	}
+}
+
+void
+memdb_open(struct memdb *db, struct bus *bus)
+{
+	memset(db, 0, sizeof(*db));
+	db->service = (Mf__Database_Service)MF__DATABASE__INIT(memdb_);
+	db->serves[0] = (struct serve){ &db->service.base, PRIMARY };
+	db->rows = json_object();
+	db->operations = json_object();
+	bus_loopback(bus, "database", db->serves);
+}
+
+void
+memdb_close(struct memdb *db)
+{
+	json_decref(db->rows);
+	json_decref(db->operations);
+}
+
+json_t *
+memdb_row(struct memdb *db, const char *model, const char *id)
+{
+	return json_object_get(model_of(db, model), id);
+}
+
+size_t
+memdb_count(struct memdb *db, const char *model)
+{
+	return json_object_size(model_of(db, model));
+}
+
+void
+memdb_put(struct memdb *db, const char *model, const char *id, json_t *object)
+{
+	json_object_set_new(object, "id", json_string(id));
+	stamp(object, 1);
+	json_object_set_new(model_of(db, model), id, object);
+}
+
+static json_t *
+model_of(struct memdb *db, const char *model)
+{
+	json_t *m = json_object_get(db->rows, model);
+
+	if (m == NULL) {
+		m = json_object();
+		json_object_set_new(db->rows, model, m);
+	}
+	return m;
+}
+
+static bool
+matches(const json_t *row, const Mf__StoreOp *q)
+{
+	for (size_t i = 0; i < q->n_filters; i++) {
+		const json_t *v = json_object_get(row, q->filters[i]->key);
+		const char *s = json_is_boolean(v) ? (json_is_true(v) ? "true" : "false")
+		                                   : json_string_value(v);
+
+		if (s == NULL || strcmp(s, q->filters[i]->value) != 0)
+			return false;
+	}
+	return true;
+}
+
+static json_t *
+find(struct memdb *db, const Mf__StoreOp *q)
+{
+	const char *id;
+	json_t *row;
+
+	if (q->id[0] != '\0')
+		return json_object_get(model_of(db, q->model), q->id);
+	assert_int_not_equal(q->n_filters, 0);
+	json_object_foreach(model_of(db, q->model), id, row) if (matches(row, q)) return row;
+	return NULL;
+}
+
+static enum status
+apply(struct memdb *db, const Mf__StoreOp *q, json_t **out, bool *repeated)
+{
+	switch (q->kind) {
+	case MF__STORE_OP__KIND__CREATE:
+		return create(db, q, out, repeated);
+	case MF__STORE_OP__KIND__UPDATE:
+		return update(db, q, out, repeated);
+	case MF__STORE_OP__KIND__DELETE:
+		*out = NULL;
+		return json_object_del(model_of(db, q->model), q->id) == 0 ? ST_OK : ST_NOT_FOUND;
+	case MF__STORE_OP__KIND__READ_ONE:
+	case MF__STORE_OP__KIND__QUERY_MANY:
+	case MF__STORE_OP__KIND__BULK_CREATE:
+	case MF__STORE_OP__KIND__TRANSACTION:
+	case _MF__STORE_OP__KIND_IS_INT_SIZE:
+		break;
+	}
+	return ST_UNIMPLEMENTED;
+}
+
+static enum status
+create(struct memdb *db, const Mf__StoreOp *q, json_t **out, bool *repeated)
+{
+	json_t *m = model_of(db, q->model), *row = json_object_get(m, q->id), *other;
+	const char *id;
+
+	if (row != NULL) {
+		*repeated = true;
+		*out = json_incref(row);
+		return ST_OK;
+	}
+	row = json_loadb((const char *)q->data.data, q->data.len, JSON_REJECT_DUPLICATES, NULL);
+	assert_non_null(row);
+	for (size_t i = 0; i < sizeof(uniques) / sizeof(uniques[0]); i++)
+		json_object_foreach(m, id, other) if (json_object_get(row, uniques[i]) != NULL &&
+						      json_equal(json_object_get(row, uniques[i]),
+							  json_object_get(other, uniques[i])))
+		{
+			json_decref(row);
+			return ST_ALREADY_EXISTS;
+		}
+	if (strcmp(q->model, "refresh_token") == 0)
+		json_object_set_new(row, "revoked", json_false());
+	if (strcmp(q->model, "user") == 0)
+		json_object_set_new(row, "disabled", json_false());
+	stamp(row, 1);
+	json_object_set_new(m, q->id, row);
+	*out = json_incref(row);
+	return ST_OK;
+}
+
+static enum status
+update(struct memdb *db, const Mf__StoreOp *q, json_t **out, bool *repeated)
+{
+	json_t *row = json_object_get(model_of(db, q->model), q->id), *patch;
+	json_int_t version = json_integer_value(json_object_get(row, "version"));
+
+	assert_string_not_equal(q->operation_id, "");
+	if (row == NULL)
+		return ST_NOT_FOUND;
+	*repeated = json_object_get(db->operations, q->operation_id) != NULL;
+	if (!*repeated) {
+		if (q->if_version != 0 && (json_int_t)q->if_version != version)
+			return ST_ABORTED;
+		patch = json_loadb(
+		    (const char *)q->data.data, q->data.len, JSON_REJECT_DUPLICATES, NULL);
+		assert_non_null(patch);
+		json_object_update(row, patch);
+		json_decref(patch);
+		json_object_set_new(row, "version", json_integer(version + 1));
+		json_object_set_new(db->operations, q->operation_id, json_true());
+	}
+	*out = json_incref(row);
+	return ST_OK;
+}
+
+static enum status
+transact(struct memdb *db, const Mf__StoreOp *q)
+{
+	json_t *rows = json_deep_copy(db->rows), *operations = json_deep_copy(db->operations);
+	enum status st = ST_OK;
+
+	for (size_t i = 0; st == ST_OK && i < q->n_members; i++) {
+		json_t *out = NULL;
+		bool repeated = false;
+
+		st = apply(db, q->members[i], &out, &repeated);
+		json_decref(out);
+	}
+	if (st != ST_OK) {
+		json_t *t = db->rows;
+
+		db->rows = json_incref(rows);
+		json_decref(t);
+		t = db->operations;
+		db->operations = json_incref(operations);
+		json_decref(t);
+	}
+	json_decref(rows);
+	json_decref(operations);
+	return st;
+}
+
+static void
+reply_row(struct call *c, json_t *row, bool repeated)
+{
+	Mf__StoreResult m = MF__STORE_RESULT__INIT;
+	struct jw w;
+
+	jw_start(&w, call_arena(c), 256);
+	jw_json(&w, NULL, row);
+	m.data.data = (uint8_t *)jw_text(&w, &m.data.len);
+	m.version = (uint64_t)json_integer_value(json_object_get(row, "version"));
+	m.repeated = repeated;
+	json_decref(row);
+	call_reply(c, &m.base);
+}
+
+static void
+stamp(json_t *row, json_int_t version)
+{
+	char text[TIME_RFC3339_LEN];
+
+	time_rfc3339(time_wall_us(), text);
+	json_object_set_new(row, "version", json_integer(version));
+	json_object_set_new(row, "created_at", json_string(text));
+	json_object_set_new(row, "updated_at", json_string(text));
+}

@@ -1,0 +1,448 @@
+/* pg: lanes, groups and merged inserts against a real PostgreSQL. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/time.h"
+#include "bus/bus.h"
+#include "harness/stores.h"
+#include "harness/test.h"
+#include "store/pg.h"
+
+static struct stores *stores;
+static struct loop *loop;
+static struct work_pool *work;
+static struct pg_pool *pool;
+static struct bus *bus;
+
+struct got { /* of one operation */
+	unsigned times;
+	bool ok, unknown;
+	enum status status;
+	char value[64], sqlstate[8], constraint[40];
+	int rows;
+	int64_t at_us;
+};
+
+static void
+on_done(const struct pg_reply *r, void *ctx)
+{
+	struct got *g = ctx;
+
+	g->times++;
+	g->ok = pg_ok(r);
+	g->unknown = pg_unknown(r);
+	g->status = pg_status(r);
+	g->rows = pg_rows(r);
+	g->at_us = time_now_us();
+	snprintf(g->value, sizeof(g->value), "%s",
+	    pg_rows(r) > 0 && pg_columns(r) > 0 ? pg_value(r, 0, pg_columns(r) - 1) : "");
+	snprintf(g->sqlstate, sizeof(g->sqlstate), "%s", pg_sqlstate(r));
+	snprintf(g->constraint, sizeof(g->constraint), "%s", pg_constraint(r));
+}
+
+struct many {
+	struct got *g;
+	size_t n;
+};
+
+static bool
+all_done(void *ctx)
+{
+	const struct many *m = ctx;
+
+	for (size_t i = 0; i < m->n; i++)
+		if (m->g[i].times == 0)
+			return false;
+	return true;
+}
+
+static void
+wait_all(struct got *g, size_t n)
+{
+	struct many m = { g, n };
+
+	loop_run_until(loop, all_done, &m, 10 * SEC);
+	assert_true(all_done(&m));
+}
+
+static void
+script(const char *text)
+{
+	struct got g = { 0 };
+
+	pg_script(pool, text, on_done, &g);
+	wait_all(&g, 1);
+	assert_true(g.ok);
+}
+
+static void
+ask(const char *statement, struct got *g)
+{
+	*g = (struct got){ 0 };
+	pg_read(pool, NULL, statement, 0, NULL, on_done, g);
+	wait_all(g, 1);
+}
+
+#define INSERT                                                                                     \
+	"INSERT INTO things (id, name, xact) SELECT i, n, txid_current() FROM unnest($1::text[], " \
+	"$2::text[]) AS v(i, n)"                                                                   \
+	" ON CONFLICT (id) DO NOTHING RETURNING id, xact"
+#define TOUCH "UPDATE things SET name = $2, xact = txid_current() WHERE id = $1 RETURNING xact"
+
+static void
+insert(struct got *g, const char *id, const char *name)
+{
+	*g = (struct got){ 0 };
+	pg_insert(pool, NULL, id, INSERT, 2, (const char *[]){ id, name }, on_done, g);
+}
+
+static void
+touch(struct got *g, const char *id, const char *name)
+{
+	*g = (struct got){ 0 };
+	pg_write(pool, NULL, id, 1,
+	    &(const struct pg_statement){ TOUCH, 2, (const char *[]){ id, name } }, on_done, g);
+}
+
+static int
+start(void **state)
+{
+	char err[100];
+
+	(void)state;
+	log_init("test", 1, 2);
+	stores = stores_new();
+	stores_start_postgres(stores);
+	loop = loop_new();
+	work = work_pool_new(loop, 1, 8);
+	bus = bus_new(
+	    loop, &(const struct bus_opts){ .name = "sql", .generation = 1 }, err, sizeof(err));
+	pool = pg_pool_new(loop, &(const struct pg_opts){ .conninfo = stores_conninfo(stores),
+				     .work = work,
+				     .short_conns = 2,
+				     .statement_timeout_us = 500 * MS });
+	script("BEGIN READ WRITE; CREATE TABLE things (id text PRIMARY KEY, name text UNIQUE, xact "
+	       "bigint); COMMIT");
+	return 0;
+}
+
+static int
+stop(void **state)
+{
+	(void)state;
+	pg_pool_free(&pool);
+	bus_free(&bus);
+	work_pool_free(&work);
+	loop_free(&loop);
+	stores_free(&stores);
+	return 0;
+}
+
+static void
+reads_of_one_turn_answer_though_one_of_them_fails(void **unused)
+{
+	static const char *const texts[] = { "SELECT 1", "SELECT 1/0", "SELECT 3", "SELECT nothing",
+		"SELECT 5" };
+	struct got g[5] = { 0 };
+
+	(void)unused;
+	for (int i = 0; i < 5; i++)
+		pg_read(pool, NULL, texts[i], 0, NULL, on_done, &g[i]);
+	wait_all(g, 5);
+	assert_true(g[0].ok && g[2].ok && g[4].ok);
+	assert_string_equal(g[4].value, "5");
+	assert_int_equal(g[1].status, ST_INVALID_ARGUMENT);
+	assert_string_equal(g[1].sqlstate, "22012");
+	assert_int_equal(g[3].status, ST_INTERNAL);
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(g[i].times, 1);
+}
+
+static void
+no_callback_comes_from_inside(void **unused)
+{
+	struct got g = { 0 };
+
+	(void)unused;
+	pg_read(pool, NULL, "SELECT 1", 0, NULL, on_done, &g);
+	assert_int_equal(g.times, 0);
+	wait_all(&g, 1);
+}
+
+static void
+writes_that_come_together_commit_together(void **unused)
+{
+	struct got g[40];
+	char id[16];
+
+	(void)unused;
+	for (int i = 0; i < 20; i++) {
+		snprintf(id, sizeof(id), "t%02d", i);
+		insert(&g[i], id, id);
+	}
+	wait_all(g, 20);
+	for (int i = 20; i < 40; i++) {
+		snprintf(id, sizeof(id), i % 2 == 0 ? "t%02d" : "u%02d", i - 20);
+		if (i % 2 == 0)
+			touch(&g[i], id, id);
+		else
+			insert(&g[i], id, id);
+	}
+	wait_all(&g[20], 20);
+	for (int i = 0; i < 40; i++) {
+		assert_true(g[i].ok);
+		assert_int_equal(g[i].rows, 1);
+		assert_string_equal(
+		    g[i].value, g[i < 20 ? 0 : 20].value); /* the same transaction */
+	}
+	assert_string_not_equal(g[0].value, g[20].value);
+}
+
+static void
+a_row_that_was_there_answers_without_a_row_and_harms_nobody(void **unused)
+{
+	struct got g[3];
+
+	(void)unused;
+	insert(&g[0], "r1", "r1");
+	wait_all(g, 1);
+	insert(&g[0], "r0", "r0");
+	insert(&g[1], "r1", "r1");
+	insert(&g[2], "r2", "r2");
+	wait_all(g, 3);
+	assert_int_equal(g[0].rows, 1);
+	assert_int_equal(g[1].rows, 0);
+	assert_true(g[1].ok);
+	assert_int_equal(g[2].rows, 1);
+}
+
+static void
+a_member_that_fails_does_not_fail_the_others(void **unused)
+{
+	struct got g[10];
+	char id[16];
+
+	(void)unused;
+	for (int i = 0; i < 10; i++) {
+		snprintf(id, sizeof(id), "f%02d", i);
+		insert(&g[i], id, i == 4 || i == 7 ? "the same" : id);
+	}
+	wait_all(g, 10);
+	for (int i = 0; i < 10; i++) {
+		assert_int_equal(g[i].times, 1);
+		assert_true(g[i].ok || i == 4 || i == 7);
+	}
+	assert_int_equal(g[4].ok + g[7].ok, 1);
+	assert_int_equal(g[4].ok ? g[7].status : g[4].status, ST_ALREADY_EXISTS);
+	assert_string_equal(g[4].ok ? g[7].constraint : g[4].constraint, "things_name_key");
+	ask("SELECT count(*) FROM things WHERE id LIKE 'f%'", &g[0]);
+	assert_string_equal(g[0].value, "9");
+}
+
+static void
+two_writes_on_one_key_are_never_in_one_group_and_keep_their_order(void **unused)
+{
+	struct got g[3], last;
+
+	(void)unused;
+	insert(&g[0], "k", "k0");
+	touch(&g[1], "k", "k1");
+	touch(&g[2], "k", "k2");
+	wait_all(g, 3);
+	assert_string_not_equal(g[0].value, g[1].value);
+	assert_string_not_equal(g[1].value, g[2].value);
+	ask("SELECT name FROM things WHERE id = 'k'", &last);
+	assert_string_equal(last.value, "k2");
+}
+
+static void
+several_statements_are_one_member(void **unused)
+{
+	const char *params[] = { "multi", "m" };
+	const struct pg_statement good[] = { { "INSERT INTO things (id, name) VALUES ($1, $2)", 2,
+						 params },
+		{ "SELECT name FROM things WHERE id = $1", 1, params } };
+	const struct pg_statement bad[] = { { "DELETE FROM things WHERE id = $1", 1, params },
+		{ "SELECT 1/0", 0, NULL } };
+	struct got g = { 0 }, left;
+
+	(void)unused;
+	pg_write(pool, NULL, NULL, 2, good, on_done, &g);
+	wait_all(&g, 1);
+	assert_true(g.ok);
+	assert_string_equal(g.value, "m");
+	g = (struct got){ 0 };
+	pg_write(pool, NULL, NULL, 2, bad, on_done, &g);
+	wait_all(&g, 1);
+	assert_int_equal(g.status, ST_INVALID_ARGUMENT);
+	ask("SELECT count(*) FROM things WHERE id = 'multi'", &left);
+	assert_string_equal(left.value, "1");
+}
+
+static void
+nulls_quotes_and_braces_survive_a_merged_insert(void **unused)
+{
+	struct got g[3], r;
+
+	(void)unused;
+	insert(&g[0], "q1", "a'b\"c,{d}\\e");
+	insert(&g[1], "q2", NULL);
+	insert(&g[2], "q3", "NULL");
+	wait_all(g, 3);
+	ask("SELECT name FROM things WHERE id = 'q1'", &r);
+	assert_string_equal(r.value, "a'b\"c,{d}\\e");
+	ask("SELECT name IS NULL FROM things WHERE id = 'q2'", &r);
+	assert_string_equal(r.value, "t");
+	ask("SELECT name FROM things WHERE id = 'q3'", &r);
+	assert_string_equal(r.value, "NULL");
+}
+
+static void
+a_statement_that_takes_too_long_is_stopped_by_the_server(void **unused)
+{
+	struct got slow = { 0 }, quick = { 0 };
+
+	(void)unused;
+	pg_read(pool, NULL, "SELECT pg_sleep(20)", 0, NULL, on_done, &slow);
+	wait_all(&slow, 1);
+	assert_int_equal(slow.status, ST_DEADLINE_EXCEEDED);
+	ask("SELECT 1", &quick);
+	assert_true(quick.ok);
+}
+
+static bool
+ended(void *ctx)
+{
+	return *(bool *)ctx;
+}
+
+static void
+on_end(struct call *c, const struct call_end *end, void *ctx)
+{
+	(void)c, (void)end;
+	*(bool *)ctx = true;
+}
+
+static void
+the_long_lane_cancels_the_statement_when_its_call_ends(void **unused)
+{
+	struct got g = { 0 }, active;
+	bool over = false;
+	struct call *c;
+
+	(void)unused;
+	c = call_root(
+	    bus, &(const struct call_opts){ .limit_us = 200 * MS, .done = on_end, .ctx = &over });
+	pg_query_long(pool, c, "SELECT pg_sleep(20), 'long lane'", 0, NULL, on_done, &g);
+	loop_run_until(loop, ended, &over, SEC);
+	assert_true(over);
+	loop_run_until(loop, ended, &(bool){ false }, 100 * MS);
+	assert_int_equal(g.times, 0);
+	ask("SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%long "
+	    "lane%' AND pid <> pg_backend_pid()",
+	    &active);
+	assert_string_equal(active.value, "0");
+	pg_query_long(
+	    pool, NULL, "SELECT 7", 0, NULL, on_done, &g); /* and the connection is good for more */
+	wait_all(&g, 1);
+	assert_string_equal(g.value, "7");
+}
+
+static void
+the_long_lane_only_reads(void **unused)
+{
+	struct got g = { 0 };
+
+	(void)unused;
+	pg_query_long(pool, NULL, "DELETE FROM things", 0, NULL, on_done, &g);
+	wait_all(&g, 1);
+	assert_false(g.ok);
+	assert_string_equal(g.sqlstate, "25006");
+}
+
+static void
+the_long_lane_refuses_copy_and_goes_on(void **unused)
+{
+	struct got g = { 0 }, after = { 0 };
+
+	(void)unused;
+	pg_query_long(pool, NULL, "COPY (SELECT 1) TO STDOUT", 0, NULL, on_done, &g);
+	wait_all(&g, 1);
+	assert_int_equal(g.status, ST_UNIMPLEMENTED);
+	pg_query_long(pool, NULL, "SELECT 'there'", 0, NULL, on_done, &after);
+	wait_all(&after, 1);
+	assert_string_equal(after.value, "there");
+}
+
+static void
+a_slow_statement_holds_no_write_up(void **unused)
+{
+	struct got slow = { 0 }, w;
+	int64_t t = time_now_us();
+
+	(void)unused;
+	pg_read(pool, NULL, "SELECT pg_sleep(0.3)", 0, NULL, on_done, &slow);
+	insert(&w, "quick", "quick");
+	wait_all(&w, 1);
+	assert_true(w.at_us - t < 250 * MS);
+	wait_all(&slow, 1);
+}
+
+/* Transactions that lock two rows in opposite order, on several connections. */
+static void
+the_victim_of_a_deadlock_runs_again(void **unused)
+{
+	struct pg_pool *kept = pool;
+	struct got g[6], deadlocks;
+	char conninfo[256];
+
+	(void)unused;
+	insert(&g[0], "d0", NULL);
+	insert(&g[1], "d1", NULL);
+	wait_all(g, 2);
+	snprintf(conninfo, sizeof(conninfo), "%s options='-c deadlock_timeout=30ms'",
+	    stores_conninfo(stores));
+	pool = pg_pool_new(loop, &(const struct pg_opts){ .conninfo = conninfo, .short_conns = 4 });
+	loop_run_until(loop, ended, &(bool){ false }, 100 * MS); /* all four are up */
+	for (int i = 0; i < 6; i++) {
+		const char *ab[] = { "d0", NULL }, *ba[] = { "d1", NULL };
+		const struct pg_statement s[] = { { TOUCH, 2, i % 2 == 0 ? ab : ba },
+			{ "SELECT pg_sleep(0.02)", 0, NULL }, { TOUCH, 2, i % 2 == 0 ? ba : ab } };
+
+		g[i] = (struct got){ 0 };
+		pg_write(pool, NULL, NULL, 3, s, on_done, &g[i]);
+	}
+	wait_all(g, 6);
+	for (int i = 0; i < 6; i++)
+		assert_true(g[i].ok);
+	pg_pool_free(&pool);
+	pool = kept;
+	loop_run_until(loop, ended, &(bool){ false },
+	    SEC); /* its statistics arrive when a back end has ended */
+	ask("SELECT deadlocks > 0 FROM pg_stat_database WHERE datname = current_database()",
+	    &deadlocks);
+	assert_string_equal(deadlocks.value, "t");
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(reads_of_one_turn_answer_though_one_of_them_fails),
+		T(no_callback_comes_from_inside),
+		T(writes_that_come_together_commit_together),
+		T(a_row_that_was_there_answers_without_a_row_and_harms_nobody),
+		T(a_member_that_fails_does_not_fail_the_others),
+		T(two_writes_on_one_key_are_never_in_one_group_and_keep_their_order),
+		T(several_statements_are_one_member),
+		T(nulls_quotes_and_braces_survive_a_merged_insert),
+		T(a_statement_that_takes_too_long_is_stopped_by_the_server),
+		T(the_long_lane_cancels_the_statement_when_its_call_ends),
+		T(the_long_lane_only_reads),
+		T(the_long_lane_refuses_copy_and_goes_on),
+		T(a_slow_statement_holds_no_write_up),
+		T(the_victim_of_a_deadlock_runs_again),
+	};
+
+	return cmocka_run_group_tests(tests, start, stop);
+}

@@ -1,0 +1,324 @@
+/* http_check: the sentences of RFC 9110 and 9112 that the edge holds, one table per kind. */
+#include <string.h>
+#include "api/api.h"
+#include "base/time.h"
+#include "harness/test.h"
+
+struct line {
+	const char *method, *target, *version;
+	int http; /* 0: fine */
+	const char *path, *query;
+};
+
+static void
+a_request_line_is_origin_form_or_refused(void **unused)
+{
+	static const struct line lines[] = {
+		{ "GET", "/v1/tasks", "HTTP/1.1", 0, "/v1/tasks", "" },
+		{ "GET", "/v1/tasks?limit=1&x=%20", "HTTP/1.1", 0, "/v1/tasks", "limit=1&x=%20" },
+		{ "GET", "/a?b?c", "HTTP/1.0", 0, "/a", "b?c" },
+		{ "GET", "http://host:80/v1/tasks?q", "HTTP/1.1", 0, "/v1/tasks", "q" },
+		{ "GET", "HTTPS://h/v1", "HTTP/1.1", 0, "/v1", "" },
+		{ "OPTIONS", "*", "HTTP/1.1", 0, "*", "" },
+		{ "GET", "/q?a={|}^`", "HTTP/1.1", 0, "/q", "a={|}^`" },
+		{ "GET", "*", "HTTP/1.1", 400, NULL, NULL },
+		{ "GET", "", "HTTP/1.1", 400, NULL, NULL },
+		{ "GET", "v1/tasks", "HTTP/1.1", 400, NULL, NULL },
+		{ "GET", "http://", "HTTP/1.1", 400, NULL, NULL },
+		{ "GET", "http:///x", "HTTP/1.1", 400, NULL, NULL },
+		{ "GET", "http://user@host/x", "HTTP/1.1", 400, NULL, NULL },
+		{ "GET", "ftp://host/x", "HTTP/1.1", 400, NULL, NULL },
+		{ "GET", "/a#b", "HTTP/1.1", 400, NULL, NULL },
+		{ "GET", "/a b", "HTTP/1.1", 400, NULL, NULL },
+		{ "GET", "/a\\b", "HTTP/1.1", 400, NULL, NULL },
+		{ "GET", "/a<b", "HTTP/1.1", 400, NULL, NULL },
+		{ "GET", "/\xc3\xa9", "HTTP/1.1", 400, NULL, NULL },
+		{ "GET", "/a\x01", "HTTP/1.1", 400, NULL, NULL },
+		{ "GET", "/a\x7f", "HTTP/1.1", 400, NULL, NULL },
+		{ "CONNECT", "host:443", "HTTP/1.1", 501, NULL, NULL },
+		{ "TRACE", "/", "HTTP/1.1", 501, NULL, NULL },
+		{ "get", "/", "HTTP/1.1", 501, NULL, NULL },
+		{ "PRI", "*", "HTTP/1.1", 501, NULL, NULL },
+		{ "G(T", "/", "HTTP/1.1", 400, NULL, NULL },
+		{ "", "/", "HTTP/1.1", 400, NULL, NULL },
+		{ "GET", "/", "HTTP/2.0", 505, NULL, NULL },
+		{ "GET", "/", "HTTP/1.2", 505, NULL, NULL },
+		{ "GET", "/", "http/1.1", 505, NULL, NULL },
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		const struct line *l = &lines[i];
+		struct http_head h;
+		const struct http_refusal *r =
+		    http_check_line(&h, l->method, l->target, l->version);
+
+		if ((r == NULL ? 0 : r->http) != l->http)
+			fail_msg("%s %s %s: %d", l->method, l->target, l->version,
+			    r == NULL ? 0 : r->http);
+		if (r != NULL)
+			continue;
+		assert_true(str_eq(h.path, l->path));
+		assert_true(str_eq(h.query, l->query));
+	}
+}
+
+/* Header lines "name: value" of a GET; what the first refusal was. */
+static int
+refusal_of(const char *const *lines, const char *version, struct http_head *h)
+{
+	const struct http_refusal *r = http_check_line(h, "POST", "/", version);
+
+	for (; r == NULL && *lines != NULL; lines++) {
+		struct str name, value;
+
+		str_cut(str_of(*lines), ':', &name, &value);
+		r = http_check_field(h, name, value);
+	}
+	if (r == NULL)
+		r = http_check_head(h, version, 100);
+	return r == NULL ? 0 : r->http;
+}
+
+static void
+a_head_that_two_servers_could_read_differently_is_refused(void **unused)
+{
+	static const struct {
+		const char *lines[5];
+		int http;
+	} heads[] = {
+		{ { "Host: h" }, 0 },
+		{ { "hOST:h:8080" }, 0 },
+		{ { "Host: [::1]:80" }, 0 },
+		{ { NULL }, 400 },
+		{ { "Host: a", "Host: a" }, 400 },
+		{ { "Host:" }, 400 },
+		{ { "Host: a b" }, 400 },
+		{ { "Host: a/b" }, 400 },
+		{ { "Host: u@h" }, 400 },
+		{ { "Host: a,b@c" }, 400 },
+		{ { "Host: h", "Content-Length: 5" }, 0 },
+		{ { "Host: h", "Content-Length: 5", "Content-Length: 5" }, 400 },
+		{ { "Host: h", "Content-Length: 5, 5" }, 400 },
+		{ { "Host: h", "Content-Length: +5" }, 400 },
+		{ { "Host: h", "Content-Length: -5" }, 400 },
+		{ { "Host: h", "Content-Length: 0x5" }, 400 },
+		{ { "Host: h", "Content-Length:" }, 400 },
+		{ { "Host: h", "Content-Length: 99999999999999999999" }, 400 },
+		{ { "Host: h", "Content-Length: 101" }, 413 },
+		{ { "Host: h", "Transfer-Encoding: chunked" }, 0 },
+		{ { "Host: h", "Transfer-Encoding: Chunked" }, 0 },
+		{ { "Host: h", "Transfer-Encoding: gzip, chunked" }, 400 },
+		{ { "Host: h", "Transfer-Encoding: chunked, chunked" }, 400 },
+		{ { "Host: h", "Transfer-Encoding: xchunked" }, 400 },
+		{ { "Host: h", "Transfer-Encoding: identity" }, 400 },
+		{ { "Host: h", "Transfer-Encoding: chunked", "Transfer-Encoding: chunked" }, 400 },
+		{ { "Host: h", "Transfer-Encoding: chunked", "Content-Length: 3" }, 400 },
+		{ { "Host: h", "Content-Length: 3", "Transfer-Encoding: chunked" }, 400 },
+		{ { "Host: h", "Content Length: 3" }, 400 },
+		{ { "Host: h", "X[: 3" }, 400 },
+		{ { "Host: h", "X: a\001b" }, 400 },
+		{ { "Host: h", "X: a\nb" }, 400 },
+		{ { "Host: h", "X: a\tb" }, 0 },
+		{ { "Host: h", "X: \303\274" }, 0 },
+		{ { "Host: h", "Expect: 100-continue" }, 0 },
+		{ { "Host: h", "Expect: tea" }, 417 },
+		{ { "Host: h", "Authorization: a", "Authorization: b" }, 400 },
+		{ { "Host: h", "Content-Type: a/b", "Content-Type: a/b" }, 400 },
+		{ { "Host: h", "If-Match: \"1\"", "If-Match: \"2\"" }, 400 },
+		{ { "Host: h", "Accept: a/b", "Accept: c/d" }, 0 },
+		{ { "Host: h", "Content-Length: 3", "Content-Encoding: gzip" }, 415 },
+		{ { "Host: h", "Content-Length: 3", "Content-Encoding: identity" }, 0 },
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
+		struct http_head h;
+		int http = refusal_of(heads[i].lines, "HTTP/1.1", &h);
+
+		if (http != heads[i].http)
+			fail_msg(
+			    "head %zu (%s, %s): %d", i, heads[i].lines[0], heads[i].lines[1], http);
+	}
+}
+
+static void
+http_1_0_needs_no_host_and_knows_no_chunks(void **unused)
+{
+	struct http_head h;
+
+	(void)unused;
+	assert_int_equal(refusal_of((const char *const[]){ NULL }, "HTTP/1.0", &h), 0);
+	assert_int_equal(
+	    refusal_of((const char *const[]){ "Transfer-Encoding: chunked", NULL }, "HTTP/1.0", &h),
+	    400);
+}
+
+static void
+a_path_is_decoded_once_and_never_climbs(void **unused)
+{
+	static const struct {
+		const char *in, *out; /* out NULL: refused */
+	} paths[] = {
+		{ "/v1/tasks", "/v1/tasks" },
+		{ "/a%20b", "/a b" },
+		{ "/%C3%BC", "/\303\274" },
+		{ "/%2541", "/%41" },
+		{ "/.well-known", "/.well-known" },
+		{ "/a..b", "/a..b" },
+		{ "/...", "/..." },
+		{ "/", "/" },
+		{ "/%", NULL },
+		{ "/%4", NULL },
+		{ "/%4g", NULL },
+		{ "/%00", NULL },
+		{ "/%0a", NULL },
+		{ "/%7f", NULL },
+		{ "/a%2fb", NULL },
+		{ "/a%2Fb", NULL },
+		{ "/%ff", NULL },
+		{ "/%c0%ae", NULL },
+		{ "/..", NULL },
+		{ "/a/../b", NULL },
+		{ "/a/./b", NULL },
+		{ "/.", NULL },
+		{ "/%2e%2e/x", NULL },
+	};
+	char out[64];
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		const struct http_refusal *r = http_decode_path(str_of(paths[i].in), out);
+
+		if ((r == NULL) != (paths[i].out != NULL))
+			fail_msg("%s: %s", paths[i].in, r == NULL ? "taken" : "refused");
+		if (r == NULL)
+			assert_string_equal(out, paths[i].out);
+	}
+}
+
+static void
+an_answer_in_json_is_refused_only_to_who_clearly_does_not_want_it(void **unused)
+{
+	(void)unused;
+	assert_true(media_accepted(STR("*/*"), "application/json"));
+	assert_true(media_accepted(STR("text/html, application/json;q=0.1"), "application/json"));
+	assert_true(media_accepted(STR("application/*"), "application/json"));
+	assert_true(media_accepted(STR("APPLICATION/JSON ; charset=utf-8"), "application/json"));
+	assert_false(media_accepted(STR("text/html"), "application/json"));
+	assert_false(media_accepted(STR("application/json;q=0, */*"), "application/json"));
+	assert_false(media_accepted(STR("*/*; q=0.000"), "application/json"));
+	assert_false(media_accepted(STR(",;,"), "application/json"));
+	assert_true(media_is(STR("application/json; charset=utf-8"), "application/json"));
+	assert_false(media_is(STR("application/jsonx"), "application/json"));
+}
+
+static void
+only_an_address_of_the_nearest_proxy_is_believed(void **unused)
+{
+	char out[64];
+
+	(void)unused;
+	forwarded_for(STR("1.2.3.4, 10.0.0.9"), out, sizeof(out));
+	assert_string_equal(out, "10.0.0.9");
+	forwarded_for(STR("::1"), out, sizeof(out));
+	assert_string_equal(out, "::1");
+	forwarded_for(STR("1.2.3.4, evil"), out, sizeof(out));
+	assert_string_equal(out, "");
+	forwarded_for(STR(""), out, sizeof(out));
+	assert_string_equal(out, "");
+}
+
+static void
+a_trace_is_taken_over_only_when_it_is_one(void **unused)
+{
+	(void)unused;
+	assert_true(traceparent_ok(STR("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")));
+	assert_false(
+	    traceparent_ok(STR("00-4BF92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")));
+	assert_false(
+	    traceparent_ok(STR("00-00000000000000000000000000000000-00f067aa0ba902b7-01")));
+	assert_false(
+	    traceparent_ok(STR("00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01")));
+	assert_false(
+	    traceparent_ok(STR("01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")));
+	assert_false(traceparent_ok(STR("")));
+}
+
+static void
+every_state_but_waiting_for_an_agent_has_a_limit(void **unused)
+{
+	const struct api_config c = { .head_time_us = 1 * SEC,
+		.body_time_us = 2 * SEC,
+		.idle_time_us = 3 * SEC,
+		.send_time_us = 4 * SEC };
+
+	(void)unused;
+	assert_int_equal(conn_limit(&c, CONN_HEAD, 10 * SEC), 11 * SEC);
+	assert_int_equal(conn_limit(&c, CONN_BODY, 10 * SEC), 12 * SEC);
+	assert_int_equal(conn_limit(&c, CONN_IDLE, 10 * SEC), 13 * SEC);
+	assert_int_equal(conn_limit(&c, CONN_SEND, 10 * SEC), 14 * SEC);
+	assert_int_equal(conn_limit(&c, CONN_WAIT, 10 * SEC), 0);
+}
+
+static void
+metrics_of_many_nodes_are_one_page_with_one_head_per_family(void **unused)
+{
+	Mf__MetricSample a = MF__METRIC_SAMPLE__INIT, b = MF__METRIC_SAMPLE__INIT;
+	Mf__MetricFamily fa = MF__METRIC_FAMILY__INIT, fb = MF__METRIC_FAMILY__INIT,
+			 ha = MF__METRIC_FAMILY__INIT;
+	Mf__MetricSample h = MF__METRIC_SAMPLE__INIT;
+	Mf__Metrics ma = MF__METRICS__INIT, mb = MF__METRICS__INIT;
+	Mf__KeyValue label = MF__KEY_VALUE__INIT, node = MF__KEY_VALUE__INIT;
+	const char *const names[] = { "api", "sql", "jwt" };
+	const Mf__Metrics *const metrics[] = { &ma, &mb, NULL };
+	double bounds[] = { 0.001, 0.5 };
+	uint64_t counts[] = { 1, 2 };
+	struct buf page = { NULL, 0, 0 };
+
+	(void)unused;
+	label.key = (char *)"what", label.value = (char *)"a\"b\\c\nd";
+	node.key = (char *)"node", node.value = (char *)"rest";
+	a.value = 3, a.n_labels = 2, a.labels = (Mf__KeyValue *[]){ &label, &node };
+	b.value = 0.25;
+	fa.name = fb.name = (char *)"x_total", fa.help = fb.help = (char *)"Some\nhelp.";
+	fa.n_samples = 1, fa.samples = (Mf__MetricSample *[]){ &a };
+	fb.n_samples = 1, fb.samples = (Mf__MetricSample *[]){ &b };
+	ha.name = (char *)"h_seconds", ha.kind = MF__METRIC_KIND__HISTOGRAM, ha.n_bounds = 2,
+	ha.bounds = bounds;
+	h.count = 3, h.value = 1.5, h.n_bucket_counts = 2, h.bucket_counts = counts;
+	ha.n_samples = 1, ha.samples = (Mf__MetricSample *[]){ &h };
+	ma.n_families = 2, ma.families = (Mf__MetricFamily *[]){ &fa, &ha };
+	mb.n_families = 1, mb.families = (Mf__MetricFamily *[]){ &fb };
+	exposition_write(&page, 3, names, metrics);
+	assert_string_equal(page.p,
+	    "# HELP metafed_up Whether the node answered this scrape.\n# TYPE metafed_up gauge\n"
+	    "metafed_up{node=\"api\"} 1\nmetafed_up{node=\"sql\"} 1\nmetafed_up{node=\"jwt\"} 0\n"
+	    "# HELP h_seconds \n# TYPE h_seconds histogram\n"
+	    "h_seconds_bucket{node=\"api\",le=\"0.001\"} "
+	    "1\nh_seconds_bucket{node=\"api\",le=\"0.5\"} 2\n"
+	    "h_seconds_bucket{node=\"api\",le=\"+Inf\"} 3\nh_seconds_sum{node=\"api\"} "
+	    "1.5\nh_seconds_count{node=\"api\"} 3\n"
+	    "# HELP x_total Some\\nhelp.\n# TYPE x_total counter\n"
+	    "x_total{node=\"api\",what=\"a\\\"b\\\\c\\nd\",exported_node=\"rest\"} "
+	    "3\nx_total{node=\"sql\"} 0.25\n");
+	buf_free(&page);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(a_request_line_is_origin_form_or_refused),
+		T(a_head_that_two_servers_could_read_differently_is_refused),
+		T(http_1_0_needs_no_host_and_knows_no_chunks),
+		T(a_path_is_decoded_once_and_never_climbs),
+		T(an_answer_in_json_is_refused_only_to_who_clearly_does_not_want_it),
+		T(only_an_address_of_the_nearest_proxy_is_believed),
+		T(a_trace_is_taken_over_only_when_it_is_one),
+		T(every_state_but_waiting_for_an_agent_has_a_limit),
+		T(metrics_of_many_nodes_are_one_page_with_one_head_per_family),
+	};
+
+	return TEST_RUN(tests);
+}

@@ -1,0 +1,244 @@
+/* runfile: who holds it, who it names, and that neither is taken for the other. */
+#include "harness/test.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "base/time.h"
+#include "meta/runfile.h"
+
+static const char *path;
+
+static int
+fresh(void **state)
+{
+	(void)state;
+	path = test_file("node.run", "");
+	unlink(path);
+	return 0;
+}
+
+/* A process that has the lock; it enters its name when `enter`. Returns when it has. */
+static pid_t
+holder(bool enter, uint64_t *generation)
+{
+	int fd = runfile_claim(path, generation), done[2];
+	char c;
+	pid_t pid;
+
+	assert_true(fd >= 0);
+	assert_int_equal(pipe(done), 0);
+	pid = fork();
+	if (pid == 0) {
+		if (enter && !runfile_enter(fd, *generation))
+			_exit(1);
+		(void)!write(done[1], "x", 1);
+		pause();
+		_exit(0);
+	}
+	close(fd);
+	assert_int_equal(read(done[0], &c, 1), 1);
+	close(done[0]);
+	close(done[1]);
+	return pid;
+}
+
+static void
+end(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+static void
+nobody_runs_where_there_is_no_file(void **state)
+{
+	struct contract_run run;
+	int pidfd;
+
+	(void)state;
+	assert_int_equal(runfile_probe(path, &run, &pidfd), RUN_FREE);
+	assert_int_equal(pidfd, -1);
+}
+
+static void
+each_start_has_the_next_generation(void **state)
+{
+	uint64_t generation = 0;
+
+	(void)state;
+	for (uint64_t want = 1; want <= 3; want++) {
+		int fd = runfile_claim(path, &generation);
+
+		assert_true(fd >= 0);
+		assert_int_equal(generation, want);
+		close(fd);
+	}
+}
+
+static void
+a_lock_that_somebody_holds_is_not_given_twice(void **state)
+{
+	uint64_t generation, other;
+	pid_t pid = holder(true, &generation);
+
+	(void)state;
+	assert_int_equal(runfile_claim(path, &other), -1);
+	assert_int_equal(errno, EWOULDBLOCK);
+	end(pid);
+}
+
+static void
+who_runs_is_found_by_pid_generation_and_start_time(void **state)
+{
+	uint64_t generation;
+	pid_t pid = holder(true, &generation);
+	struct contract_run run;
+	int pidfd;
+
+	(void)state;
+	assert_int_equal(runfile_probe(path, &run, &pidfd), RUN_ALIVE);
+	assert_int_equal(run.pid, pid);
+	assert_int_equal(run.generation, generation);
+	assert_int_equal(run.start_ticks, proc_start_ticks(pid, NULL));
+	assert_true(pidfd >= 0);
+	close(pidfd);
+	end(pid);
+	assert_int_equal(runfile_probe(path, &run, &pidfd), RUN_FREE);
+	assert_int_equal(run.generation, generation); /* the next start goes on from it */
+}
+
+static void
+who_has_the_lock_but_not_entered_yet_is_nobody_to_adopt(void **state)
+{
+	uint64_t generation;
+	pid_t pid = holder(false, &generation);
+	struct contract_run run;
+	int pidfd;
+
+	(void)state;
+	assert_int_equal(runfile_probe(path, &run, &pidfd), RUN_BUSY);
+	end(pid);
+}
+
+static void
+a_reused_pid_is_not_taken_for_the_one_who_had_it(void **state)
+{
+	uint64_t generation;
+	pid_t pid = holder(true, &generation);
+	struct contract_run run;
+	int fd = open(path, O_RDWR | O_CLOEXEC), pidfd;
+
+	(void)state;
+	assert_int_equal(pread(fd, &run, sizeof(run), 0), sizeof(run));
+	run.start_ticks--;
+	assert_int_equal(pwrite(fd, &run, sizeof(run), 0), sizeof(run));
+	assert_int_equal(runfile_probe(path, &run, &pidfd), RUN_BUSY);
+	close(fd);
+	end(pid);
+}
+
+static void
+a_file_of_garbage_names_nobody_and_counts_from_one(void **state)
+{
+	struct contract_run run;
+	uint64_t generation;
+	int pidfd, fd;
+
+	(void)state;
+	test_file("node.run", "this was never written by us, whoever wrote it, and is long enough");
+	assert_int_equal(runfile_probe(path, &run, &pidfd), RUN_FREE);
+	fd = runfile_claim(path, &generation);
+	assert_true(fd >= 0);
+	assert_int_equal(generation, 1);
+	assert_int_equal(runfile_probe(path, &run, &pidfd), RUN_BUSY);
+	close(fd);
+}
+
+static void
+a_zombie_is_dead(void **state)
+{
+	siginfo_t si;
+	pid_t pid = fork();
+
+	(void)state;
+	if (pid == 0)
+		_exit(0);
+	assert_int_equal(waitid(P_PID, (id_t)pid, &si, WEXITED | WNOWAIT), 0);
+	assert_int_equal(proc_start_ticks(pid, NULL), 0);
+	waitpid(pid, NULL, 0);
+	assert_int_equal(proc_start_ticks(pid, NULL), 0);
+}
+
+static void
+a_process_held_by_a_stop_signal_is_seen(void **state)
+{
+	uint64_t generation;
+	pid_t pid = holder(true, &generation);
+	bool stopped = true;
+	siginfo_t si;
+
+	(void)state;
+	assert_int_not_equal(proc_start_ticks(pid, &stopped), 0);
+	assert_false(stopped);
+	kill(pid, SIGSTOP);
+	assert_int_equal(waitid(P_PID, (id_t)pid, &si, WSTOPPED), 0);
+	assert_int_not_equal(proc_start_ticks(pid, &stopped), 0);
+	assert_true(stopped);
+	end(pid);
+}
+
+static void
+what_a_dead_process_left_behind_holds_the_lock_and_can_be_ended(void **state)
+{
+	uint64_t generation;
+	pid_t left = holder(false, &generation), stranger = fork();
+	int status;
+
+	(void)state;
+	if (stranger == 0) {
+		pause();
+		_exit(0);
+	}
+	assert_int_equal(runfile_signal_holders(path, SIGTERM), 1);
+	assert_int_equal(waitpid(left, &status, 0), left);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
+	assert_int_equal(waitpid(stranger, &status, WNOHANG), 0);
+	assert_int_equal(runfile_signal_holders(path, SIGTERM), 0);
+	end(stranger);
+}
+
+static void
+a_start_time_is_told_on_the_monotonic_clock(void **state)
+{
+	int64_t at = proc_start_us(proc_start_ticks(getpid(), NULL));
+
+	(void)state;
+	assert_in_range(time_now_us() - at + SEC, 1, 120 * SEC); /* the kernel counts in 10 ms */
+}
+
+#define R(f) cmocka_unit_test_setup(f, fresh)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		R(nobody_runs_where_there_is_no_file),
+		R(each_start_has_the_next_generation),
+		R(a_lock_that_somebody_holds_is_not_given_twice),
+		R(who_runs_is_found_by_pid_generation_and_start_time),
+		R(who_has_the_lock_but_not_entered_yet_is_nobody_to_adopt),
+		R(a_reused_pid_is_not_taken_for_the_one_who_had_it),
+		R(a_file_of_garbage_names_nobody_and_counts_from_one),
+		R(a_zombie_is_dead),
+		R(a_process_held_by_a_stop_signal_is_seen),
+		R(what_a_dead_process_left_behind_holds_the_lock_and_can_be_ended),
+		R(a_start_time_is_told_on_the_monotonic_clock),
+	};
+
+	return TEST_RUN(tests);
+}

@@ -1,0 +1,363 @@
+/* sql: the policies, without a server: groups, SQLSTATE, migrations, validation, cursors,
+ * rendering. */
+#include <string.h>
+#include "base/id.h"
+#include "base/time.h"
+#include "database/sql/filter.h"
+#include "database/sql/migrate.h"
+#include "database/sql/render.h"
+#include "database/sql/text.h"
+#include "harness/test.h"
+#include "store/pg_int.h"
+
+#define ID   "0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b"
+#define S(s) ((char *)(uintptr_t)(s))
+
+static struct arena *arena;
+
+static int
+setup(void **state)
+{
+	arena = arena_new(1 << 20);
+	return test_log_mark(state);
+}
+
+static int
+teardown(void **state)
+{
+	arena_free(&arena);
+	return test_log_check(state);
+}
+
+/* --- groups --- */
+
+static void
+a_lone_write_starts_at_once(void **unused)
+{
+	(void)unused;
+	assert_true(pg_group_starts(0, 2, 1, 64, 0, MS));
+	assert_false(pg_group_starts(0, 2, 0, 64, 0, MS));
+}
+
+static void
+a_second_group_waits_for_company_but_not_for_long(void **unused)
+{
+	(void)unused;
+	assert_false(pg_group_starts(1, 2, 5, 64, 200, MS));
+	assert_true(pg_group_starts(1, 2, 5, 64, MS, MS));
+	assert_true(pg_group_starts(1, 2, 64, 64, 0, MS));
+	assert_true(pg_group_starts(1, 2, 1, 64, 0, 0));
+}
+
+static void
+no_group_starts_beyond_the_connections_for_writes(void **unused)
+{
+	(void)unused;
+	assert_false(pg_group_starts(2, 2, 1000, 64, SEC, 0));
+	assert_false(pg_group_starts(0, 0, 1, 64, SEC, 0));
+}
+
+static void
+sqlstates_become_what_the_fleet_understands(void **unused)
+{
+	static const struct {
+		const char *sqlstate;
+		enum status status;
+	} t[] = {
+		{ "23505", ST_ALREADY_EXISTS },
+		{ "23503", ST_FAILED_PRECONDITION },
+		{ "23502", ST_INVALID_ARGUMENT },
+		{ "22P02", ST_INVALID_ARGUMENT },
+		{ "40001", ST_ABORTED },
+		{ "40P01", ST_ABORTED },
+		{ "57014", ST_DEADLINE_EXCEEDED },
+		{ "57P01", ST_UNAVAILABLE },
+		{ "57P03", ST_UNAVAILABLE },
+		{ "08006", ST_UNAVAILABLE },
+		{ "53300", ST_RESOURCE_EXHAUSTED },
+		{ "53100", ST_UNAVAILABLE },
+		{ "25006", ST_UNAVAILABLE },
+		{ "42P01", ST_INTERNAL },
+		{ "0A000", ST_UNIMPLEMENTED },
+		{ "XX001", ST_DATA_LOSS },
+		{ "XX000", ST_INTERNAL },
+		{ "MF404", ST_NOT_FOUND },
+		{ "MF409", ST_ABORTED },
+		{ "", ST_INTERNAL },
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++)
+		assert_int_equal(pg_status_of(t[i].sqlstate), t[i].status);
+}
+
+/* --- migrations --- */
+
+static const struct migration two[] = { { 1, "a", "A" }, { 2, "b", "B" }, { 0, NULL, NULL } };
+
+static void
+migrations_are_applied_in_order_until_none_is_left(void **unused)
+{
+	char a[65], b[65], why[200];
+	size_t next;
+
+	(void)unused;
+	migrate_checksum("A", a);
+	migrate_checksum("B", b);
+	const struct applied done[] = { { 1, a }, { 2, b } };
+
+	assert_int_equal(migrate_decide(two, done, 0, &next, why, sizeof(why)), MIGRATE_NEXT);
+	assert_int_equal(next, 0);
+	assert_int_equal(migrate_decide(two, done, 1, &next, why, sizeof(why)), MIGRATE_NEXT);
+	assert_int_equal(next, 1);
+	assert_int_equal(migrate_decide(two, done, 2, &next, why, sizeof(why)), MIGRATE_NOTHING);
+}
+
+static void
+a_changed_missing_or_newer_migration_is_refused_by_number(void **unused)
+{
+	char a[65], b[65], why[200];
+	size_t next;
+
+	(void)unused;
+	migrate_checksum("A", a);
+	migrate_checksum("B", b);
+	assert_int_equal(
+	    migrate_decide(two, (const struct applied[]){ { 1, b } }, 1, &next, why, sizeof(why)),
+	    MIGRATE_REFUSE);
+	assert_non_null(strstr(why, "migration 1 (a)"));
+	assert_int_equal(
+	    migrate_decide(two, (const struct applied[]){ { 2, b } }, 1, &next, why, sizeof(why)),
+	    MIGRATE_REFUSE);
+	assert_non_null(strstr(why, "migration 1 is missing"));
+	assert_int_equal(
+	    migrate_decide(two, (const struct applied[]){ { 1, a }, { 2, b }, { 3, b } }, 3, &next,
+		why, sizeof(why)),
+	    MIGRATE_REFUSE);
+	assert_non_null(strstr(why, "newer program"));
+}
+
+/* --- validation --- */
+
+static bool
+take(const char *data, struct row *row, struct complaints *e)
+{
+	json_t *v = json_loads(data, JSON_DECODE_ANY, NULL);
+	bool ok;
+
+	*e = (struct complaints){ .arena = arena };
+	ok = intake_create(arena, model_find("task"), v,
+	    &(const struct intake_op){ ID, "", "me", "2026-01-02T03:04:05.000006Z" }, "", row, e);
+	json_decref(v);
+	return ok;
+}
+
+static const char *
+value(const struct row *r, const char *name)
+{
+	return r->values[model_field(r->model, name) - r->model->fields];
+}
+
+static void
+what_is_not_given_gets_its_default(void **unused)
+{
+	struct complaints e;
+	struct row r;
+
+	(void)unused;
+	assert_true(take("{\"title\":\"x\"}", &r, &e));
+	assert_string_equal(value(&r, "id"), ID);
+	assert_string_equal(value(&r, "namespace"), "default");
+	assert_string_equal(value(&r, "priority"), "3");
+	assert_string_equal(value(&r, "labels"), "{}");
+	assert_string_equal(value(&r, "created_by"), "me");
+	assert_null(value(&r, "payload"));
+}
+
+static void
+a_priority_is_a_name_or_a_number(void **unused)
+{
+	struct complaints e;
+	struct row r;
+
+	(void)unused;
+	assert_true(take("{\"title\":\"x\",\"priority\":\"CRITICAL\"}", &r, &e));
+	assert_string_equal(value(&r, "priority"), "1");
+	assert_true(take("{\"title\":\"x\",\"priority\":4}", &r, &e));
+	assert_string_equal(value(&r, "priority"), "4");
+	assert_false(take("{\"title\":\"x\",\"priority\":0}", &r, &e));
+}
+
+static void
+characters_count_not_bytes(void **unused)
+{
+	struct complaints e;
+	struct row r;
+	char data[4100] = "{\"title\":\"";
+
+	(void)unused;
+	for (int i = 0; i < 1000; i++)
+		strcat(data, "é");
+	strcat(data, "\"}");
+	assert_true(take(data, &r, &e));
+	data[strlen(data) - 2] = '\0';
+	strcat(data, "é\"}");
+	assert_false(take(data, &r, &e));
+	assert_string_equal(e.list[0].field, "/title");
+}
+
+static void
+all_that_is_wrong_is_said_at_once(void **unused)
+{
+	struct complaints e;
+	struct row r;
+
+	(void)unused;
+	assert_false(take("{\"title\":\"\",\"state\":\"x\",\"nonsense\":1,\"version\":2}", &r, &e));
+	assert_int_equal(e.n, 4);
+}
+
+static void
+a_patch_turns_null_into_the_default(void **unused)
+{
+	struct complaints e = { .arena = arena };
+	json_t *v = json_loads(
+	    "{\"priority\":null,\"type\":null,\"description\":null,\"state\":\"RUNNING\"}", 0,
+	    NULL);
+	char *out;
+
+	(void)unused;
+	assert_true(intake_patch(arena, model_find("task"), v, ID, "", &out, &e));
+	assert_string_equal(out,
+	    "{\"description\":null,\"type\":\"manual\",\"priority\":\"3\",\"state\":\"RUNNING\"}");
+	json_decref(v);
+}
+
+static void
+a_patch_may_not_touch_what_is_fixed(void **unused)
+{
+	struct complaints e = { .arena = arena };
+	json_t *v = json_loads("{\"token_hash\":\"x\"}", 0, NULL);
+	char *out;
+
+	(void)unused;
+	assert_false(intake_patch(arena, model_find("refresh_token"), v, ID, "", &out, &e));
+	assert_string_equal(e.list[0].what, "can't be changed");
+	json_decref(v);
+}
+
+/* --- queries --- */
+
+static bool
+filter(struct filter *f, const char *cursor, size_t n, Mf__KeyValue **filters)
+{
+	Mf__StoreOp op = MF__STORE_OP__INIT;
+	struct complaints e = { .arena = arena };
+
+	op.cursor = S(cursor);
+	op.n_filters = n;
+	op.filters = filters;
+	return filter_read(arena, model_find("task"), &op, f, &e);
+}
+
+static void
+a_cursor_leads_back_to_its_place_in_its_query_only(void **unused)
+{
+	Mf__KeyValue kv = { PROTOBUF_C_MESSAGE_INIT(&mf__key_value__descriptor), S("state"),
+		S("QUEUED") };
+	Mf__KeyValue *filters[] = { &kv };
+	struct filter f;
+	char *cursor;
+
+	(void)unused;
+	assert_true(filter(&f, "", 1, filters));
+	cursor = arena_strdup(arena, filter_cursor(arena, &f, ID));
+	assert_true(filter(&f, cursor, 1, filters));
+	assert_string_equal(f.after, ID);
+	assert_false(filter(&f, cursor, 0, NULL));
+	kv.value = S("FAILED");
+	assert_false(filter(&f, cursor, 1, filters));
+	kv.value = S("QUEUED");
+	cursor[3] ^= 1;
+	assert_false(filter(&f, cursor, 1, filters));
+}
+
+static void
+filters_in_any_order_are_one_statement(void **unused)
+{
+	Mf__KeyValue a = { PROTOBUF_C_MESSAGE_INIT(&mf__key_value__descriptor), S("state"),
+		S("QUEUED") };
+	Mf__KeyValue b = { PROTOBUF_C_MESSAGE_INIT(&mf__key_value__descriptor), S("type"), S("x") };
+	struct filter f, g;
+
+	(void)unused;
+	assert_true(filter(&f, "", 2, (Mf__KeyValue *[]){ &a, &b }));
+	assert_true(filter(&g, "", 2, (Mf__KeyValue *[]){ &b, &a }));
+	assert_ptr_equal(text_query(&f), text_query(&g));
+	assert_false(filter(&f, "", 2, (Mf__KeyValue *[]){ &a, &a }));
+}
+
+static void
+times_of_postgresql_become_rfc_3339(void **unused)
+{
+	struct row r = { .model = model_find("role"),
+		.values = { "admin", "[\"*\"]", "[]", "7", "2026-01-02 03:04:05.5+00",
+		    "2026-01-02 03:04:05+00" } };
+	struct jw w;
+
+	(void)unused;
+	jw_start(&w, arena, 10);
+	render_row(&w, &r);
+	assert_string_equal(jw_text(&w, NULL),
+	    "{\"id\":\"admin\",\"permissions\":[\"*\"],\"inherits\":[],\"version\":7,"
+	    "\"created_at\":\"2026-01-02T03:04:05.500000Z\",\"updated_at\":\"2026-01-02T03:04:05."
+	    "000000Z\"}");
+	assert_int_equal(row_version(&r), 7);
+}
+
+static void
+every_model_keeps_the_promises_that_the_code_relies_on(void **unused)
+{
+	(void)unused;
+	for (size_t i = 0; i < sql_n_models; i++) {
+		const struct model *m = &sql_models[i];
+
+		assert_true(m->n_fields <= MODEL_FIELDS_MOST && m->n_fields <= PG_PARAMS_MOST);
+		assert_string_equal(m->fields[0].name, "id");
+		assert_true(!m->namespaced ||
+			    m->fields + 1 == model_field(m, "namespace")); /* text_read's params */
+		assert_string_equal(m->fields[m->n_fields - 3].name, "version");
+		assert_string_equal(m->fields[m->n_fields - 2].name, "created_at");
+		assert_string_equal(m->fields[m->n_fields - 1].name, "updated_at");
+		for (size_t j = 0; j < m->n_fields; j++)
+			if (m->fields[j].type == FIELD_STRINGS)
+				assert_non_null(m->fields[j].def);
+	}
+}
+
+#define A(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		A(a_lone_write_starts_at_once),
+		A(a_second_group_waits_for_company_but_not_for_long),
+		A(no_group_starts_beyond_the_connections_for_writes),
+		A(sqlstates_become_what_the_fleet_understands),
+		A(migrations_are_applied_in_order_until_none_is_left),
+		A(a_changed_missing_or_newer_migration_is_refused_by_number),
+		A(what_is_not_given_gets_its_default),
+		A(a_priority_is_a_name_or_a_number),
+		A(characters_count_not_bytes),
+		A(all_that_is_wrong_is_said_at_once),
+		A(a_patch_turns_null_into_the_default),
+		A(a_patch_may_not_touch_what_is_fixed),
+		A(a_cursor_leads_back_to_its_place_in_its_query_only),
+		A(filters_in_any_order_are_one_statement),
+		A(times_of_postgresql_become_rfc_3339),
+		A(every_model_keeps_the_promises_that_the_code_relies_on),
+	};
+
+	return TEST_RUN(tests);
+}
