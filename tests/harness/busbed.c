@@ -205,7 +205,7 @@ ask(struct target *t, struct outcome *o, const struct ask *q)
 	memset(o, 0, sizeof *o);
 	o->began_us = time_now_us();
 	o->call = call_root(
-	    bed.bus, &(const struct call_opts){ .limit_us = q->limit_us > 0 ? q->limit_us : 2 * SEC,
+	    bed.bus, &(const struct call_opts){ .limit_us = q->limit_us != 0 ? q->limit_us : 2 * SEC,
 			 .want_hops = q->hops,
 			 .operation_id = q->operation_id,
 			 .principal = q->principal,

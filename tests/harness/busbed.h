@@ -54,7 +54,7 @@ struct target *bed_target(const struct breaker_policy *p, const char *const *mem
 
 /* One root with one rpc on Sql.Read (IDEMPOTENT: Sql.Write with `write`). */
 struct ask {
-	int64_t limit_us; /* of the root; 0: 2 s */
+	int64_t limit_us; /* of the root; 0: 2 s; -1: over when it begins */
 	struct rpc_opts opts;
 	bool hops, write;
 	const char *operation_id;

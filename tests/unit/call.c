@@ -138,7 +138,7 @@ a_call_whose_time_is_over_does_no_work(void **unused)
 
 	(void)unused;
 	fake_join(&sql, "sql");
-	ask(bed_target(NULL, MEMBERS("sql")), &o, &(struct ask){ .limit_us = 1 });
+	ask(bed_target(NULL, MEMBERS("sql")), &o, &(struct ask){ .limit_us = -1 });
 	wait_for(&o);
 	assert_int_equal(o.status, ST_DEADLINE_EXCEEDED);
 	assert_int_equal(sql.calls, 0);
