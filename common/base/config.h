@@ -1,10 +1,11 @@
 /* config: one key table per node; file < environment < command line.
  *
- * A file is lines "key = value", '#' starts a comment line, "[sql]" begins the part that only node sql reads; keys before
- * the first part are for all. A key that no table of the node knows is an error with file and line (keys before the
- * first part may belong to other nodes: there it is an error only when no node of the fleet knows it, which the caller
- * decides by `known`). Environment: METAFED_<NODE>_<KEY>, then METAFED_<KEY>. Command line: --set key=value.
- * A relative path of type CONFIG_PATH is taken relative to the file's directory. */
+ * A file is lines "key = value", '#' starts a comment line, "[sql]" begins the part that only node
+ * sql reads; keys before the first part are for all. A key that no table of the node knows is an
+ * error with file and line (keys before the first part may belong to other nodes: there it is an
+ * error only when no node of the fleet knows it, which the caller decides by `known`). Environment:
+ * METAFED_<NODE>_<KEY>, then METAFED_<KEY>. Command line: --set key=value. A relative path of type
+ * CONFIG_PATH is taken relative to the file's directory. */
 #ifndef BASE_CONFIG_H
 #define BASE_CONFIG_H
 
@@ -15,40 +16,43 @@
 #include "base/arena.h"
 
 enum config_type {
-	CONFIG_STR,		/* const char *, never NULL */
-	CONFIG_PATH,		/* const char *, absolute or "" */
-	CONFIG_INT,		/* int64_t, within min..max */
-	CONFIG_DURATION,	/* int64_t microseconds, within min..max; "250ms", "5s" */
-	CONFIG_BYTES,		/* int64_t; "64k", "1m" */
-	CONFIG_BOOL,		/* bool */
-	CONFIG_NUM,		/* double, within min..max */
+	CONFIG_STR,      /* const char *, never NULL */
+	CONFIG_PATH,     /* const char *, absolute or "" */
+	CONFIG_INT,      /* int64_t, within min..max */
+	CONFIG_DURATION, /* int64_t microseconds, within min..max; "250ms", "5s" */
+	CONFIG_BYTES,    /* int64_t; "64k", "1m" */
+	CONFIG_BOOL,     /* bool */
+	CONFIG_NUM,      /* double, within min..max */
 };
 
 struct config_key {
-	const char *name;	/* NULL ends a table */
+	const char *name; /* NULL ends a table */
 	enum config_type type;
-	size_t offset;		/* into the node's config struct */
-	const char *def;	/* as text; parsed and checked like any other */
-	int64_t min, max;	/* CONFIG_DURATION in us; both 0: no bound */
-	bool secret;		/* --print-config shows "***" */
-	bool restart;		/* a reload can't change it: said as a warning */
+	size_t offset;    /* into the node's config struct */
+	const char *def;  /* as text; parsed and checked like any other */
+	int64_t min, max; /* CONFIG_DURATION in us; both 0: no bound */
+	bool secret;      /* --print-config shows "***" */
+	bool restart;     /* a reload can't change it: said as a warning */
 	const char *help;
 };
 
 struct config_source {
-	const char *file;	/* NULL: none */
-	const char *node;	/* "sql" */
-	char *const *sets;	/* "key=value" of the command line, NULL-ended; may be NULL */
-	char *const *env;	/* environ */
-	bool (*known)(const char *key);	/* a common key that another node owns; NULL: none is */
+	const char *file;  /* NULL: none */
+	const char *node;  /* "sql" */
+	char *const *sets; /* "key=value" of the command line, NULL-ended; may be NULL */
+	char *const *env;  /* environ */
+	bool (*known)(const char *key); /* a common key that another node owns; NULL: none is */
 };
 
-/* Fills *out (out_size bytes, cleared first) from defaults and sources; texts live in `a`. On failure returns false and
- * writes one message "FILE:LINE: key: what is wrong" to err; *out is then worthless. n tables in `tables`. */
-bool config_load(struct arena *a, const struct config_key *const *tables, void *const *outs, size_t n_tables,
-    const struct config_source *src, char *err, size_t err_size) __attribute__((warn_unused_result));
+/* Fills *out (out_size bytes, cleared first) from defaults and sources; texts live in `a`. On
+ * failure returns false and writes one message "FILE:LINE: key: what is wrong" to err; *out is then
+ * worthless. n tables in `tables`. */
+bool config_load(struct arena *a, const struct config_key *const *tables, void *const *outs,
+    size_t n_tables, const struct config_source *src, char *err, size_t err_size)
+    __attribute__((warn_unused_result));
 
 /* As it is now, in file syntax with the help as comments; secrets hidden. */
-void config_print(FILE *f, const struct config_key *const *tables, void *const *outs, size_t n_tables);
+void
+config_print(FILE *f, const struct config_key *const *tables, void *const *outs, size_t n_tables);
 
 #endif

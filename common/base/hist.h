@@ -1,4 +1,5 @@
-/* hist: log-linear histogram of microseconds, 16 steps per power of two: error below 6.25 %, range 1 us to 1 h. */
+/* hist: log-linear histogram of microseconds, 16 steps per power of two: error below 6.25 %, range
+ * 1 us to 1 h. */
 #ifndef BASE_HIST_H
 #define BASE_HIST_H
 
@@ -13,9 +14,10 @@ struct hist {
 	uint32_t bucket[HIST_BUCKETS];
 };
 
-void hist_add(struct hist *h, int64_t us);		/* negative counts as 0 */
+void hist_add(struct hist *h, int64_t us); /* negative counts as 0 */
 void hist_merge(struct hist *into, const struct hist *from);
-int64_t hist_quantile(const struct hist *h, double q);	/* upper edge of the bucket; 0 when empty */
-uint64_t hist_count_below(const struct hist *h, int64_t us);	/* samples <= us, to bucket precision */
+int64_t hist_quantile(const struct hist *h, double q); /* upper edge of the bucket; 0 when empty */
+/* samples <= us, to bucket precision */
+uint64_t hist_count_below(const struct hist *h, int64_t us);
 
 #endif

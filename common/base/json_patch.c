@@ -1,4 +1,5 @@
-/* json_patch: the algorithm of RFC 7396, section 2, on jansson values. Depth is bounded by the reader of both. */
+/* json_patch: the algorithm of RFC 7396, section 2, on jansson values. Depth is bounded by the
+ * reader of both. */
 #include "base/json_patch.h"
 #include "base/log.h"
 
@@ -8,7 +9,8 @@ json_patch_merge(json_t *target, const json_t *patch)
 	const char *key;
 	json_t *value;
 
-	json_object_foreach((json_t *)(uintptr_t)patch, key, value) {
+	json_object_foreach((json_t *)(uintptr_t)patch, key, value)
+	{
 		json_t *have = json_object_get(target, key);
 
 		if (json_is_null(value)) {

@@ -4,7 +4,8 @@
 
 #include <jansson.h>
 
-/* Applies patch to target in place: null removes, an object merges, anything else replaces. Both must be objects. */
+/* Applies patch to target in place: null removes, an object merges, anything else replaces. Both
+ * must be objects. */
 void json_patch_merge(json_t *target, const json_t *patch);
 
 #endif

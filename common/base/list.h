@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 struct link {
-	struct link *prev, *next;	/* NULL: in no list */
+	struct link *prev, *next; /* NULL: in no list */
 };
 
 struct list {
@@ -14,7 +14,7 @@ struct list {
 	size_t n;
 };
 
-#define container_of(ptr, type, member)	((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+#define container_of(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 static inline void
 list_init(struct list *l)
@@ -30,7 +30,7 @@ link_is_in(const struct link *k)
 }
 
 static inline void
-list_add(struct list *l, struct link *k)	/* at the end */
+list_add(struct list *l, struct link *k) /* at the end */
 {
 	k->prev = l->head.prev;
 	k->next = &l->head;
@@ -54,7 +54,7 @@ list_del(struct list *l, struct link *k)
 {
 	k->prev->next = k->next;
 	k->next->prev = k->prev;
-#ifndef __clang_analyzer__	/* it takes what the list holds next for `k` again */
+#ifndef __clang_analyzer__ /* it takes what the list holds next for `k` again */
 	k->prev = k->next = NULL;
 #endif
 	l->n--;
@@ -77,7 +77,8 @@ list_pop(struct list *l)
 }
 
 /* `k` may be deleted inside the loop. */
-#define LIST_EACH(l, k) \
-	for (struct link *k = (l)->head.next, *k##_next = k->next; k != &(l)->head; k = k##_next, k##_next = k->next)
+#define LIST_EACH(l, k)                                                                            \
+	for (struct link *k = (l)->head.next, *k##_next = k->next; k != &(l)->head;                \
+	     k = k##_next, k##_next = k->next)
 
 #endif

@@ -2,8 +2,9 @@
  *
  *   {"time":"...Z","level":"warn","node":"api","generation":3,"trace":"4bf9...","event":"peer_lost","peer":"sql","after_ms":12}
  *
- * warn = someone should look, error = we broke a promise. A call site writes at most 10 lines a second; what it
- * held back is said in the next line ("suppressed"). Loop thread and work pool may both log. No secret ever. */
+ * warn = someone should look, error = we broke a promise. A call site writes at most 10 lines a
+ * second; what it held back is said in the next line ("suppressed"). Loop thread and work pool may
+ * both log. No secret ever. */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
@@ -14,51 +15,68 @@
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR, LOG_FATAL };
 
 struct log_field {
-	const char *key;		/* NULL ends the list */
+	const char *key; /* NULL ends the list */
 	enum { LOG_F_STR, LOG_F_INT, LOG_F_NUM, LOG_F_BOOL } kind;
 	union {
-		const char *s;		/* NULL is written as null */
+		const char *s; /* NULL is written as null */
 		int64_t i;
 		double d;
 		bool b;
 	} v;
 };
 
-struct log_site {			/* one per call site, static: rate limit */
+struct log_site { /* one per call site, static: rate limit */
 	int64_t window_us;
 	uint32_t count, suppressed;
 };
 
+/* clang-format off */
 #define L_STR(k, x)	{ .key = (k), .kind = LOG_F_STR, .v.s = (x) }
 #define L_INT(k, x)	{ .key = (k), .kind = LOG_F_INT, .v.i = (int64_t)(x) }
 #define L_NUM(k, x)	{ .key = (k), .kind = LOG_F_NUM, .v.d = (x) }
 #define L_BOOL(k, x)	{ .key = (k), .kind = LOG_F_BOOL, .v.b = (x) }
+/* clang-format on */
 
-/* log_info("peer_lost", L_STR("peer", p->name), L_INT("after_ms", ms)); the event is a word, its facts are fields */
-#define log_debug(...)	LOG_AT_(LOG_DEBUG, __VA_ARGS__)
-#define log_info(...)	LOG_AT_(LOG_INFO, __VA_ARGS__)
-#define log_warn(...)	LOG_AT_(LOG_WARN, __VA_ARGS__)
-#define log_error(...)	LOG_AT_(LOG_ERROR, __VA_ARGS__)
-#define LOG_AT_(level, event, ...) do {							\
-	static struct log_site log_site_;						\
-	if (log_on(level))								\
-		log_write((level), &log_site_, (event),	/* [0]: so that no field at all is fine too */ \
-		    (const struct log_field[]){ { .key = NULL }, ##__VA_ARGS__, { .key = NULL } } + 1);	\
-} while (0)
+/* log_info("peer_lost", L_STR("peer", p->name), L_INT("after_ms", ms)); the event is a word, its
+ * facts are fields */
+#define log_debug(...) LOG_AT_(LOG_DEBUG, __VA_ARGS__)
+#define log_info(...)  LOG_AT_(LOG_INFO, __VA_ARGS__)
+#define log_warn(...)  LOG_AT_(LOG_WARN, __VA_ARGS__)
+#define log_error(...) LOG_AT_(LOG_ERROR, __VA_ARGS__)
+/* The empty first field is there so that no field at all is fine too. */
+/* clang-format off */
+#define LOG_AT_(level, event, ...)                                                                 \
+	do {                                                                                       \
+		static struct log_site log_site_;                                                  \
+		if (log_on(level))                                                                 \
+			log_write((level), &log_site_, (event),                                    \
+			    (const struct log_field[]){                                            \
+				{ .key = NULL }, ##__VA_ARGS__, { .key = NULL } } +                \
+				1);                                                                \
+	} while (0)
+/* clang-format on */
 
 void log_init(const char *node, uint64_t generation, int fd);
 void log_set_level(enum log_level level);
 bool log_level_from_name(const char *name, enum log_level *out);
 bool log_on(enum log_level level);
-void log_write(enum log_level level, struct log_site *site, const char *event, const struct log_field *fields);
-void log_set_trace(const char *trace_id);	/* 32 hex digits, copied; NULL or "": none. Per thread; the bus sets it around each handler */
-uint64_t log_count(enum log_level level);	/* lines of that level so far: tests fail on unexpected warn or error */
+void log_write(
+    enum log_level level, struct log_site *site, const char *event, const struct log_field *fields);
+/* 32 hex digits, copied; NULL or "": none. Per thread; the bus sets it around each handler */
+void log_set_trace(const char *trace_id);
+/* lines of that level so far: tests fail on unexpected warn or error */
+uint64_t log_count(enum log_level level);
 
 /* The environment is wrong at start: says what to do, exit 1. */
 void fatal(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
 /* A bug of ours: abort, core kept. */
-#define panic(...)	panic_at(__FILE__, __LINE__, __VA_ARGS__)
-void panic_at(const char *file, int line, const char *fmt, ...) __attribute__((noreturn, format(printf, 3, 4)));
-#define must(cond)	do { if (!(cond)) panic("must: %s", #cond); } while (0)
+#define panic(...) panic_at(__FILE__, __LINE__, __VA_ARGS__)
+void panic_at(const char *file, int line, const char *fmt, ...)
+    __attribute__((noreturn, format(printf, 3, 4)));
+#define must(cond)                                                                                 \
+	do {                                                                                       \
+		if (!(cond))                                                                       \
+			panic("must: %s", #cond);                                                  \
+	} while (0)
 
 #endif

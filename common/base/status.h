@@ -1,7 +1,8 @@
 /* status: gRPC's 16 codes, and a failure as everybody in the fleet carries it.
  *
- * The rules (grpc.io, status codes): UNAVAILABLE = try this call again; ABORTED = try again at a higher
- * level (version conflict, lease lost); FAILED_PRECONDITION = don't, until the state is mended. */
+ * The rules (grpc.io, status codes): UNAVAILABLE = try this call again; ABORTED = try again at a
+ * higher level (version conflict, lease lost); FAILED_PRECONDITION = don't, until the state is
+ * mended. */
 #ifndef BASE_STATUS_H
 #define BASE_STATUS_H
 
@@ -29,23 +30,26 @@ enum status {
 };
 
 struct violation {
-	const char *field;		/* JSON Pointer or parameter name */
+	const char *field; /* JSON Pointer or parameter name */
 	const char *what;
 };
 
 /* Strings belong to whoever made it: the arena of the call that failed, or static. Never NULL. */
 struct failure {
 	enum status status;
-	const char *message;		/* for people; no secret, no value of a credential */
-	const char *reason;		/* for machines, UPPER_SNAKE; "" when there is none */
-	uint32_t retry_ms;		/* 0: not said */
+	const char *message; /* for people; no secret, no value of a credential */
+	const char *reason;  /* for machines, UPPER_SNAKE; "" when there is none */
+	uint32_t retry_ms;   /* 0: not said */
 	size_t n_violations;
 	const struct violation *violations;
 };
 
-const char *status_name(enum status s);			/* "NOT_FOUND"; "UNKNOWN" for what is no code */
-enum status status_from_name(const char *name);		/* ST_UNKNOWN when it is none */
-int status_http(enum status s);				/* table of the HTTP edge: NOT_FOUND -> 404 */
-int status_is_fault(enum status s);			/* counts against a breaker: UNAVAILABLE DEADLINE_EXCEEDED INTERNAL UNKNOWN DATA_LOSS */
+/* "NOT_FOUND"; "UNKNOWN" for what is no code */
+const char *status_name(enum status s);
+enum status status_from_name(const char *name); /* ST_UNKNOWN when it is none */
+/* table of the HTTP edge: NOT_FOUND -> 404 */
+int status_http(enum status s);
+/* counts against a breaker: UNAVAILABLE DEADLINE_EXCEEDED INTERNAL UNKNOWN DATA_LOSS */
+int status_is_fault(enum status s);
 
 #endif

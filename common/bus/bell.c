@@ -1,7 +1,8 @@
 /* bell: events out over one pub socket, in over one sub socket per publisher.
  *
- * Over ipc a whole batch goes out. Over tcp anybody might listen, so only numbers go, sealed with a key that members get in
- * a frame of their link (BELL_KEY); what they stand for is fetched over that link. Nothing durable depends on either. */
+ * Over ipc a whole batch goes out. Over tcp anybody might listen, so only numbers go, sealed with a
+ * key that members get in a frame of their link (BELL_KEY); what they stand for is fetched over
+ * that link. Nothing durable depends on either. */
 #include <nng/nng.h>
 #include <nng/protocol/pubsub0/pub.h>
 #include <nng/protocol/pubsub0/sub.h>
@@ -10,7 +11,7 @@
 #include "base/log.h"
 #include "bus/wire_impl.h"
 
-#define BELL_MAX 512u		/* a bell without events is smaller */
+#define BELL_MAX 512u /* a bell without events is smaller */
 
 struct ear {
 	struct port port;
@@ -19,7 +20,7 @@ struct ear {
 	char node[WIRE_NAME];
 	bool tcp, has_key;
 	uint8_t key[SECURE_KEY];
-	uint64_t generation, last_seq;	/* tcp: an older bell is a replay */
+	uint64_t generation, last_seq; /* tcp: an older bell is a replay */
 };
 
 static void ear_dial(struct ear *e);
@@ -50,7 +51,8 @@ void
 wire_publish(struct wire *w, const void *batch, size_t n, uint64_t last_seq)
 {
 	Mf__EventBatch numbers = MF__EVENT_BATCH__INIT;
-	uint8_t plain[BELL_MAX], out[FRAME_PREFIX + BELL_MAX + SECURE_BELL_EXTRA] = { 0, FRAME_BELL };
+	uint8_t plain[BELL_MAX],
+	    out[FRAME_PREFIX + BELL_MAX + SECURE_BELL_EXTRA] = { 0, FRAME_BELL };
 	nng_msg *m;
 
 	if (!w->bell.open)
@@ -68,7 +70,7 @@ wire_publish(struct wire *w, const void *batch, size_t n, uint64_t last_seq)
 	must(nng_msg_alloc(&m, n) == 0);
 	memcpy(nng_msg_body(m), batch, n);
 	if (!port_send(&w->bell, m))
-		nng_msg_free(m);	/* lost: the numbers of the next batch show it */
+		nng_msg_free(m); /* lost: the numbers of the next batch show it */
 }
 
 void
@@ -84,7 +86,7 @@ wire_subscribe(struct wire *w, const char *node)
 	memcpy(e->node, node, strlen(node) + 1);
 	list_add(&w->ears, &e->link);
 	ear_dial(e);
-	(void)wire_lane(w, node);	/* tcp: brings the key; both: how a gap is fetched */
+	(void)wire_lane(w, node); /* tcp: brings the key; both: how a gap is fetched */
 }
 
 void
@@ -119,7 +121,7 @@ ear_dial(struct ear *e)
 	int rv;
 
 	if (!wire_url_of(e->w, e->node, PLACE_BELL, url))
-		return;			/* said by lane_dial */
+		return; /* said by lane_dial */
 	e->tcp = wire_is_tcp(url);
 	rv = port_open(&e->port, e->w->loop, nng_sub0_open, !e->tcp, &bell_ops, e);
 	if (rv == 0)
@@ -127,7 +129,8 @@ ear_dial(struct ear *e)
 	if (rv == 0)
 		rv = nng_dial(e->port.sock, url, NULL, NNG_FLAG_NONBLOCK);
 	if (rv != 0)
-		log_warn("bus_subscribe_failed", L_STR("peer", e->node), L_STR("url", url), L_STR("why", nng_strerror(rv)));
+		log_warn("bus_subscribe_failed", L_STR("peer", e->node), L_STR("url", url),
+		    L_STR("why", nng_strerror(rv)));
 }
 
 static struct ear *
@@ -150,7 +153,8 @@ on_message(struct port *p, nng_msg *m)
 		e->w->events.event(e->w->ctx, e->node, nng_msg_body(m), nng_msg_len(m));
 }
 
-/* A bell that does not open (an old key, somebody else's) is dropped: the next link or the next bell makes up for it. */
+/* A bell that does not open (an old key, somebody else's) is dropped: the next link or the next
+ * bell makes up for it. */
 static void
 ear_bell(struct ear *e, uint8_t *p, size_t n)
 {
@@ -158,12 +162,14 @@ ear_bell(struct ear *e, uint8_t *p, size_t n)
 	const uint8_t *plain;
 	size_t plain_n;
 
-	if (e->has_key && frame_kind_of(p, n) == FRAME_BELL && n <= FRAME_PREFIX + BELL_MAX + SECURE_BELL_EXTRA &&
+	if (e->has_key && frame_kind_of(p, n) == FRAME_BELL &&
+	    n <= FRAME_PREFIX + BELL_MAX + SECURE_BELL_EXTRA &&
 	    secure_bell_open(e->key, p + FRAME_PREFIX, n - FRAME_PREFIX, &plain, &plain_n))
 		b = mf__event_batch__unpack(NULL, plain_n, plain);
 	if (b == NULL || strcmp(b->node, e->node) != 0) {
 		e->w->lines.stats.dropped_bad++;
-	} else if (b->generation > e->generation || (b->generation == e->generation && b->last_seq > e->last_seq)) {
+	} else if (b->generation > e->generation ||
+		   (b->generation == e->generation && b->last_seq > e->last_seq)) {
 		e->generation = b->generation;
 		e->last_seq = b->last_seq;
 		e->w->events.event(e->w->ctx, e->node, plain, plain_n);

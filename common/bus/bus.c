@@ -170,7 +170,7 @@ bus_set_hint(struct bus *b, uint64_t epoch, uint64_t value)
 bool
 bus_peer_hint(struct bus *b, const char *node, uint64_t *epoch, uint64_t *value, int64_t *at_us)
 {
-	LIST_EACH (&b->peers, k) {
+	LIST_EACH(&b->peers, k) {
 		const struct peer *p = container_of(k, struct peer, link);
 
 		if (strcmp(p->name, node) != 0 || p->hint_us == 0)
@@ -317,7 +317,7 @@ use_faults(struct bus *b, struct fault_set *f)
 
 	b->faults = f;
 	served_set_faults(b->served, f);
-	LIST_EACH (&b->peers, k) {
+	LIST_EACH(&b->peers, k) {
 		struct peer *p = container_of(k, struct peer, link);
 
 		if (p->served != NULL)
@@ -360,12 +360,12 @@ collect(void *unused)
 	struct wire_stats sum = { 0 };
 
 	(void)unused;
-	LIST_EACH (&buses, k) {
+	LIST_EACH(&buses, k) {
 		const struct bus *b = container_of(k, struct bus, link);
 		const struct wire_stats *s = b->wire != NULL ? wire_stats(b->wire) : NULL;
 
 		serving += b->serving;
-		LIST_EACH (&b->peers, p)
+		LIST_EACH(&b->peers, p)
 			out += (double)container_of(p, struct peer, link)->outs.n;
 		if (s == NULL)
 			continue;

@@ -398,7 +398,7 @@ cancel_all(struct call *c, bool too_late)
 {
 	struct link *k;
 
-	LIST_EACH (&c->rpcs, r) /* they stay in the list: their hops belong to the outcome */
+	LIST_EACH(&c->rpcs, r) /* they stay in the list: their hops belong to the outcome */
 		rpc_drop(container_of(r, struct rpc_call, of_call), too_late);
 	while ((k = list_pop(&c->timers)) != NULL)
 		timer_stop(&container_of(k, struct call_timer, link)->timer);

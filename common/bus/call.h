@@ -1,10 +1,12 @@
 /* call: one operation being served, and the typed calls it makes.
  *
- * A call owns an arena, a deadline, a trace, a principal. It comes from a peer (handlers get it as their closure data),
- * or from inside (call_root: HTTP request, timer). It ends exactly once: call_reply or call_fail. From that moment nothing
- * of it runs any more: its outstanding rpcs, timers and store operations are cancelled, their callbacks never come; its
- * memory goes at the end of the turn, so that the statement after call_fail is still safe. When its deadline passes, the
- * bus fails it with DEADLINE_EXCEEDED in the same way; when its caller goes away or cancels, with CANCELLED.
+ * A call owns an arena, a deadline, a trace, a principal. It comes from a peer (handlers get it as
+ * their closure data), or from inside (call_root: HTTP request, timer). It ends exactly once:
+ * call_reply or call_fail. From that moment nothing of it runs any more: its outstanding rpcs,
+ * timers and store operations are cancelled, their callbacks never come; its memory goes at the end
+ * of the turn, so that the statement after call_fail is still safe. When its deadline passes, the
+ * bus fails it with DEADLINE_EXCEEDED in the same way; when its caller goes away or cancels, with
+ * CANCELLED.
  *
  * Everything here is of the loop thread. */
 #ifndef BUS_CALL_H
@@ -28,56 +30,62 @@ struct target;
 struct arena *call_arena(struct call *c);
 struct loop *call_loop(struct call *c);
 struct bus *call_bus(struct call *c);
-int64_t call_deadline(const struct call *c);		/* monotonic us */
-int64_t call_left(const struct call *c);		/* us, never below 0 */
-const Mf__Principal *call_principal(const struct call *c);	/* NULL: none was sent */
-void call_set_principal(struct call *c, const Mf__Principal *p);/* for the rpcs made from here; p lives as long as c */
+int64_t call_deadline(const struct call *c);               /* monotonic us */
+int64_t call_left(const struct call *c);                   /* us, never below 0 */
+const Mf__Principal *call_principal(const struct call *c); /* NULL: none was sent */
+void call_set_principal(
+    struct call *c, const Mf__Principal *p); /* for the rpcs made from here; p lives as long as c */
 const char *call_traceparent(const struct call *c);
-const char *call_operation_id(const struct call *c);	/* idempotency key of the envelope, "" when absent */
+/* idempotency key of the envelope, "" when absent */
+const char *call_operation_id(const struct call *c);
 void call_set_operation_id(struct call *c, const char *id);
-const char *call_peer(const struct call *c);		/* authenticated name of the caller; "" for a plain client or a root */
+/* authenticated name of the caller; "" for a plain client or a root */
+const char *call_peer(const struct call *c);
 uint32_t call_attempt(const struct call *c);
 
 /* --- how it ends --- */
-void call_reply(struct call *c, const ProtobufCMessage *m);	/* packed at once */
-void call_fail(struct call *c, enum status s, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-void call_fail_because(struct call *c, enum status s, const char *reason, uint32_t retry_ms, const char *fmt, ...)
-    __attribute__((format(printf, 5, 6)));
-void call_fail_with(struct call *c, const struct failure *f);	/* passes a failure on, e.g. rpc_failure() */
+void call_reply(struct call *c, const ProtobufCMessage *m); /* packed at once */
+void call_fail(struct call *c, enum status s, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+void call_fail_because(struct call *c, enum status s, const char *reason, uint32_t retry_ms,
+    const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+/* passes a failure on, e.g. rpc_failure() */
+void call_fail_with(struct call *c, const struct failure *f);
 
 /* --- what ends with it --- */
-struct call_dep {			/* something that must not outlive the call */
+struct call_dep { /* something that must not outlive the call */
 	struct link link;
 	void (*cancel)(struct call_dep *d);
 };
 void call_attach(struct call *c, struct call_dep *d);
-void call_detach(struct call *c, struct call_dep *d);	/* harmless when not attached */
-void call_own_json(struct call *c, json_t *v);		/* decref at the end */
+void call_detach(struct call *c, struct call_dep *d); /* harmless when not attached */
+void call_own_json(struct call *c, json_t *v);        /* decref at the end */
 
 struct call_timer;
-struct call_timer *call_after(struct call *c, int64_t us, void (*fn)(struct call *c, void *ctx), void *ctx);
+struct call_timer *
+call_after(struct call *c, int64_t us, void (*fn)(struct call *c, void *ctx), void *ctx);
 void call_timer_stop(struct call_timer *t);
 
 /* --- a call from inside --- */
-struct call_end {			/* what becomes of a root; lives until done has returned */
-	const ProtobufCMessage *reply;	/* NULL: failed */
-	const struct failure *failure;	/* NULL: fine */
+struct call_end {                      /* what becomes of a root; lives until done has returned */
+	const ProtobufCMessage *reply; /* NULL: failed */
+	const struct failure *failure; /* NULL: fine */
 	size_t n_hops;
-	const Mf__Hop *const *hops;	/* of all rpcs below, when wanted */
+	const Mf__Hop *const *hops; /* of all rpcs below, when wanted */
 };
 typedef void call_end_fn(struct call *c, const struct call_end *end, void *ctx);
 
 struct call_opts {
-	int64_t limit_us;		/* mandatory, from now */
-	const char *traceparent;	/* NULL: a new trace */
-	const char *operation_id;	/* NULL: none */
+	int64_t limit_us;         /* mandatory, from now */
+	const char *traceparent;  /* NULL: a new trace */
+	const char *operation_id; /* NULL: none */
 	const Mf__Principal *principal;
 	bool want_hops;
-	call_end_fn *done;		/* exactly once, also for call_cancel; may be NULL */
+	call_end_fn *done; /* exactly once, also for call_cancel; may be NULL */
 	void *ctx;
 };
 struct call *call_root(struct bus *b, const struct call_opts *o);
-void call_cancel(struct call *c);	/* of a root: nobody waits any more */
+void call_cancel(struct call *c); /* of a root: nobody waits any more */
 
 /* --- rpc: one typed call out ---
  *
@@ -86,28 +94,39 @@ void call_cancel(struct call *c);	/* of a root: nobody waits any more */
  *
  *	static void on_rows(const Mf__StoreResult *m, void *ctx)   // m NULL: failed, rpc_failure(r) says why
  *
- * The message lives in the call's arena. The callback comes exactly once, never from inside mf__..._() itself, and not at
- * all once the call has ended. Principal, operation id, trace and deadline go along by themselves. Breakers, retries by
- * the method's class under the call's deadline and the retry budget, and stand-ins happen below. */
+ * The message lives in the call's arena. The callback comes exactly once, never from inside
+ * mf__..._() itself, and not at all once the call has ended. Principal, operation id, trace and
+ * deadline go along by themselves. Breakers, retries by the method's class under the call's
+ * deadline and the retry budget, and stand-ins happen below. */
 struct rpc {
-	ProtobufCService service;	/* first: what the generated stub takes */
-	/* the rest is the bus's */
+	ProtobufCService service; /* first: what the generated stub takes */
+				  /* the rest is the bus's */
 };
 struct rpc_opts {
-	int64_t limit_us;		/* 0: the method's; of the whole call with its retries, never beyond the call's deadline */
-	int64_t try_limit_us;		/* of one try on one member; 0: half of what is left where a stand-in could use the other half */
-	const char *node;		/* only this member of the target, no stand-in, no retry elsewhere; NULL: free choice */
-	bool once;			/* no retry at all, and no waiting for a member that is not there */
-	bool quiet;			/* does not appear in the hops */
+	/* 0: the method's; of the whole call with its retries, never beyond the call's deadline */
+	int64_t limit_us;
+	/* of one try on one member; 0: half of what is left where a stand-in could use the other
+	 * half */
+	int64_t try_limit_us;
+	/* only this member of the target, no stand-in, no retry elsewhere; NULL: free choice */
+	const char *node;
+	/* no retry at all, and no waiting for a member that is not there */
+	bool once;
+	bool quiet; /* does not appear in the hops */
 };
-struct rpc *rpc_new(struct call *c, struct target *t, const struct rpc_opts *o);	/* o may be NULL */
-const struct failure *rpc_failure(const struct rpc *r);	/* NULL: succeeded */
-const char *rpc_node(const struct rpc *r);		/* who answered last; "" before */
-void rpc_cancel(struct rpc *r);				/* the callback never comes; harmless when done */
-size_t rpc_hops(const struct rpc *r, const Mf__Hop *const **hops);	/* tries of this rpc and of what was below; needs want_hops */
+/* o may be NULL */
+struct rpc *rpc_new(struct call *c, struct target *t, const struct rpc_opts *o);
+const struct failure *rpc_failure(const struct rpc *r); /* NULL: succeeded */
+const char *rpc_node(const struct rpc *r);              /* who answered last; "" before */
+/* the callback never comes; harmless when done */
+void rpc_cancel(struct rpc *r);
+/* tries of this rpc and of what was below; needs want_hops */
+size_t rpc_hops(const struct rpc *r, const Mf__Hop *const **hops);
 bool call_want_hops(const struct call *c);
-void call_set_want_hops(struct call *c);		/* for the rpcs made from now on; our own answer carries them only if the caller asked */
-/* All hops of the rpcs of this call so far, in order of start; offsets from the start of the call. */
+/* for the rpcs made from now on; our own answer carries them only if the caller asked */
+void call_set_want_hops(struct call *c);
+/* All hops of the rpcs of this call so far, in order of start; offsets from the start of the
+ * call. */
 size_t call_hops(struct call *c, const Mf__Hop *const **hops);
 
 #endif

@@ -252,7 +252,7 @@ on_sync(struct timer *t)
 {
 	struct events *e = container_of(t, struct events, sync);
 
-	LIST_EACH (&e->feeds, k)
+	LIST_EACH(&e->feeds, k)
 		fetch(container_of(k, struct feed, link));
 	timer_in(t, SYNC_US);
 }
@@ -266,7 +266,7 @@ oldest(const struct events *e)
 static struct feed *
 feed_find(struct events *e, const char *node)
 {
-	LIST_EACH (&e->feeds, k) {
+	LIST_EACH(&e->feeds, k) {
 		struct feed *f = container_of(k, struct feed, link);
 
 		if (strcmp(f->node, node) == 0)
@@ -307,7 +307,7 @@ begin_anew(struct feed *f, uint64_t generation, uint64_t next)
 {
 	f->generation = generation;
 	f->next = next;
-	LIST_EACH (&f->subscribers, k) {
+	LIST_EACH(&f->subscribers, k) {
 		struct subscriber *s = container_of(k, struct subscriber, link);
 
 		if (s->lost != NULL)
@@ -325,7 +325,7 @@ deliver(struct feed *f, size_t n, Mf__Event *const *events)
 		if (events[i]->seq > f->next)
 			return;
 		f->next++;
-		LIST_EACH (&f->subscribers, k) {
+		LIST_EACH(&f->subscribers, k) {
 			struct subscriber *s = container_of(k, struct subscriber, link);
 
 			if (str_starts(events[i]->topic, s->prefix))

@@ -82,7 +82,7 @@ fault_free(struct fault_set **f)
 {
 	if (*f == NULL)
 		return;
-	LIST_EACH (&(*f)->points, k)
+	LIST_EACH(&(*f)->points, k)
 		free(container_of(k, struct fault_point, link));
 	free(*f);
 	*f = NULL;
@@ -96,7 +96,7 @@ fault_point(struct fault_set *f, const char *service, const char *method)
 
 	if (r == NULL)
 		return NULL;
-	LIST_EACH (&f->points, k) {
+	LIST_EACH(&f->points, k) {
 		p = container_of(k, struct fault_point, link);
 		if (strcmp(p->service, service) == 0 && strcmp(p->method, method) == 0)
 			return p;

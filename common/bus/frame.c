@@ -1,16 +1,17 @@
 /* frame: encoding and bounds-checked reading of frames.
  *
- * The reader takes bytes of anybody: every length is compared with what is left before it is used, and frame_open walks the
- * whole frame once, so that its users act on all of it or on nothing. Called by line.c, fuzzed by tests/fuzz/frame.c. */
+ * The reader takes bytes of anybody: every length is compared with what is left before it is used,
+ * and frame_open walks the whole frame once, so that its users act on all of it or on nothing.
+ * Called by line.c, fuzzed by tests/fuzz/frame.c. */
 #include <stdlib.h>
 #include <string.h>
 #include "base/log.h"
 #include "bus/frame.h"
 #include "bus/wire.h"
 
-#define FRAME_FIRST	4096u		/* most frames are smaller */
-#define FRAME_KEEP	(512u << 10)	/* a buffer beyond this is given back */
-#define RECORD_MAX	(1 + 8 + 4)	/* what a record adds to its bytes, at most */
+#define FRAME_FIRST 4096u        /* most frames are smaller */
+#define FRAME_KEEP  (512u << 10) /* a buffer beyond this is given back */
+#define RECORD_MAX  (1 + 8 + 4)  /* what a record adds to its bytes, at most */
 
 static void frame_reserve(struct frame_out *f, size_t more);
 static bool take(struct frame_in *in, size_t n, const uint8_t **p);
@@ -53,7 +54,8 @@ frame_clear(struct frame_out *f)
 bool
 frame_has_room(const struct frame_out *f, size_t n)
 {
-	return f->records == 0 || (f->records < WIRE_CALLS_MAX && f->n + n + RECORD_MAX <= WIRE_FRAME_MAX);
+	return f->records == 0 ||
+	       (f->records < WIRE_CALLS_MAX && f->n + n + RECORD_MAX <= WIRE_FRAME_MAX);
 }
 
 void
@@ -225,7 +227,7 @@ take_record(struct frame_in *in, struct frame_record *r)
 
 	if (!take(in, 1, &b))
 		return false;
-	*r = (struct frame_record){ .kind = (enum record_kind)*b };
+	*r = (struct frame_record){ .kind = (enum record_kind) * b };
 	if (*b < RECORD_CALL || *b > RECORD_BELL_KEY)
 		return false;
 	if (r->kind == RECORD_ANSWER || r->kind == RECORD_CANCEL) {

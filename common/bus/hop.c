@@ -15,10 +15,10 @@ call_hops(struct call *c, const Mf__Hop *const **hops)
 	const Mf__Hop **all;
 	size_t n = 0, at = 0;
 
-	LIST_EACH (&c->rpcs, k)
+	LIST_EACH(&c->rpcs, k)
 		n += container_of(k, struct rpc_call, of_call)->n_hops;
 	all = ARENA_ARRAY(c->arena, const Mf__Hop *, n + 1);
-	LIST_EACH (&c->rpcs, k) {
+	LIST_EACH(&c->rpcs, k) {
 		const struct rpc_call *r = container_of(k, struct rpc_call, of_call);
 
 		for (size_t i = 0; i < r->n_hops; i++)

@@ -1,4 +1,5 @@
-/* idset: linear probing; a deletion moves later members of the run back, so there are no tombstones. Used by lane.c. */
+/* idset: linear probing; a deletion moves later members of the run back, so there are no
+ * tombstones. Used by lane.c. */
 #include <stdlib.h>
 #include <string.h>
 #include "base/log.h"

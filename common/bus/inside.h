@@ -25,9 +25,8 @@
 #define SERVE_MOST     10000       /* calls being served; beyond: RESOURCE_EXHAUSTED */
 #define MEMBERS_MOST   16
 #define HOLD_US        (500 * MS) /* how long a call waits for a member ... */
-#define HOLD_LOST_US                                                                               \
-	(1000 * MS) /* ... and how long one that lost its member: a restart takes 10 to 50 ms, a   \
-	               store's more */
+/* ... and how long one that lost its member: a restart takes 10 to 50 ms, a store's more */
+#define HOLD_LOST_US    (1000 * MS)
 #define CALLER_BUCKETS  256        /* of calls by id */
 #define PING_US         (250 * MS) /* a member that lives answers Node.Info in this time */
 #define TRACEPARENT_LEN 56         /* "00-" 32 "-" 16 "-01" and NUL */

@@ -1,5 +1,5 @@
-/* keys: key files and the trust file. A secret key file that others can read is refused. Called by wire.c at start and by the
- * command `metafed keys init`. */
+/* keys: key files and the trust file. A secret key file that others can read is refused. Called by
+ * wire.c at start and by the command `metafed keys init`. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sodium.h>
@@ -12,9 +12,9 @@
 #include "base/str.h"
 #include "bus/keys.h"
 
-#define KEYS_FILE_MAX	(256u << 10)
-#define KEYS_NAME	64
-#define KEYS_PATH	512
+#define KEYS_FILE_MAX (256u << 10)
+#define KEYS_NAME     64
+#define KEYS_PATH     512
 
 struct trusted {
 	char name[KEYS_NAME];
@@ -24,15 +24,17 @@ struct trusted {
 struct secure_id {
 	char name[KEYS_NAME];
 	uint8_t public[SECURE_KEY];
-	uint8_t *secret;		/* sodium_malloc */
+	uint8_t *secret; /* sodium_malloc */
 	struct trusted *trusted;
 	size_t n_trusted;
 };
 
 typedef bool line_fn(struct secure_id *id, struct str key, struct str value);
 
-static bool read_lines(const char *path, bool secret, struct secure_id *id, line_fn *fn, char *err, size_t err_size);
-static bool each_line(const char *path, struct str text, struct secure_id *id, line_fn *fn, char *err, size_t err_size);
+static bool read_lines(
+    const char *path, bool secret, struct secure_id *id, line_fn *fn, char *err, size_t err_size);
+static bool each_line(const char *path, struct str text, struct secure_id *id, line_fn *fn,
+    char *err, size_t err_size);
 static char *slurp(const char *path, bool secret, size_t *n, char *err, size_t err_size);
 static bool key_line(struct secure_id *id, struct str key, struct str value);
 static bool trust_line(struct secure_id *id, struct str name, struct str value);
@@ -41,10 +43,13 @@ static bool key_text(struct str s, uint8_t out[SECURE_KEY]);
 static bool name_fits(struct str s);
 static struct secure_id *id_new(void);
 static bool pair_ok(const struct secure_id *id);
-static bool make_one(const char *dir, const char *name, struct secure_id *trust, size_t *made, char *err, size_t err_size);
-static bool write_key(const char *path, const char *name, uint8_t public[SECURE_KEY], char *err, size_t err_size);
+static bool make_one(const char *dir, const char *name, struct secure_id *trust, size_t *made,
+    char *err, size_t err_size);
+static bool write_key(
+    const char *path, const char *name, uint8_t public[SECURE_KEY], char *err, size_t err_size);
 static bool write_trust(const char *path, const struct secure_id *id, char *err, size_t err_size);
-static bool write_new(const char *path, mode_t mode, const char *text, size_t n, char *err, size_t err_size);
+static bool
+write_new(const char *path, mode_t mode, const char *text, size_t n, char *err, size_t err_size);
 
 struct secure_id *
 secure_load(const char *key_file, const char *trust_file, char *err, size_t err_size)
@@ -61,7 +66,8 @@ secure_load(const char *key_file, const char *trust_file, char *err, size_t err_
 	if (id->name[0] == '\0' || !pair_ok(id))
 		snprintf(err, err_size, "%s: needs name, public and secret of one key", key_file);
 	else if (own != NULL && memcmp(own, id->public, SECURE_KEY) != 0)
-		snprintf(err, err_size, "%s: %s has another key there than in %s", trust_file, id->name, key_file);
+		snprintf(err, err_size, "%s: %s has another key there than in %s", trust_file,
+		    id->name, key_file);
 	else
 		return id;
 	secure_unload(&id);
@@ -86,7 +92,8 @@ secure_name(const struct secure_id *id)
 }
 
 bool
-keys_generate(const char *dir, const char *const *names, size_t n, size_t *made, char *err, size_t err_size)
+keys_generate(
+    const char *dir, const char *const *names, size_t n, size_t *made, char *err, size_t err_size)
 {
 	struct secure_id *trust = id_new();
 	char path[KEYS_PATH];
@@ -130,7 +137,8 @@ keys_secret(const struct secure_id *id)
 }
 
 static bool
-read_lines(const char *path, bool secret, struct secure_id *id, line_fn *fn, char *err, size_t err_size)
+read_lines(
+    const char *path, bool secret, struct secure_id *id, line_fn *fn, char *err, size_t err_size)
 {
 	size_t n;
 	char *text = slurp(path, secret, &n, err, err_size);
@@ -144,7 +152,8 @@ read_lines(const char *path, bool secret, struct secure_id *id, line_fn *fn, cha
 }
 
 static bool
-each_line(const char *path, struct str text, struct secure_id *id, line_fn *fn, char *err, size_t err_size)
+each_line(const char *path, struct str text, struct secure_id *id, line_fn *fn, char *err,
+    size_t err_size)
 {
 	struct str line, key, value;
 
@@ -155,7 +164,8 @@ each_line(const char *path, struct str text, struct secure_id *id, line_fn *fn, 
 			continue;
 		if (str_cut(line, ' ', &key, &value) && fn(id, key, str_trim(value)))
 			continue;
-		snprintf(err, err_size, "%s:%u: is not a line of such a file, or there twice", path, number);
+		snprintf(err, err_size, "%s:%u: is not a line of such a file, or there twice", path,
+		    number);
 		return false;
 	}
 	return true;
@@ -226,7 +236,8 @@ trust_add(struct secure_id *id, struct str name, const uint8_t key[SECURE_KEY])
 	if (!name_fits(name))
 		return false;
 	for (size_t i = 0; i < id->n_trusted; i++)
-		if (str_eq(name, id->trusted[i].name) || memcmp(id->trusted[i].key, key, SECURE_KEY) == 0)
+		if (str_eq(name, id->trusted[i].name) ||
+		    memcmp(id->trusted[i].key, key, SECURE_KEY) == 0)
 			return false;
 	id->trusted = realloc(id->trusted, (id->n_trusted + 1) * sizeof(*t));
 	must(id->trusted != NULL);
@@ -249,7 +260,8 @@ static bool
 name_fits(struct str s)
 {
 	for (size_t i = 0; i < s.n; i++)
-		if (strchr("abcdefghijklmnopqrstuvwxyz0123456789-", s.p[i]) == NULL || s.p[i] == '\0')
+		if (strchr("abcdefghijklmnopqrstuvwxyz0123456789-", s.p[i]) == NULL ||
+		    s.p[i] == '\0')
 			return false;
 	return s.n > 0 && s.n < KEYS_NAME;
 }
@@ -271,13 +283,15 @@ pair_ok(const struct secure_id *id)
 {
 	uint8_t public[SECURE_KEY];
 
-	return !sodium_is_zero(id->secret, SECURE_KEY) && crypto_scalarmult_base(public, id->secret) == 0 &&
-	    memcmp(public, id->public, SECURE_KEY) == 0;
+	return !sodium_is_zero(id->secret, SECURE_KEY) &&
+	       crypto_scalarmult_base(public, id->secret) == 0 &&
+	       memcmp(public, id->public, SECURE_KEY) == 0;
 }
 
 /* A key that is there is kept; it only enters the trust list again if it is missing there. */
 static bool
-make_one(const char *dir, const char *name, struct secure_id *trust, size_t *made, char *err, size_t err_size)
+make_one(const char *dir, const char *name, struct secure_id *trust, size_t *made, char *err,
+    size_t err_size)
 {
 	struct secure_id *own = id_new();
 	char path[KEYS_PATH];
@@ -303,9 +317,13 @@ make_one(const char *dir, const char *name, struct secure_id *trust, size_t *mad
 }
 
 static bool
-write_key(const char *path, const char *name, uint8_t public[SECURE_KEY], char *err, size_t err_size)
+write_key(
+    const char *path, const char *name, uint8_t public[SECURE_KEY], char *err, size_t err_size)
 {
-	struct { uint8_t secret[SECURE_KEY]; char text[512]; } *s = sodium_malloc(sizeof(*s));
+	struct {
+		uint8_t secret[SECURE_KEY];
+		char text[512];
+	} *s = sodium_malloc(sizeof(*s));
 	char public_text[64], secret_text[64];
 	bool good;
 	int n;
@@ -315,7 +333,8 @@ write_key(const char *path, const char *name, uint8_t public[SECURE_KEY], char *
 	must(crypto_scalarmult_base(public, s->secret) == 0);
 	str_b64url(public, SECURE_KEY, public_text);
 	str_b64url(s->secret, SECURE_KEY, secret_text);
-	n = snprintf(s->text, sizeof(s->text), "# metafed: the key of one node. Keep it secret.\nname %s\npublic %s\nsecret %s\n",
+	n = snprintf(s->text, sizeof(s->text),
+	    "# metafed: the key of one node. Keep it secret.\nname %s\npublic %s\nsecret %s\n",
 	    name, public_text, secret_text);
 	good = write_new(path, 0600, s->text, (size_t)n, err, err_size);
 	sodium_memzero(secret_text, sizeof(secret_text));

@@ -1,7 +1,9 @@
-/* lane: our way to one peer. Dialled for ever by nng; a call leaves only while the hello of the present pipe is done.
+/* lane: our way to one peer. Dialled for ever by nng; a call leaves only while the hello of the
+ * present pipe is done.
  *
- * Invariant: `out` holds the calls that were sent on the present pipe and have neither been answered nor cancelled. When
- * the pipe goes, all of them are lost at once (`down`). Called by target.c through wire.h. */
+ * Invariant: `out` holds the calls that were sent on the present pipe and have neither been
+ * answered nor cancelled. When the pipe goes, all of them are lost at once (`down`). Called by
+ * target.c through wire.h. */
 #include <nng/nng.h>
 #include <nng/protocol/reqrep0/req.h>
 #include <stdlib.h>
@@ -18,7 +20,7 @@ struct lane {
 	uint64_t generation;
 	bool draining;
 	struct idset out;
-	struct secure_dial *dial;	/* tcp: between HELLO and WELCOME */
+	struct secure_dial *dial; /* tcp: between HELLO and WELCOME */
 	UT_hash_handle hh;
 };
 
@@ -132,14 +134,17 @@ lane_dial(struct lane *l)
 	int rv;
 
 	if (!wire_url_of(l->w, l->node, PLACE_CALLS, url)) {
-		log_warn("bus_peer_unknown", L_STR("peer", l->node), L_STR("why", "bus_peers does not name it"));
+		log_warn("bus_peer_unknown", L_STR("peer", l->node),
+		    L_STR("why", "bus_peers does not name it"));
 		return;
 	}
-	rv = port_open(&l->port, l->w->loop, nng_req0_open_raw, !wire_is_tcp(url), &lane_port_ops, l);
+	rv = port_open(
+	    &l->port, l->w->loop, nng_req0_open_raw, !wire_is_tcp(url), &lane_port_ops, l);
 	if (rv == 0)
 		rv = nng_dial(l->port.sock, url, NULL, NNG_FLAG_NONBLOCK);
 	if (rv != 0)
-		log_warn("bus_dial_failed", L_STR("peer", l->node), L_STR("url", url), L_STR("why", nng_strerror(rv)));
+		log_warn("bus_dial_failed", L_STR("peer", l->node), L_STR("url", url),
+		    L_STR("why", nng_strerror(rv)));
 }
 
 static void
@@ -175,7 +180,7 @@ on_pipe(struct port *p, uint32_t pipe, enum port_event e)
 	} else if (e == PORT_UP) {
 		lane_greet(l, pipe);
 	} else if (pipe == l->line.pipe) {
-		port_drain(p);			/* answers that came before the end still count */
+		port_drain(p); /* answers that came before the end still count */
 		if (pipe == l->line.pipe)
 			lane_lost(l, "closed");
 	}
@@ -184,7 +189,8 @@ on_pipe(struct port *p, uint32_t pipe, enum port_event e)
 static void
 lane_greet(struct lane *l, uint32_t pipe)
 {
-	static const uint8_t request[4] = { 0x80, 0, 0, 1 };	/* a request id: top bit set, else any */
+	/* a request id: top bit set, else any */
+	static const uint8_t request[4] = { 0x80, 0, 0, 1 };
 	uint8_t out[FRAME_HELLO_MAX];
 	char err[160];
 	Mf__Hello h;
@@ -218,7 +224,8 @@ lane_welcomed(struct lane *l, const uint8_t *body, size_t n)
 	return good;
 }
 
-/* A peer that is another than we dialled, or speaks another version, stays connected and not up: said once per pipe. */
+/* A peer that is another than we dialled, or speaks another version, stays connected and not up:
+ * said once per pipe. */
 static bool
 lane_accept(struct lane *l, const Mf__Hello *h)
 {

@@ -1,23 +1,26 @@
 /* line: see line.h. Called by lane.c and visitor.c on the loop.
  *
- * Invariants: sent - acked <= LINE_WINDOW; a line is in `owing` iff it has received more than it told, or nng had no room for
- * its last message; a frame in the queue has at least one record. Each message that leaves carries the newest receipt, so a busy line never sends empty frames. */
+ * Invariants: sent - acked <= LINE_WINDOW; a line is in `owing` iff it has received more than it
+ * told, or nng had no room for its last message; a frame in the queue has at least one record. Each
+ * message that leaves carries the newest receipt, so a busy line never sends empty frames. */
 #include <string.h>
 #include "base/id.h"
 #include "base/log.h"
 #include "base/time.h"
 #include "bus/line.h"
 
-#define RECEIPT_US	(1 * MS)	/* an empty frame carries a receipt that found no other way */
-#define RECEIPT_URGENT	(LINE_WINDOW - 1)	/* the peer's window is nearly shut: do not wait */
-#define WATCH_LATE_US	(500 * MS)
+/* an empty frame carries a receipt that found no other way */
+#define RECEIPT_US     (1 * MS)
+#define RECEIPT_URGENT (LINE_WINDOW - 1) /* the peer's window is nearly shut: do not wait */
+#define WATCH_LATE_US  (500 * MS)
 
 static void line_dirty(struct line *l);
 static void line_flush(struct line *l);
 static void line_emit(struct line *l, struct frame_out *f);
 static nng_msg *line_message(struct line *l, const uint8_t *plain, size_t n);
 static bool line_push(struct line *l, nng_msg *m);
-static bool line_unseal(struct line *l, uint8_t *body, size_t n, const uint8_t **plain, size_t *plain_n);
+static bool
+line_unseal(struct line *l, uint8_t *body, size_t n, const uint8_t **plain, size_t *plain_n);
 static bool line_acked(struct line *l, uint32_t received);
 static void line_owe(struct line *l);
 static void line_wait(struct line *l, bool wait);
@@ -75,7 +78,7 @@ line_start(struct line *l, uint32_t pipe)
 void
 line_set_header(struct line *l, const void *p, size_t n)
 {
-	if (n <= sizeof(l->header)) {		/* longer: through devices, which we have none of */
+	if (n <= sizeof(l->header)) { /* longer: through devices, which we have none of */
 		memcpy(l->header, p, n);
 		l->header_n = n;
 	}
@@ -201,7 +204,8 @@ line_dirty(struct line *l)
 	list_add(&l->all->dirty, &l->dirty);
 }
 
-/* Everything that may leave now, leaves: records as the window allows, else an empty frame if one is due. */
+/* Everything that may leave now, leaves: records as the window allows, else an empty frame if one
+ * is due. */
 static void
 line_flush(struct line *l)
 {
@@ -216,7 +220,8 @@ line_flush(struct line *l)
 	}
 	if (!l->up)
 		return;
-	while (l->stuck == NULL && l->sent - l->acked < LINE_WINDOW && (k = list_pop(&l->queue)) != NULL)
+	while (l->stuck == NULL && l->sent - l->acked < LINE_WINDOW &&
+	       (k = list_pop(&l->queue)) != NULL)
 		line_emit(l, container_of(k, struct frame_out, link));
 	if (l->stuck == NULL && (l->speak || l->received - l->told >= RECEIPT_URGENT))
 		line_emit(l, NULL);
@@ -227,9 +232,13 @@ static void
 line_emit(struct line *l, struct frame_out *f)
 {
 	struct lines *a = l->all;
-	struct frame_head h = { .to = l->theirs, .from = l->mine, .received = l->received,
-		.hint_epoch = a->hint_epoch, .hint_value = a->hint_value,
-		.flags = (uint16_t)((a->draining ? FRAME_DRAINING : 0) | (a->hinted ? FRAME_HINT : 0)) };
+	struct frame_head h = { .to = l->theirs,
+		.from = l->mine,
+		.received = l->received,
+		.hint_epoch = a->hint_epoch,
+		.hint_value = a->hint_value,
+		.flags =
+		    (uint16_t)((a->draining ? FRAME_DRAINING : 0) | (a->hinted ? FRAME_HINT : 0)) };
 	struct frame_out *empty = f != NULL ? NULL : l->spare != NULL ? l->spare : frame_new();
 	const uint8_t *plain;
 	size_t n;
@@ -261,7 +270,8 @@ line_message(struct line *l, const uint8_t *plain, size_t n)
 	nng_msg *m;
 	uint8_t *b;
 
-	must(nng_msg_alloc(&m, FRAME_PREFIX + n + (l->secure != NULL ? SECURE_SEAL_EXTRA : 0)) == 0);
+	must(
+	    nng_msg_alloc(&m, FRAME_PREFIX + n + (l->secure != NULL ? SECURE_SEAL_EXTRA : 0)) == 0);
 	b = nng_msg_body(m);
 	b[0] = 0;
 	b[1] = l->secure != NULL ? FRAME_SEALED : FRAME_DATA;
@@ -282,7 +292,7 @@ line_push(struct line *l, nng_msg *m)
 		return true;
 	must(l->stuck == NULL);
 	l->stuck = m;
-	if (!link_is_in(&l->owing)) {		/* its timer tries again */
+	if (!link_is_in(&l->owing)) { /* its timer tries again */
 		l->owing_since = loop_now(l->all->loop);
 		list_add(&l->all->owing, &l->owing);
 	}
@@ -297,7 +307,8 @@ line_unseal(struct line *l, uint8_t *body, size_t n, const uint8_t **plain, size
 	if (body[1] != (l->secure != NULL ? FRAME_SEALED : FRAME_DATA))
 		return false;
 	if (l->secure != NULL)
-		return secure_open(l->secure, body, body + FRAME_PREFIX, n - FRAME_PREFIX, plain, plain_n);
+		return secure_open(
+		    l->secure, body, body + FRAME_PREFIX, n - FRAME_PREFIX, plain, plain_n);
 	*plain = body + FRAME_PREFIX;
 	*plain_n = n - FRAME_PREFIX;
 	return true;
@@ -309,7 +320,7 @@ line_acked(struct line *l, uint32_t received)
 	uint32_t news = received - l->acked;
 
 	if (news > l->sent - l->acked)
-		return false;		/* a receipt for what was never sent */
+		return false; /* a receipt for what was never sent */
 	if (news == 0)
 		return true;
 	l->acked = received;
@@ -351,7 +362,8 @@ line_wait(struct line *l, bool wait)
 	}
 }
 
-/* The list is in order of owing_since: whoever has waited at least half the time is served with the first. */
+/* The list is in order of owing_since: whoever has waited at least half the time is served with the
+ * first. */
 static void
 on_owe(struct timer *t)
 {
@@ -371,12 +383,14 @@ on_owe(struct timer *t)
 	}
 }
 
-/* A watch that rings late was stopped itself (SIGSTOP, a frozen host): the peers get their time again. */
+/* A watch that rings late was stopped itself (SIGSTOP, a frozen host): the peers get their time
+ * again. */
 static void
 on_watch(struct timer *t)
 {
 	struct lines *a = container_of(t, struct lines, watch);
-	int64_t now = loop_now(a->loop), forgive = now - a->watch_due > WATCH_LATE_US ? now - a->watch_due : 0;
+	int64_t now = loop_now(a->loop),
+		forgive = now - a->watch_due > WATCH_LATE_US ? now - a->watch_due : 0;
 	struct link *k;
 
 	if (forgive > 0)

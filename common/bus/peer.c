@@ -243,7 +243,7 @@ on_pinged(struct call *c, const struct call_end *end, void *ctx)
 static struct peer *
 find_name(struct bus *b, const char *name)
 {
-	LIST_EACH (&b->peers, k) {
+	LIST_EACH(&b->peers, k) {
 		struct peer *p = container_of(k, struct peer, link);
 
 		if (strcmp(p->name, name) == 0)
@@ -303,7 +303,7 @@ queue(struct peer *p, enum loop_kind kind, uint64_t id, const void *bytes, size_
 static void
 unqueue(struct peer *p)
 {
-	LIST_EACH (&p->bus->loop_queue, k) {
+	LIST_EACH(&p->bus->loop_queue, k) {
 		struct loop_item *i = container_of(k, struct loop_item, link);
 
 		if (i->peer != p)

@@ -1,8 +1,9 @@
 /* port: see port.h. Called by lane.c, visitor.c and bell.c.
  *
- * nng_close can wait for long, so a thread of its own does it; what nng's callbacks touch (the tap) is counted and outlives
- * both. Send and receive use two operations of ours without a callback and with a time limit of zero: they are over when
- * nng returns, no thread is woken for their completion. */
+ * nng_close can wait for long, so a thread of its own does it; what nng's callbacks touch (the tap)
+ * is counted and outlives both. Send and receive use two operations of ours without a callback and
+ * with a time limit of zero: they are over when nng returns, no thread is woken for their
+ * completion. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -14,13 +15,14 @@
 #include "bus/port.h"
 #include "bus/wire.h"
 
-#define PORT_BATCH	64		/* messages taken before others on the loop have their turn */
-#define PORT_QUEUE	64		/* frames between nng's threads and the loop, each way */
+/* messages taken before others on the loop have their turn */
+#define PORT_BATCH 64
+#define PORT_QUEUE 64 /* frames between nng's threads and the loop, each way */
 
 struct port_tap {
-	atomic_int refs;		/* the port, events under way, the closing thread */
+	atomic_int refs; /* the port, events under way, the closing thread */
 	pthread_mutex_t lock;
-	struct port *port;		/* NULL: closed */
+	struct port *port; /* NULL: closed */
 	struct loop *loop;
 	nng_socket sock;
 	bool ipc;
@@ -44,7 +46,8 @@ static void *close_socket(void *arg);
 static void tap_release(struct port_tap *t);
 
 int
-port_open(struct port *p, struct loop *l, int (*opener)(nng_socket *), bool ipc, const struct port_ops *ops, void *owner)
+port_open(struct port *p, struct loop *l, int (*opener)(nng_socket *), bool ipc,
+    const struct port_ops *ops, void *owner)
 {
 	int rv;
 
@@ -110,7 +113,8 @@ port_close(struct port *p)
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	if (pthread_create(&t, &attr, close_socket, p->tap) != 0)
-		log_warn("bus_close_failed", L_STR("why", "no thread"));	/* the socket ends with the process */
+		log_warn("bus_close_failed",
+		    L_STR("why", "no thread")); /* the socket ends with the process */
 	pthread_attr_destroy(&attr);
 }
 
@@ -119,7 +123,8 @@ port_setup(struct port *p)
 {
 	int fd, rv;
 
-	if ((rv = nng_aio_alloc(&p->in, NULL, NULL)) != 0 || (rv = nng_aio_alloc(&p->out, NULL, NULL)) != 0)
+	if ((rv = nng_aio_alloc(&p->in, NULL, NULL)) != 0 ||
+	    (rv = nng_aio_alloc(&p->out, NULL, NULL)) != 0)
 		return rv;
 	nng_aio_set_timeout(p->in, NNG_DURATION_ZERO);
 	nng_aio_set_timeout(p->out, NNG_DURATION_ZERO);
@@ -133,7 +138,7 @@ port_setup(struct port *p)
 		if ((rv = nng_pipe_notify(p->sock, ev, on_pipe, p->tap)) != 0)
 			return rv;
 	if (nng_socket_get_int(p->sock, NNG_OPT_RECVFD, &fd) != 0)
-		return 0;		/* a publisher hears nothing */
+		return 0; /* a publisher hears nothing */
 	p->poll = calloc(1, sizeof(*p->poll));
 	must(p->poll != NULL);
 	p->poll->data = p;
@@ -142,14 +147,15 @@ port_setup(struct port *p)
 	return 0;
 }
 
-/* Root asks a fleet of another user, e.g. as its operator: then the directory, private to its owner, is what decides. */
+/* Root asks a fleet of another user, e.g. as its operator: then the directory, private to its
+ * owner, is what decides. */
 static bool
 uid_ok(nng_pipe pipe)
 {
 	uint64_t uid;
 
 	return nng_pipe_get_uint64(pipe, NNG_OPT_IPC_PEER_UID, &uid) == 0 &&
-	    (uid == 0 || uid == geteuid() || geteuid() == 0);
+	       (uid == 0 || uid == geteuid() || geteuid() == 0);
 }
 
 /* On a thread of nng. ADD_PRE may refuse the pipe; then nobody hears of it. */
@@ -182,7 +188,7 @@ static void
 on_event(struct loop_msg *m)
 {
 	struct pipe_event *e = container_of(m, struct pipe_event, msg);
-	struct port *p = e->tap->port;		/* changed on this thread only */
+	struct port *p = e->tap->port; /* changed on this thread only */
 
 	if (p != NULL)
 		p->ops->pipe(p, e->pipe, e->event);
@@ -241,9 +247,9 @@ tap_release(struct port_tap *t)
 	free(t);
 }
 
-/* In place of libc's, for nng. A peer that goes away before our half of the handshake is written makes nng's write fail
- * with EPIPE, which nng 1.5 takes for "the listener is closed": it never accepts anybody again. ECONNRESET it takes for
- * what it is. */
+/* In place of libc's, for nng. A peer that goes away before our half of the handshake is written
+ * makes nng's write fail with EPIPE, which nng 1.5 takes for "the listener is closed": it never
+ * accepts anybody again. ECONNRESET it takes for what it is. */
 ssize_t
 sendmsg(int fd, const struct msghdr *m, int flags)
 {

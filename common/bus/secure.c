@@ -1,7 +1,9 @@
-/* secure: the hello of a tcp link, and sealed frames. The scheme is in secure.h; key files are in keys.c.
+/* secure: the hello of a tcp link, and sealed frames. The scheme is in secure.h; key files are in
+ * keys.c.
  *
- * All that is secret lives in sodium_malloc memory. Each derived key has its own label, so no two uses share one. Called by
- * lane.c, visitor.c and line.c; takes bytes of anybody, fuzzed by tests/fuzz/secure.c. */
+ * All that is secret lives in sodium_malloc memory. Each derived key has its own label, so no two
+ * uses share one. Called by lane.c, visitor.c and line.c; takes bytes of anybody, fuzzed by
+ * tests/fuzz/secure.c. */
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,13 +12,17 @@
 #include "bus/keys.h"
 #include "bus/secure.h"
 
-#define PROOF	32
-#define HASH	32
+#define PROOF 32
+#define HASH  32
 
-_Static_assert(SECURE_KEY == crypto_scalarmult_BYTES && SECURE_KEY == crypto_aead_chacha20poly1305_ietf_KEYBYTES, "32 bytes");
-_Static_assert(SECURE_BELL_EXTRA == crypto_aead_xchacha20poly1305_ietf_NPUBBYTES + crypto_aead_xchacha20poly1305_ietf_ABYTES, "");
+_Static_assert(SECURE_KEY == crypto_scalarmult_BYTES &&
+		   SECURE_KEY == crypto_aead_chacha20poly1305_ietf_KEYBYTES,
+    "32 bytes");
+_Static_assert(SECURE_BELL_EXTRA == crypto_aead_xchacha20poly1305_ietf_NPUBBYTES +
+					crypto_aead_xchacha20poly1305_ietf_ABYTES,
+    "");
 
-struct dh {			/* in this order into every derived key */
+struct dh { /* in this order into every derived key */
 	uint8_t es[SECURE_KEY], ss[SECURE_KEY], ee[SECURE_KEY], se[SECURE_KEY];
 };
 
@@ -26,7 +32,7 @@ struct ephemeral {
 
 struct secure_dial {
 	const struct secure_id *id;
-	const uint8_t *peer;			/* its public key, in id */
+	const uint8_t *peer; /* its public key, in id */
 	struct ephemeral e;
 	struct dh dh;
 	uint8_t t1[HASH];
@@ -34,14 +40,15 @@ struct secure_dial {
 
 struct secure_link {
 	uint8_t out_key[SECURE_KEY], in_key[SECURE_KEY];
-	uint64_t out, in;			/* next counters */
-	uint8_t public[SECURE_KEY], proof[PROOF];	/* what the WELCOME points to */
+	uint64_t out, in;                         /* next counters */
+	uint8_t public[SECURE_KEY], proof[PROOF]; /* what the WELCOME points to */
 };
 
 static void *secret_new(size_t n);
 static void ephemeral_new(struct ephemeral *e);
 static bool exchange(uint8_t out[SECURE_KEY], const uint8_t *secret, const uint8_t *public);
-static void derive(uint8_t *out, size_t n, const char *label, const struct dh *dh, size_t dh_bytes, const uint8_t *transcript);
+static void derive(uint8_t *out, size_t n, const char *label, const struct dh *dh, size_t dh_bytes,
+    const uint8_t *transcript);
 static void transcript_add(crypto_generichash_state *s, const Mf__Hello *h);
 static void transcript_one(uint8_t out[HASH], const Mf__Hello *hello, const uint8_t *responder);
 static void transcript_two(uint8_t out[HASH], const uint8_t t1[HASH], const Mf__Hello *welcome);
@@ -104,7 +111,8 @@ secure_dial_free(struct secure_dial **d)
 }
 
 struct secure_link *
-secure_accept(const struct secure_id *id, const Mf__Hello *hello, Mf__Hello *h, char *err, size_t err_size)
+secure_accept(
+    const struct secure_id *id, const Mf__Hello *hello, Mf__Hello *h, char *err, size_t err_size)
 {
 	const uint8_t *key = keys_find(id, hello->node);
 	uint8_t t1[HASH], t2[HASH], proof[PROOF];
@@ -113,18 +121,21 @@ secure_accept(const struct secure_id *id, const Mf__Hello *hello, Mf__Hello *h, 
 	struct dh *dh;
 
 	snprintf(err, err_size, "%s: its key is not the one in our trust file", hello->node);
-	if (key == NULL || !shaped(hello) || sodium_memcmp(hello->static_key.data, key, SECURE_KEY) != 0)
+	if (key == NULL || !shaped(hello) ||
+	    sodium_memcmp(hello->static_key.data, key, SECURE_KEY) != 0)
 		return NULL;
 	e = secret_new(sizeof(*e));
 	dh = secret_new(sizeof(*dh));
-	if (!exchange(dh->es, keys_secret(id), hello->ephemeral_key.data) || !exchange(dh->ss, keys_secret(id), key))
+	if (!exchange(dh->es, keys_secret(id), hello->ephemeral_key.data) ||
+	    !exchange(dh->ss, keys_secret(id), key))
 		goto out;
 	transcript_one(t1, hello, keys_public(id));
 	derive(proof, sizeof(proof), "metafed proof i", dh, 2 * SECURE_KEY, t1);
 	if (sodium_memcmp(proof, hello->proof.data, PROOF) != 0)
 		goto out;
 	ephemeral_new(e);
-	if (!exchange(dh->ee, e->secret, hello->ephemeral_key.data) || !exchange(dh->se, e->secret, key))
+	if (!exchange(dh->ee, e->secret, hello->ephemeral_key.data) ||
+	    !exchange(dh->se, e->secret, key))
 		goto out;
 	fill(h, id, e->public, proof);
 	transcript_two(t2, t1, h);
@@ -153,18 +164,21 @@ secure_seal(struct secure_link *s, const uint8_t *ad, const void *plain, size_t 
 
 	nonce_of(nonce, s->out);
 	frame_put64(out, s->out++);
-	crypto_aead_chacha20poly1305_ietf_encrypt(out + 8, NULL, plain, n, ad, FRAME_PREFIX, NULL, nonce, s->out_key);
+	crypto_aead_chacha20poly1305_ietf_encrypt(
+	    out + 8, NULL, plain, n, ad, FRAME_PREFIX, NULL, nonce, s->out_key);
 }
 
 bool
-secure_open(struct secure_link *s, const uint8_t *ad, uint8_t *p, size_t n, const uint8_t **plain, size_t *plain_n)
+secure_open(struct secure_link *s, const uint8_t *ad, uint8_t *p, size_t n, const uint8_t **plain,
+    size_t *plain_n)
 {
 	uint8_t nonce[crypto_aead_chacha20poly1305_ietf_NPUBBYTES];
 
 	if (n < SECURE_SEAL_EXTRA || frame_get64(p) != s->in)
 		return false;
 	nonce_of(nonce, s->in);
-	if (crypto_aead_chacha20poly1305_ietf_decrypt(p + 8, NULL, NULL, p + 8, n - 8, ad, FRAME_PREFIX, nonce, s->in_key) != 0)
+	if (crypto_aead_chacha20poly1305_ietf_decrypt(
+		p + 8, NULL, NULL, p + 8, n - 8, ad, FRAME_PREFIX, nonce, s->in_key) != 0)
 		return false;
 	s->in++;
 	*plain = p + 8;
@@ -188,12 +202,14 @@ secure_bell_seal(const uint8_t key[SECURE_KEY], const void *plain, size_t n, uin
 }
 
 bool
-secure_bell_open(const uint8_t key[SECURE_KEY], uint8_t *p, size_t n, const uint8_t **plain, size_t *plain_n)
+secure_bell_open(
+    const uint8_t key[SECURE_KEY], uint8_t *p, size_t n, const uint8_t **plain, size_t *plain_n)
 {
 	uint8_t *text = p + crypto_aead_xchacha20poly1305_ietf_NPUBBYTES;
 
-	if (n < SECURE_BELL_EXTRA || crypto_aead_xchacha20poly1305_ietf_decrypt(text, NULL, NULL, text,
-	    n - crypto_aead_xchacha20poly1305_ietf_NPUBBYTES, NULL, 0, p, key) != 0)
+	if (n < SECURE_BELL_EXTRA ||
+	    crypto_aead_xchacha20poly1305_ietf_decrypt(text, NULL, NULL, text,
+		n - crypto_aead_xchacha20poly1305_ietf_NPUBBYTES, NULL, 0, p, key) != 0)
 		return false;
 	*plain = text;
 	*plain_n = n - SECURE_BELL_EXTRA;
@@ -220,11 +236,12 @@ ephemeral_new(struct ephemeral *e)
 static bool
 exchange(uint8_t out[SECURE_KEY], const uint8_t *secret, const uint8_t *public)
 {
-	return crypto_scalarmult(out, secret, public) == 0;	/* refuses points of low order */
+	return crypto_scalarmult(out, secret, public) == 0; /* refuses points of low order */
 }
 
 static void
-derive(uint8_t *out, size_t n, const char *label, const struct dh *dh, size_t dh_bytes, const uint8_t *transcript)
+derive(uint8_t *out, size_t n, const char *label, const struct dh *dh, size_t dh_bytes,
+    const uint8_t *transcript)
 {
 	crypto_generichash_state s;
 
@@ -286,7 +303,8 @@ fill(Mf__Hello *h, const struct secure_id *id, uint8_t *e, uint8_t *proof)
 static bool
 shaped(const Mf__Hello *h)
 {
-	return h->static_key.len == SECURE_KEY && h->ephemeral_key.len == SECURE_KEY && h->proof.len == PROOF;
+	return h->static_key.len == SECURE_KEY && h->ephemeral_key.len == SECURE_KEY &&
+	       h->proof.len == PROOF;
 }
 
 static struct secure_link *
@@ -294,8 +312,10 @@ link_new(const struct dh *dh, const uint8_t t2[HASH], bool initiator)
 {
 	struct secure_link *s = secret_new(sizeof(*s));
 
-	derive(initiator ? s->out_key : s->in_key, SECURE_KEY, "metafed frames i to r", dh, sizeof(*dh), t2);
-	derive(initiator ? s->in_key : s->out_key, SECURE_KEY, "metafed frames r to i", dh, sizeof(*dh), t2);
+	derive(initiator ? s->out_key : s->in_key, SECURE_KEY, "metafed frames i to r", dh,
+	    sizeof(*dh), t2);
+	derive(initiator ? s->in_key : s->out_key, SECURE_KEY, "metafed frames r to i", dh,
+	    sizeof(*dh), t2);
 	return s;
 }
 

@@ -66,7 +66,7 @@ target_name(const struct target *t)
 struct target *
 bus_node_target(struct bus *b, const char *node)
 {
-	LIST_EACH (&b->targets, k) {
+	LIST_EACH(&b->targets, k) {
 		struct target *t = container_of(k, struct target, link);
 
 		if (t->control && strcmp(t->members[0].peer->name, node) == 0)
@@ -79,7 +79,7 @@ bus_node_target(struct bus *b, const char *node)
 void
 bus_each_breaker(struct bus *b, breaker_visit_fn *visit, void *ctx)
 {
-	LIST_EACH (&b->targets, k) {
+	LIST_EACH(&b->targets, k) {
 		struct target *t = container_of(k, struct target, link);
 
 		for (size_t i = 0; i < t->n_members && !t->control; i++)
@@ -180,7 +180,7 @@ target_trip(struct peer *p)
 {
 	int64_t now = time_now_us();
 
-	LIST_EACH (&p->bus->targets, k) {
+	LIST_EACH(&p->bus->targets, k) {
 		struct target *t = container_of(k, struct target, link);
 
 		for (size_t i = 0; i < t->n_members && !t->control; i++)
@@ -194,7 +194,7 @@ target_trip(struct peer *p)
 void
 target_peer_up(struct peer *p)
 {
-	LIST_EACH (&p->bus->targets, k) {
+	LIST_EACH(&p->bus->targets, k) {
 		struct target *t = container_of(k, struct target, link);
 		bool ours = false;
 

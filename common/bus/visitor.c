@@ -1,8 +1,9 @@
-/* visitor: a peer's way to us. A member of the fleet is one visitor per pipe, from its hello on; a plain req client is one
- * visitor per request.
+/* visitor: a peer's way to us. A member of the fleet is one visitor per pipe, from its hello on; a
+ * plain req client is one visitor per request.
  *
- * Invariants: `visitors` holds exactly the pipes whose hello we answered; a pipe in `dead` is in neither list. Nothing of a
- * pipe is believed before its hello; over tcp nothing is delivered but what the peer's keys sealed. */
+ * Invariants: `visitors` holds exactly the pipes whose hello we answered; a pipe in `dead` is in
+ * neither list. Nothing of a pipe is believed before its hello; over tcp nothing is delivered but
+ * what the peer's keys sealed. */
 #include <nng/nng.h>
 #include <nng/protocol/reqrep0/rep.h>
 #include <stdlib.h>
@@ -10,16 +11,17 @@
 #include "base/log.h"
 #include "bus/wire_impl.h"
 
-#define PLAIN_MAX	64u		/* requests of one plain client that run: as many as nng queues answers */
+/* requests of one plain client that run: as many as nng queues answers */
+#define PLAIN_MAX 64u
 
 struct visitor {
 	struct line line;
 	struct wire *w;
-	char name[WIRE_NAME];		/* "": plain */
+	char name[WIRE_NAME]; /* "": plain */
 	void *owner;
-	struct link link;		/* plain: in wire.plain or, when answered, wire.answered */
+	struct link link; /* plain: in wire.plain or, when answered, wire.answered */
 	bool answered;
-	UT_hash_handle hh;		/* member: by line.pipe */
+	UT_hash_handle hh; /* member: by line.pipe */
 };
 
 static void on_message(struct port *p, nng_msg *m);
@@ -39,7 +41,8 @@ static void on_head(struct line *line, const struct frame_head *h);
 static void on_record(struct line *line, const struct frame_record *r);
 
 static const struct port_ops door_ops = { on_message, on_pipe };
-/* A caller may stop for as long as it likes (a program between two calls): only too much that waits for it ends its link. */
+/* A caller may stop for as long as it likes (a program between two calls): only too much that waits
+ * for it ends its link. */
 static const struct line_ops visitor_line_ops = { .head = on_head, .record = on_record };
 
 bool
@@ -80,11 +83,12 @@ void
 visitor_answer(struct visitor *v, uint64_t call_id, const void *answer, size_t n)
 {
 	if (v->name[0] != '\0' && line_is_full(&v->line, n)) {
-		port_hang_up(v->line.pipe);	/* PORT_DOWN follows, and with it `gone` */
+		port_hang_up(v->line.pipe); /* PORT_DOWN follows, and with it `gone` */
 		return;
 	}
 	if (v->name[0] != '\0') {
-		line_add(&v->line, &(struct frame_record){ .kind = RECORD_ANSWER, .id = call_id, .p = answer, .n = n });
+		line_add(&v->line, &(struct frame_record){
+				       .kind = RECORD_ANSWER, .id = call_id, .p = answer, .n = n });
 		return;
 	}
 	must(!v->answered);
@@ -181,7 +185,8 @@ on_pipe(struct port *p, uint32_t pipe, enum port_event e)
 		pipe_gone(w, pipe);
 }
 
-/* Frames of an earlier pipe may leave a caller's queue before its hello does: without a hello they are dropped, not judged. */
+/* Frames of an earlier pipe may leave a caller's queue before its hello does: without a hello they
+ * are dropped, not judged. */
 static void
 visitor_frame(struct wire *w, uint32_t pipe, nng_msg *m)
 {
@@ -196,7 +201,8 @@ visitor_frame(struct wire *w, uint32_t pipe, nng_msg *m)
 		visitor_hang_up(w, pipe);
 }
 
-/* Whom we refuse gets no WELCOME: it hangs up after LINE_SILENT_US and tries again, at that pace. */
+/* Whom we refuse gets no WELCOME: it hangs up after LINE_SILENT_US and tries again, at that
+ * pace. */
 static void
 visitor_hello(struct wire *w, uint32_t pipe, nng_msg *m)
 {
@@ -204,7 +210,7 @@ visitor_hello(struct wire *w, uint32_t pipe, nng_msg *m)
 	Mf__Hello *h = frame_read_hello(nng_msg_body(m), nng_msg_len(m), &to);
 	struct visitor *v = visitor_find(w, pipe);
 
-	if (v != NULL)			/* a new hello on the same pipe ends what came before it */
+	if (v != NULL) /* a new hello on the same pipe ends what came before it */
 		visitor_gone(v);
 	if (h == NULL || HASH_COUNT(w->visitors) + w->plain.n >= WIRE_VISITORS)
 		visitor_hang_up(w, pipe);
@@ -232,12 +238,14 @@ visitor_admit(struct wire *w, uint32_t pipe, nng_msg *m, const Mf__Hello *h)
 		free(v);
 		return;
 	}
-	memcpy(v->name, h->node, strlen(h->node) + 1);	/* 63 at most: frame_read_hello */
+	memcpy(v->name, h->node, strlen(h->node) + 1); /* 63 at most: frame_read_hello */
 	HASH_ADD(hh, w->visitors, line.pipe, sizeof(v->line.pipe), v);
 	line_raw(&v->line, out, frame_hello(out, FRAME_WELCOME, h->epoch, &answer));
 	line_set_up(&v->line, h->epoch, s);
 	if (s != NULL)
-		line_add(&v->line, &(struct frame_record){ .kind = RECORD_BELL_KEY, .p = w->bell_key, .n = SECURE_KEY });
+		line_add(
+		    &v->line, &(struct frame_record){
+				  .kind = RECORD_BELL_KEY, .p = w->bell_key, .n = SECURE_KEY });
 	else if (w->lines.draining || w->lines.hinted)
 		line_speak(&v->line);
 }
@@ -344,7 +352,7 @@ pipe_is_dead(const struct wire *w, uint32_t pipe)
 static void
 on_head(struct line *line, const struct frame_head *h)
 {
-	(void)line, (void)h;		/* a caller's hint and draining concern nobody here */
+	(void)line, (void)h; /* a caller's hint and draining concern nobody here */
 }
 
 static void

@@ -1,7 +1,8 @@
-/* wire: addresses, hello, turn, life. Owns everything that lane.c, visitor.c and bell.c hang into it.
+/* wire: addresses, hello, turn, life. Owns everything that lane.c, visitor.c and bell.c hang into
+ * it.
  *
- * nng starts its threads with the first socket, so none is opened before wire_new: after any fork. Called by rpc.c and
- * server.c. */
+ * nng starts its threads with the first socket, so none is opened before wire_new: after any fork.
+ * Called by rpc.c and server.c. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,8 @@
 #include "base/time.h"
 #include "bus/wire_impl.h"
 
-#define LEAVE_US (2 * MS)		/* what nng's threads get to write the last frames before a process ends */
+/* what nng's threads get to write the last frames before a process ends */
+#define LEAVE_US (2 * MS)
 
 static bool wire_dir(struct wire *w, const struct node_config *c, char *err, size_t err_size);
 static bool wire_identity(struct wire *w, const struct node_config *c, char *err, size_t err_size);
@@ -121,14 +123,18 @@ wire_url_of(const struct wire *w, const char *node, enum wire_place place, char 
 	int n;
 
 	if (w->peers[0] != '\0')
-		return peer_url(w->peers, node, out) && (place == PLACE_CALLS || !wire_is_tcp(out) || next_port(out));
-	n = snprintf(out, WIRE_URL, "ipc://%s/%s.%s", w->dir, node, place == PLACE_CALLS ? "sock" : "pub");
+		return peer_url(w->peers, node, out) &&
+		       (place == PLACE_CALLS || !wire_is_tcp(out) || next_port(out));
+	n = snprintf(
+	    out, WIRE_URL, "ipc://%s/%s.%s", w->dir, node, place == PLACE_CALLS ? "sock" : "pub");
 	return n > 0 && n < WIRE_URL;
 }
 
-/* An ipc socket of ours that is there already was left by a process that died: the run file's lock says so. */
+/* An ipc socket of ours that is there already was left by a process that died: the run file's lock
+ * says so. */
 bool
-wire_url_listen(const struct wire *w, enum wire_place place, char out[WIRE_URL], char *err, size_t err_size)
+wire_url_listen(
+    const struct wire *w, enum wire_place place, char out[WIRE_URL], char *err, size_t err_size)
 {
 	const char *path;
 	int n;
@@ -140,10 +146,14 @@ wire_url_listen(const struct wire *w, enum wire_place place, char out[WIRE_URL],
 		snprintf(err, err_size, "bus_listen: %s is not tcp://ADDRESS:PORT", w->listen);
 		return false;
 	}
-	n = snprintf(out, WIRE_URL, "ipc://%s/%s.%s", w->dir, w->name, place == PLACE_CALLS ? "sock" : "pub");
+	n = snprintf(out, WIRE_URL, "ipc://%s/%s.%s", w->dir, w->name,
+	    place == PLACE_CALLS ? "sock" : "pub");
 	path = out + strlen("ipc://");
 	if (n >= WIRE_URL || strlen(path) >= sizeof(((struct sockaddr_un *)0)->sun_path)) {
-		snprintf(err, err_size, "%s: longer than the 107 bytes of a socket's path; choose a shorter var or bus_dir", path);
+		snprintf(err, err_size,
+		    "%s: longer than the 107 bytes of a socket's path; choose a shorter var or "
+		    "bus_dir",
+		    path);
 		return false;
 	}
 	if (unlink(path) == 0 || errno == ENOENT)
@@ -180,22 +190,25 @@ wire_dir(struct wire *w, const struct node_config *c, char *err, size_t err_size
 {
 	int n;
 
-	n = c->bus_dir[0] != '\0' ? snprintf(w->dir, sizeof(w->dir), "%s", c->bus_dir) :
-	    snprintf(w->dir, sizeof(w->dir), "%s/run/bus", c->var);
+	n = c->bus_dir[0] != '\0' ? snprintf(w->dir, sizeof(w->dir), "%s", c->bus_dir)
+	                          : snprintf(w->dir, sizeof(w->dir), "%s/run/bus", c->var);
 	if (n < (int)sizeof(w->dir))
 		return true;
 	snprintf(err, err_size, "bus_dir: path is too long");
 	return false;
 }
 
-/* tcp in either direction needs a key. The command line calls itself client-PID, its key has a name of its own. */
+/* tcp in either direction needs a key. The command line calls itself client-PID, its key has a name
+ * of its own. */
 static bool
 wire_identity(struct wire *w, const struct node_config *c, char *err, size_t err_size)
 {
 	if (w->listen[0] == '\0' && w->peers[0] == '\0')
 		return true;
 	if (c->bus_key_file[0] == '\0' || c->bus_trust_file[0] == '\0') {
-		snprintf(err, err_size, "the bus over tcp needs bus_key_file and bus_trust_file: `metafed keys init` makes them");
+		snprintf(err, err_size,
+		    "the bus over tcp needs bus_key_file and bus_trust_file: `metafed keys init` "
+		    "makes them");
 		return false;
 	}
 	w->id = secure_load(c->bus_key_file, c->bus_trust_file, err, err_size);
@@ -204,7 +217,8 @@ wire_identity(struct wire *w, const struct node_config *c, char *err, size_t err
 	secure_bell_key(w->bell_key);
 	if (strcmp(secure_name(w->id), w->name) == 0 || str_starts(w->name, "client-"))
 		return true;
-	snprintf(err, err_size, "%s: is the key of %s, not of %s", c->bus_key_file, secure_name(w->id), w->name);
+	snprintf(err, err_size, "%s: is the key of %s, not of %s", c->bus_key_file,
+	    secure_name(w->id), w->name);
 	return false;
 }
 
@@ -223,7 +237,8 @@ dir_ready(const char *dir, char *err, size_t err_size)
 		snprintf(err, err_size, "%s: %s", dir, strerror(errno));
 		return false;
 	}
-	if (lstat(path, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid() && (st.st_mode & 077) == 0)
+	if (lstat(path, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid() &&
+	    (st.st_mode & 077) == 0)
 		return true;
 	snprintf(err, err_size, "%s: must be a directory of ours with mode 0700", dir);
 	return false;
@@ -260,7 +275,8 @@ next_port(char url[WIRE_URL])
 
 	if (colon == NULL || !str_u64(str_of(colon + 1), 65534, &port) || port == 0)
 		return false;
-	return snprintf(colon + 1, WIRE_URL - (size_t)(colon + 1 - url), "%u", (unsigned)port + 1) > 0;
+	return snprintf(colon + 1, WIRE_URL - (size_t)(colon + 1 - url), "%u", (unsigned)port + 1) >
+	       0;
 }
 
 static void

@@ -1,4 +1,5 @@
-/* client: a bus of its own, one target (Meta) and the API agents, run until the answer is there. See client.h. */
+/* client: a bus of its own, one target (Meta) and the API agents, run until the answer is there.
+ * See client.h. */
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,28 +11,28 @@
 #include "client/client.h"
 #include "proto/rest.pb-c.h"
 
-#define DEADLINE_US	(30 * SEC)	/* of a request that names none: TaskRequest.deadline_ms */
-#define ARENA_CAP	(64u << 20)
+#define DEADLINE_US (30 * SEC) /* of a request that names none: TaskRequest.deadline_ms */
+#define ARENA_CAP   (64u << 20)
 
 struct client {
 	struct loop *loop;
 	struct bus *bus;
 	struct target *meta, *rest;
 	struct node_config config;
-	struct arena *results;		/* of the last call */
+	struct arena *results; /* of the last call */
 	char *dir, *token;
 };
 
-struct wait {				/* one blocking call */
+struct wait { /* one blocking call */
 	struct client *c;
 	struct call *root;
 	struct rpc *rpc;
-	const ProtobufCMessage *reply;	/* copied into results */
+	const ProtobufCMessage *reply; /* copied into results */
 	struct failure failure;
 	bool done;
 };
 
-struct slot {				/* one request of client_execute_many */
+struct slot { /* one request of client_execute_many */
 	struct many *many;
 	size_t index;
 	struct call *root;
@@ -88,16 +89,18 @@ client_open(const char *var_dir, char *err, size_t err_size)
 	c->results = arena_new(ARENA_CAP);
 	c->loop = loop_new();
 	snprintf(name, sizeof(name), "client-%ld", (long)getpid());
-	c->bus = bus_new(c->loop, &(const struct bus_opts){ .name = name, .generation = (uint64_t)time_wall_us(),
-	    .config = &c->config }, err, err_size);
+	c->bus = bus_new(c->loop,
+	    &(const struct bus_opts){
+		.name = name, .generation = (uint64_t)time_wall_us(), .config = &c->config },
+	    err, err_size);
 	if (c->bus == NULL) {
 		client_close(&c);
 		return NULL;
 	}
-	c->meta = target_new(c->bus, &(const struct target_def){ &mf__meta__descriptor, meta_members,
-	    { .failures = 5 } });
-	c->rest = target_new(c->bus, &(const struct target_def){ &mf__rest__descriptor, rest_members,
-	    { .failures = 5 } });
+	c->meta = target_new(c->bus,
+	    &(const struct target_def){ &mf__meta__descriptor, meta_members, { .failures = 5 } });
+	c->rest = target_new(c->bus,
+	    &(const struct target_def){ &mf__rest__descriptor, rest_members, { .failures = 5 } });
 	return c;
 }
 
@@ -189,7 +192,8 @@ client_http(struct client *c, Mf__HttpRequest *q, struct failure *f)
 }
 
 void
-client_execute_many(struct client *c, unsigned window, client_next_fn *next, client_done_fn *done, void *ctx)
+client_execute_many(
+    struct client *c, unsigned window, client_next_fn *next, client_done_fn *done, void *ctx)
 {
 	struct many m = { .c = c, .next = next, .done = done, .ctx = ctx };
 
@@ -219,8 +223,11 @@ wait_start(struct client *c, struct wait *w, int64_t limit_us, const char *opera
 {
 	arena_reset(c->results);
 	*w = (struct wait){ .c = c };
-	w->root = call_root(c->bus, &(const struct call_opts){ .limit_us = limit_us,
-	    .operation_id = operation_id[0] != '\0' ? operation_id : NULL, .done = on_end, .ctx = w });
+	w->root =
+	    call_root(c->bus, &(const struct call_opts){ .limit_us = limit_us,
+				  .operation_id = operation_id[0] != '\0' ? operation_id : NULL,
+				  .done = on_end,
+				  .ctx = w });
 	return w;
 }
 
@@ -291,7 +298,8 @@ copy_failure(struct arena *a, struct failure *to, const struct failure *from)
 	*to = *from;
 	to->message = arena_strdup(a, from->message);
 	to->reason = arena_strdup(a, from->reason);
-	to->n_violations = 0;			/* fields are of answers, which carry them in their problem */
+	/* fields are of answers, which carry them in their problem */
+	to->n_violations = 0;
 	to->violations = NULL;
 }
 
@@ -299,7 +307,8 @@ copy_failure(struct arena *a, struct failure *to, const struct failure *from)
 static void
 with_token(const struct client *c, Mf__TaskRequest *q, Mf__AuthRequirement *auth)
 {
-	if (c->token[0] == '\0' || (q->auth != NULL && (q->auth->credential[0] != '\0' || q->auth->operation[0] != '\0')))
+	if (c->token[0] == '\0' ||
+	    (q->auth != NULL && (q->auth->credential[0] != '\0' || q->auth->operation[0] != '\0')))
 		return;
 	if (q->auth != NULL)
 		*auth = *q->auth;
@@ -335,8 +344,10 @@ token_call(struct client *c, const char *operation, char *body, struct failure *
 	v = json_loadb((const char *)r->result.data, r->result.len, 0, NULL);
 	pair = ARENA_NEW(c->results, Mf__TokenPair);
 	mf__token_pair__init(pair);
-	pair->access_token = arena_strdup(c->results, json_string_value(json_object_get(v, "access_token")) ?: "");
-	pair->refresh_token = arena_strdup(c->results, json_string_value(json_object_get(v, "refresh_token")) ?: "");
+	pair->access_token =
+	    arena_strdup(c->results, json_string_value(json_object_get(v, "access_token")) ?: "");
+	pair->refresh_token =
+	    arena_strdup(c->results, json_string_value(json_object_get(v, "refresh_token")) ?: "");
 	pair->expires_in = (uint32_t)json_integer_value(json_object_get(v, "expires_in"));
 	pair->token_type = arena_strdup(c->results, "Bearer");
 	json_decref(v);
@@ -363,8 +374,11 @@ many_start_one(struct many *m)
 	s->index = m->next_index++;
 	m->busy++;
 	with_token(m->c, &q, &auth);
-	s->root = call_root(m->c->bus, &(const struct call_opts){
-		.limit_us = q.deadline_ms != 0 ? q.deadline_ms * MS : DEADLINE_US, .done = on_many_end, .ctx = s });
+	s->root = call_root(
+	    m->c->bus, &(const struct call_opts){
+			   .limit_us = q.deadline_ms != 0 ? q.deadline_ms * MS : DEADLINE_US,
+			   .done = on_many_end,
+			   .ctx = s });
 	s->rpc = rpc_new(s->root, m->c->meta, NULL);
 	mf__meta__execute(&s->rpc->service, &q, on_many, s);
 	return true;

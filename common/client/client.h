@@ -1,5 +1,6 @@
-/* client: a program's way into the fleet over the bus. Blocking, single-threaded, small: the command line, scripts,
- * anybody's program. For an asynchronous program: bus_new + target_new + rpc_new (bus/bus.h) are the same thing.
+/* client: a program's way into the fleet over the bus. Blocking, single-threaded, small: the
+ * command line, scripts, anybody's program. For an asynchronous program: bus_new + target_new +
+ * rpc_new (bus/bus.h) are the same thing.
  *
  *	struct client *c = client_open("var", err, sizeof err);
  *	client_login(c, "admin", "secret", &f);
@@ -20,30 +21,39 @@
 
 struct client;
 
-struct client *client_open(const char *var_dir, char *err, size_t err_size);	/* NULL: err says why */
+/* NULL: err says why */
+struct client *client_open(const char *var_dir, char *err, size_t err_size);
 void client_close(struct client **c);
 
-void client_set_token(struct client *c, const char *access_token);	/* sent with each request that has none */
-const char *client_token(const struct client *c);			/* "" when there is none */
+/* sent with each request that has none */
+void client_set_token(struct client *c, const char *access_token);
+const char *client_token(const struct client *c); /* "" when there is none */
 
 /* Log in; keeps the access token for the following requests. NULL: *f says why. */
-const Mf__TokenPair *client_login(struct client *c, const char *username, const char *password, struct failure *f);
+const Mf__TokenPair *
+client_login(struct client *c, const char *username, const char *password, struct failure *f);
 const Mf__TokenPair *client_refresh(struct client *c, const char *refresh_token, struct failure *f);
 
-/* One TaskRequest. NULL: the call itself failed, *f says why; an answer that is not a success has `problem`. */
-const Mf__TaskResponse *client_execute(struct client *c, const Mf__TaskRequest *q, struct failure *f);
+/* One TaskRequest. NULL: the call itself failed, *f says why; an answer that is not a success has
+ * `problem`. */
+const Mf__TaskResponse *
+client_execute(struct client *c, const Mf__TaskRequest *q, struct failure *f);
 
-/* Many at once, at most `window` in flight, answers in the order in which they come. next() fills *q (whose memory it
- * keeps until done) and returns false at the end; done gets the answer or the failure. */
+/* Many at once, at most `window` in flight, answers in the order in which they come. next() fills
+ * *q (whose memory it keeps until done) and returns false at the end; done gets the answer or the
+ * failure. */
 typedef bool client_next_fn(void *ctx, size_t index, Mf__TaskRequest *q);
-typedef void client_done_fn(void *ctx, size_t index, const Mf__TaskResponse *r, const struct failure *f);
-void client_execute_many(struct client *c, unsigned window, client_next_fn *next, client_done_fn *done, void *ctx);
+typedef void
+client_done_fn(void *ctx, size_t index, const Mf__TaskResponse *r, const struct failure *f);
+void client_execute_many(
+    struct client *c, unsigned window, client_next_fn *next, client_done_fn *done, void *ctx);
 
-/* The same request that an HTTP client would send, given to an API agent. Without an operation id it gets one. The bearer
- * token goes in as header "authorization". NULL: the call itself failed. */
+/* The same request that an HTTP client would send, given to an API agent. Without an operation id
+ * it gets one. The bearer token goes in as header "authorization". NULL: the call itself failed. */
 const Mf__HttpResponse *client_http(struct client *c, Mf__HttpRequest *q, struct failure *f);
 
-/* Any other method of any service: the typed stub on this service, then client_wait. Example: services/cli. */
+/* Any other method of any service: the typed stub on this service, then client_wait. Example:
+ * services/cli. */
 struct bus *client_bus(struct client *c);
 struct loop *client_loop(struct client *c);
 

@@ -1,4 +1,5 @@
-/* work: CPU-heavy or blocking pieces (Argon2id, cancelling a statement) on a bounded pool of threads. */
+/* work: CPU-heavy or blocking pieces (Argon2id, cancelling a statement) on a bounded pool of
+ * threads. */
 #ifndef NODE_WORK_H
 #define NODE_WORK_H
 
@@ -9,10 +10,12 @@
 struct work_pool;
 
 struct work_pool *work_pool_new(struct loop *l, unsigned threads, unsigned queue);
-void work_pool_free(struct work_pool **p);	/* waits for what runs; drops what queues, its done() with dropped = true */
+/* waits for what runs; drops what queues, its done() with dropped = true */
+void work_pool_free(struct work_pool **p);
 
-/* run: on a pool thread; touches only what `w` owns. done: on the loop, always exactly once.
- * False: the queue is full, nothing will run: answer RESOURCE_EXHAUSTED. Threads start with the first piece. */
+/* run: on a pool thread; touches only what `w` owns. done: on the loop, always exactly once. False:
+ * the queue is full, nothing will run: answer RESOURCE_EXHAUSTED. Threads start with the first
+ * piece. */
 struct work {
 	struct loop_msg msg;
 	struct work *next;

@@ -164,8 +164,7 @@ pg_pool_free(struct pg_pool **pp)
 	timer_stop(&p->retry);
 	timer_stop(&p->group);
 	loop_turn_del(p->loop, &p->turn);
-	HASH_ITER(hh, p->texts, t, t_next)
-	{
+	HASH_ITER(hh, p->texts, t, t_next) {
 		HASH_DEL(p->texts, t);
 		free(t);
 	}

@@ -27,7 +27,7 @@
 #define PG_TICK_US     (250 * MS) /* how exactly the limits above are kept */
 #define PG_BACKOFF_MIN (50 * MS)
 #define PG_BACKOFF_MAX (250 * MS) /* a server that recovers is asked often: each wait is outage */
-#define PG_READS_MOST  64 /* reads that share a Sync */
+#define PG_READS_MOST  64         /* reads that share a Sync */
 #define PG_TRIES       5
 #define PG_PARAMS_MOST 48 /* of one statement */
 

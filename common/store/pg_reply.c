@@ -24,10 +24,12 @@ static const struct {
 	{ "3D",		ST_UNAVAILABLE },		/* no such database */
 	{ "40",		ST_ABORTED },			/* serialisation, deadlock */
 	{ "53",		ST_RESOURCE_EXHAUSTED },
-	{ "53100",	ST_UNAVAILABLE },		/* disk full: nothing that the client sends slower helps */
+	/* disk full: nothing that the client sends slower helps */
+	{ "53100",	ST_UNAVAILABLE },
 	{ "54",		ST_INVALID_ARGUMENT },		/* program limit exceeded: too large */
 	{ "55P03",	ST_ABORTED },			/* lock not available */
-	{ "57",		ST_UNAVAILABLE },		/* operator intervention: shutdown, crash, starting up */
+	/* operator intervention: shutdown, crash, starting up */
+	{ "57",		ST_UNAVAILABLE },
 	{ "57014",	ST_DEADLINE_EXCEEDED },		/* cancelled, statement_timeout */
 	{ "57P05",	ST_UNAVAILABLE },
 	{ "58030",	ST_UNAVAILABLE },		/* input/output error */

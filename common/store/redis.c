@@ -1,9 +1,10 @@
 /* redis: one pipelined connection to a Redis server, on the loop.
  *
- * The connection is in one state (enum redis_state) and changes it in redis_enter. A command lives as a struct command from
- * redis_command to its reply or to the loss of the connection; its caller may end earlier, then only the callback is
- * dropped. What a turn issues leaves in one write: hiredis' wish to write is served at the end of the turn. A server that
- * owes an answer for HUNG_US without sending anything is given up like one that hung up. */
+ * The connection is in one state (enum redis_state) and changes it in redis_enter. A command lives
+ * as a struct command from redis_command to its reply or to the loss of the connection; its caller
+ * may end earlier, then only the callback is dropped. What a turn issues leaves in one write:
+ * hiredis' wish to write is served at the end of the turn. A server that owes an answer for HUNG_US
+ * without sending anything is given up like one that hung up. */
 #include <hiredis/async.h>
 #include <hiredis/hiredis.h>
 #include <openssl/sha.h>
@@ -15,29 +16,31 @@
 #include "base/time.h"
 #include "store/redis.h"
 
-#define BACKOFF_MIN_US	(50 * MS)
-#define BACKOFF_MAX_US	(1 * SEC)
-#define HUNG_US		(3 * SEC)
-#define REPLY_CAP	(64u << 20)	/* one reply as a tree of views; the bytes stay hiredis' */
-#define MAX_DEPTH	8
+#define BACKOFF_MIN_US (50 * MS)
+#define BACKOFF_MAX_US (1 * SEC)
+#define HUNG_US        (3 * SEC)
+#define REPLY_CAP      (64u << 20) /* one reply as a tree of views; the bytes stay hiredis' */
+#define MAX_DEPTH      8
 
 enum redis_state { DOWN, RESOLVING, CONNECTING, CHECKING, UP };
 
 struct command {
-	struct call_dep dep;		/* attached to `call` while somebody waits */
+	struct call_dep dep; /* attached to `call` while somebody waits */
 	struct redis *r;
 	struct call *call;
-	redis_done_fn *done;		/* NULL: nobody waits any more */
+	redis_done_fn *done; /* NULL: nobody waits any more */
 	void *ctx;
-	char *script;			/* EVAL text and arguments kept for a NOSCRIPT answer; NULL: no script */
+	/* EVAL text and arguments kept for a NOSCRIPT answer; NULL: no script */
+	char *script;
 	const char **argv;
 	size_t *lens;
 	int argc;
 };
 
-struct conn {				/* outlives hiredis' context until libuv has closed the poll */
+/* outlives hiredis' context until libuv has closed the poll */
+struct conn {
 	uv_poll_t poll;
-	struct redis *r;		/* NULL: given up */
+	struct redis *r; /* NULL: given up */
 	redisAsyncContext *ac;
 	int events;
 	bool want_write;
@@ -49,11 +52,11 @@ struct redis {
 	bool require_durable;
 	enum redis_state state;
 	struct conn *conn;
-	struct timer timer;		/* DOWN: try again; else: watch over the answers owed */
+	struct timer timer; /* DOWN: try again; else: watch over the answers owed */
 	struct loop_turn turn;
 	int64_t backoff_us, heard_us;
 	unsigned owed;
-	struct arena *arena;		/* of the reply being given out */
+	struct arena *arena; /* of the reply being given out */
 	void (*on_up)(void *ctx);
 	void *on_up_ctx;
 	bool complained;
@@ -147,8 +150,8 @@ redis_on_up(struct redis *r, void (*fn)(void *ctx), void *ctx)
 }
 
 void
-redis_command(struct redis *r, struct call *c, int argc, const char *const *argv, const size_t *lens,
-    redis_done_fn *done, void *ctx)
+redis_command(struct redis *r, struct call *c, int argc, const char *const *argv,
+    const size_t *lens, redis_done_fn *done, void *ctx)
 {
 	struct command *m = command_new(r, c, done, ctx);
 
@@ -158,8 +161,8 @@ redis_command(struct redis *r, struct call *c, int argc, const char *const *argv
 
 /* The SHA-1 is Redis' name of a script, no security hangs on it. */
 void
-redis_script(struct redis *r, struct call *c, const char *text, int n_keys, int argc, const char *const *argv,
-    const size_t *lens, redis_done_fn *done, void *ctx)
+redis_script(struct redis *r, struct call *c, const char *text, int n_keys, int argc,
+    const char *const *argv, const size_t *lens, redis_done_fn *done, void *ctx)
 {
 	struct command *m = command_new(r, c, done, ctx);
 	uint8_t digest[SHA_DIGEST_LENGTH];
@@ -213,7 +216,8 @@ redis_enter(struct redis *r, enum redis_state s)
 	r->state = s;
 	if (s == DOWN) {
 		timer_in(&r->timer, r->backoff_us);
-		r->backoff_us = r->backoff_us * 2 > BACKOFF_MAX_US ? BACKOFF_MAX_US : r->backoff_us * 2;
+		r->backoff_us =
+		    r->backoff_us * 2 > BACKOFF_MAX_US ? BACKOFF_MAX_US : r->backoff_us * 2;
 		return;
 	}
 	r->heard_us = loop_now(r->loop);
@@ -261,7 +265,7 @@ resolve(struct redis *r, const char *host_port)
 	must(r->resolve != NULL);
 	r->resolve->data = r;
 	if (uv_getaddrinfo(loop_uv(r->loop), r->resolve, on_resolved, host, colon + 1,
-	    &(struct addrinfo){ .ai_socktype = SOCK_STREAM }) != 0) {
+		&(struct addrinfo){ .ai_socktype = SOCK_STREAM }) != 0) {
 		free(r->resolve);
 		r->resolve = NULL;
 		redis_enter(r, DOWN);
@@ -277,8 +281,8 @@ on_resolved(uv_getaddrinfo_t *q, int error, struct addrinfo *found)
 	free(q);
 	if (r != NULL) {
 		r->resolve = NULL;
-		if (error != 0 || getnameinfo(found->ai_addr, found->ai_addrlen, ip, sizeof(ip), port,
-		    sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
+		if (error != 0 || getnameinfo(found->ai_addr, found->ai_addrlen, ip, sizeof(ip),
+				      port, sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
 			redis_enter(r, DOWN);
 		} else {
 			redis_enter(r, CONNECTING);
@@ -314,7 +318,7 @@ attach(struct redis *r, redisAsyncContext *ac)
 	must(uv_poll_init(loop_uv(r->loop), &k->poll, ac->c.fd) == 0);
 	redisAsyncSetConnectCallback(ac, on_connect);
 	redisAsyncSetDisconnectCallback(ac, on_disconnect);
-	k->events = UV_READABLE | UV_WRITABLE;	/* writable tells that the connection stands */
+	k->events = UV_READABLE | UV_WRITABLE; /* writable tells that the connection stands */
 	poll_again(k);
 }
 
@@ -335,31 +339,38 @@ on_connect(const redisAsyncContext *ac, int status)
 		redisAsyncCommand(k->ac, NULL, NULL, "AUTH %s", r->password);
 	redisAsyncCommand(k->ac, on_checked, r->require_durable ? NULL : r, "PING");
 	if (r->require_durable) {
-		redisAsyncCommand(k->ac, on_checked, (void *)(uintptr_t)"appendonly", "CONFIG GET appendonly");
-		redisAsyncCommand(k->ac, on_checked, (void *)(uintptr_t)"appendfsync", "CONFIG GET appendfsync");
-		redisAsyncCommand(k->ac, on_checked, (void *)(uintptr_t)"maxmemory-policy", "CONFIG GET maxmemory-policy");
+		redisAsyncCommand(
+		    k->ac, on_checked, (void *)(uintptr_t) "appendonly", "CONFIG GET appendonly");
+		redisAsyncCommand(
+		    k->ac, on_checked, (void *)(uintptr_t) "appendfsync", "CONFIG GET appendfsync");
+		redisAsyncCommand(k->ac, on_checked, (void *)(uintptr_t) "maxmemory-policy",
+		    "CONFIG GET maxmemory-policy");
 	}
 }
 
-/* The server answers (it may still be loading its data) and, where asked for, keeps what it acknowledges. */
+/* The server answers (it may still be loading its data) and, where asked for, keeps what it
+ * acknowledges. */
 static void
 on_checked(redisAsyncContext *ac, void *reply, void *what)
 {
 	struct conn *k = ac->data;
 	struct redis *r = k->r;
 	const redisReply *p = reply;
-	bool last = r != NULL && (what == r || (what != NULL && strcmp(what, "maxmemory-policy") == 0));
+	bool last =
+	    r != NULL && (what == r || (what != NULL && strcmp(what, "maxmemory-policy") == 0));
 
 	if (r == NULL || p == NULL || r->state != CHECKING)
 		return;
 	if (p->type == REDIS_REPLY_ERROR) {
 		if (!r->complained && !str_starts(p->str, "LOADING"))
-			log_error("redis_refused", L_STR("address", r->address), L_STR("answer", p->str));
+			log_error(
+			    "redis_refused", L_STR("address", r->address), L_STR("answer", p->str));
 		r->complained = true;
 	} else if (what == NULL || what == r ||
-	    (strcmp(what, "appendonly") == 0 && setting_is(r, p, what, "yes")) ||
-	    (strcmp(what, "appendfsync") == 0 && setting_is(r, p, what, "always")) ||
-	    (strcmp(what, "maxmemory-policy") == 0 && setting_is(r, p, what, "noeviction"))) {
+		   (strcmp(what, "appendonly") == 0 && setting_is(r, p, what, "yes")) ||
+		   (strcmp(what, "appendfsync") == 0 && setting_is(r, p, what, "always")) ||
+		   (strcmp(what, "maxmemory-policy") == 0 &&
+		       setting_is(r, p, what, "noeviction"))) {
 		if (last)
 			redis_enter(r, UP);
 		return;
@@ -374,7 +385,8 @@ on_checked(redisAsyncContext *ac, void *reply, void *what)
 static bool
 setting_is(struct redis *r, const redisReply *p, const char *key, const char *want)
 {
-	const char *is = p->type == REDIS_REPLY_ARRAY && p->elements == 2 ? p->element[1]->str : "?";
+	const char *is =
+	    p->type == REDIS_REPLY_ARRAY && p->elements == 2 ? p->element[1]->str : "?";
 
 	if (strcmp(is, want) == 0)
 		return true;
@@ -415,7 +427,7 @@ on_timer(struct timer *t)
 	if (r->state == DOWN) {
 		start_connecting(r);
 	} else if (r->state == RESOLVING || (r->state == UP && r->owed == 0)) {
-		return;				/* armed again with the next command */
+		return; /* armed again with the next command */
 	} else if (quiet < HUNG_US) {
 		timer_in(t, HUNG_US - quiet);
 	} else {
@@ -440,7 +452,7 @@ on_turn(struct loop_turn *t)
 	k->want_write = false;
 	redisAsyncHandleWrite(k->ac);
 	if (r->conn == k && k->want_write && (k->events & UV_WRITABLE) == 0) {
-		k->events |= UV_WRITABLE;	/* the socket is full: go on when it drains */
+		k->events |= UV_WRITABLE; /* the socket is full: go on when it drains */
 		poll_again(k);
 	}
 }
@@ -459,7 +471,8 @@ want_read(void *data)
 static void
 unwant_read(void *data)
 {
-	(void)data;				/* never: the loss of an idle connection must be seen */
+	/* never: the loss of an idle connection must be seen */
+	(void)data;
 }
 
 static void
@@ -519,7 +532,8 @@ on_poll(uv_poll_t *h, int error, int events)
 		events = UV_READABLE | UV_WRITABLE;
 	if (events & UV_WRITABLE)
 		redisAsyncHandleWrite(ac);
-	/* The write may have freed the context; the conn itself lives until libuv has closed the poll. */
+	/* The write may have freed the context; the conn itself lives until libuv has closed the
+	 * poll. */
 	if ((events & UV_READABLE) && !uv_is_closing((uv_handle_t *)h))
 		redisAsyncHandleRead(ac);
 }
@@ -584,8 +598,9 @@ on_refusal(struct timer *t)
 {
 	struct refusal *f = container_of(t, struct refusal, timer);
 
-	give(f->m, &(struct redis_reply){ .type = REDIS_FAILED, .status = ST_UNAVAILABLE,
-	    .s = "redis is down", .n = 13 });
+	give(f->m,
+	    &(struct redis_reply){
+		.type = REDIS_FAILED, .status = ST_UNAVAILABLE, .s = "redis is down", .n = 13 });
 	free(f);
 }
 
@@ -609,20 +624,27 @@ on_reply(redisAsyncContext *ac, void *reply, void *data)
 	const redisReply *p = reply;
 	struct redis *r;
 
-	if (p == NULL) {			/* the connection went: it may have run */
-		give(m, &(struct redis_reply){ .type = REDIS_FAILED, .status = ST_UNAVAILABLE,
-		    .unknown = true, .s = "redis connection lost", .n = 21 });
+	if (p == NULL) { /* the connection went: it may have run */
+		give(m, &(struct redis_reply){ .type = REDIS_FAILED,
+			    .status = ST_UNAVAILABLE,
+			    .unknown = true,
+			    .s = "redis connection lost",
+			    .n = 21 });
 		return;
 	}
 	if (k->r != NULL && k->r->owed > 0)
 		k->r->owed--;
-	if (m->script != NULL && p->type == REDIS_REPLY_ERROR && str_starts(p->str, "NOSCRIPT") && k->r != NULL) {
+	if (m->script != NULL && p->type == REDIS_REPLY_ERROR && str_starts(p->str, "NOSCRIPT") &&
+	    k->r != NULL) {
 		if (command_send(m, m->argc, m->argv, m->lens))
 			return;
 	}
 	if ((r = k->r) == NULL) {
-		give(m, &(struct redis_reply){ .type = REDIS_FAILED, .status = ST_UNAVAILABLE,
-		    .unknown = true, .s = "redis connection lost", .n = 21 });
+		give(m, &(struct redis_reply){ .type = REDIS_FAILED,
+			    .status = ST_UNAVAILABLE,
+			    .unknown = true,
+			    .s = "redis connection lost",
+			    .n = 21 });
 		return;
 	}
 	if (m->done == NULL) {
@@ -630,7 +652,7 @@ on_reply(redisAsyncContext *ac, void *reply, void *data)
 		return;
 	}
 	give(m, view(r->arena, p, 0));
-	if (k->r != NULL)	/* it may have been closed in there */
+	if (k->r != NULL) /* it may have been closed in there */
 		arena_reset(r->arena);
 }
 
@@ -692,10 +714,16 @@ error_status(const char *e)
 		const char *word;
 		enum status status;
 	} table[] = {
-		{ "LOADING", ST_UNAVAILABLE }, { "BUSY", ST_UNAVAILABLE }, { "MISCONF", ST_UNAVAILABLE },
-		{ "READONLY", ST_UNAVAILABLE }, { "MASTERDOWN", ST_UNAVAILABLE }, { "TRYAGAIN", ST_UNAVAILABLE },
-		{ "CLUSTERDOWN", ST_UNAVAILABLE }, { "OOM", ST_RESOURCE_EXHAUSTED },
-		{ "NOAUTH", ST_FAILED_PRECONDITION }, { "WRONGTYPE", ST_FAILED_PRECONDITION },
+		{ "LOADING", ST_UNAVAILABLE },
+		{ "BUSY", ST_UNAVAILABLE },
+		{ "MISCONF", ST_UNAVAILABLE },
+		{ "READONLY", ST_UNAVAILABLE },
+		{ "MASTERDOWN", ST_UNAVAILABLE },
+		{ "TRYAGAIN", ST_UNAVAILABLE },
+		{ "CLUSTERDOWN", ST_UNAVAILABLE },
+		{ "OOM", ST_RESOURCE_EXHAUSTED },
+		{ "NOAUTH", ST_FAILED_PRECONDITION },
+		{ "WRONGTYPE", ST_FAILED_PRECONDITION },
 	};
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)

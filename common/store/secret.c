@@ -1,4 +1,5 @@
-/* secret: reads passwords into locked memory (libsodium), for whoever opens a connection with them. */
+/* secret: reads passwords into locked memory (libsodium), for whoever opens a connection with
+ * them. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sodium.h>
@@ -23,7 +24,8 @@ secret_read(const char *path)
 		return NULL;
 	must(sodium_init() >= 0);
 	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) < 0 || fstat(fd, &st) != 0)
-		fatal("%s: %s: put the password there, readable by this user only", path, strerror(errno));
+		fatal("%s: %s: put the password there, readable by this user only", path,
+		    strerror(errno));
 	if ((st.st_mode & S_IRWXO) != 0)
 		fatal("%s: others may read or write it: chmod o= %s", path, path);
 	s = sodium_malloc(SECRET_MAX + 1);

@@ -129,7 +129,7 @@ edge_free(struct edge **ep)
 	if (e == NULL)
 		return;
 	edge_drain(e);
-	LIST_EACH (&e->conns, k) {
+	LIST_EACH(&e->conns, k) {
 		struct conn *c = container_of(k, struct conn, link);
 
 		if (c->state == CONN_WAIT)
@@ -289,7 +289,7 @@ on_sweep(struct timer *t)
 	const struct api_config *c = edge_config(e);
 	int64_t now = loop_now(e->loop), limit;
 
-	LIST_EACH (&e->conns, k) {
+	LIST_EACH(&e->conns, k) {
 		struct conn *one = container_of(k, struct conn, link);
 		bool idle = one->state == CONN_HEAD || one->state == CONN_IDLE;
 

@@ -1,5 +1,6 @@
-/* cli: the `metafed` command. Each command makes HTTP-shaped requests and prints their answers; over the bus (--var) they
- * go to an API agent by the client library, over HTTP (--url) by libcurl: the same code above. */
+/* cli: the `metafed` command. Each command makes HTTP-shaped requests and prints their answers;
+ * over the bus (--var) they go to an API agent by the client library, over HTTP (--url) by libcurl:
+ * the same code above. */
 #ifndef CLI_CLI_H
 #define CLI_CLI_H
 
@@ -11,58 +12,62 @@
 /* Exit codes, for scripts. */
 enum cli_exit {
 	CLI_OK = 0,
-	CLI_REFUSED = 1,	/* the fleet refused the request: it is wrong */
-	CLI_USAGE = 2,		/* the command line is wrong */
-	CLI_AUTH = 3,		/* not logged in, or not permitted */
+	CLI_REFUSED = 1, /* the fleet refused the request: it is wrong */
+	CLI_USAGE = 2,   /* the command line is wrong */
+	CLI_AUTH = 3,    /* not logged in, or not permitted */
 	CLI_NOT_FOUND = 4,
-	CLI_CONFLICT = 5,	/* exists already, or changed meanwhile */
-	CLI_UNAVAILABLE = 6,	/* no fleet, or none that can answer now */
-	CLI_PARTIAL = 7,	/* some of it worked */
+	CLI_CONFLICT = 5,    /* exists already, or changed meanwhile */
+	CLI_UNAVAILABLE = 6, /* no fleet, or none that can answer now */
+	CLI_PARTIAL = 7,     /* some of it worked */
 };
 
-struct way;			/* to the fleet; transport.c */
+struct way; /* to the fleet; transport.c */
 
 struct cli {
-	const char *var, *url;	/* url NULL: the bus of var */
+	const char *var, *url; /* url NULL: the bus of var */
 	const char *token_file;
 	bool json;
-	struct arena *arena;	/* of this run */
-	struct way *way;	/* made on first use */
-	char *access_token;	/* "" until known */
+	struct arena *arena; /* of this run */
+	struct way *way;     /* made on first use */
+	char *access_token;  /* "" until known */
 };
 
 /* --- transport.c --- */
-struct answer {			/* valid until the next request */
-	int status;		/* HTTP status; 0: never got there */
+struct answer {     /* valid until the next request */
+	int status; /* HTTP status; 0: never got there */
 	const char *body;
 	size_t n;
-	json_t *json;		/* of the body; NULL when it is none. Borrowed */
-	const char *etag;	/* "" when absent */
-	const char *problem;	/* one line for people when status is not 2xx */
+	json_t *json;        /* of the body; NULL when it is none. Borrowed */
+	const char *etag;    /* "" when absent */
+	const char *problem; /* one line for people when status is not 2xx */
 };
 struct query {
-	const char *method, *path;	/* "/v1/tasks" */
-	const char *params;		/* "limit=5&state=QUEUED", encoded; may be NULL */
-	const char *content_type;	/* NULL: application/json when there is a body */
-	const char *if_match;		/* NULL: none */
-	const char *body;		/* NULL: none */
+	const char *method, *path; /* "/v1/tasks" */
+	const char *params;        /* "limit=5&state=QUEUED", encoded; may be NULL */
+	const char *content_type;  /* NULL: application/json when there is a body */
+	const char *if_match;      /* NULL: none */
+	const char *body;          /* NULL: none */
 	size_t n;
 };
-const struct answer *way_send(struct cli *cli, const struct query *q);	/* as it is, without a token of its own making */
+/* as it is, without a token of its own making */
+const struct answer *way_send(struct cli *cli, const struct query *q);
 void way_close(struct cli *cli);
 
 /* --- token.c: who we are --- */
-const struct answer *cli_send(struct cli *cli, const struct query *q);	/* with our token, renewed when it ran out */
+/* with our token, renewed when it ran out */
+const struct answer *cli_send(struct cli *cli, const struct query *q);
 int cli_login(struct cli *cli, int argc, char **argv);
 
 /* --- output.c --- */
-int cli_result(struct cli *cli, const struct answer *a);	/* prints the body (--json) or the problem; the exit code */
+/* prints the body (--json) or the problem; the exit code */
+int cli_result(struct cli *cli, const struct answer *a);
 int cli_exit_of(const struct answer *a);
-void cli_encode(struct arena *a, char **params, const char *name, const char *value);	/* appends name=value, encoded */
+/* appends name=value, encoded */
+void cli_encode(struct arena *a, char **params, const char *name, const char *value);
 void cli_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 struct column {
-	const char *title, *key;	/* key of the object; NULL ends the table */
-	int width;			/* 0: the rest of the line */
+	const char *title, *key; /* key of the object; NULL ends the table */
+	int width;               /* 0: the rest of the line */
 	enum { CELL_PLAIN, CELL_BYTES, CELL_SECONDS } as;
 };
 void cli_table(const json_t *items, const struct column *columns);

@@ -1,4 +1,5 @@
-/* csv: one pass over the bytes. Line ends are LF or CRLF; quoted fields may hold them, and "" for a quote. */
+/* csv: one pass over the bytes. Line ends are LF or CRLF; quoted fields may hold them, and "" for a
+ * quote. */
 #include <string.h>
 
 #include "cli/csv.h"
@@ -99,7 +100,8 @@ plain(struct csv *c, struct str *f, const char **wrong)
 
 	while (c->p < c->end && *c->p != ',' && *c->p != '\n') {
 		if (*c->p == '"' || *c->p == '\0')
-			*wrong = *c->p == '"' ? "has a quote inside an unquoted field" : "holds a NUL byte";
+			*wrong = *c->p == '"' ? "has a quote inside an unquoted field"
+			                      : "holds a NUL byte";
 		c->p++;
 	}
 	*f = (struct str){ start, (size_t)(c->p - start) };

@@ -8,7 +8,7 @@
 #include "bus/secure.h"
 #include "cli/cli.h"
 
-#define REQUEST_MAX	(4u << 20)
+#define REQUEST_MAX (4u << 20)
 
 static void show_trace(const json_t *);
 static char *read_all(struct cli *, const char *, size_t *);
@@ -16,10 +16,13 @@ static char *read_all(struct cli *, const char *, size_t *);
 int
 cli_fleet(struct cli *cli, int argc, char **argv)
 {
-	static const struct column columns[] = { { "NODE", "name", 12, CELL_PLAIN }, { "LEVEL", "level", 6, CELL_PLAIN },
-		{ "DOMAIN", "domain", 10, CELL_PLAIN }, { "STATE", "state", 10, CELL_PLAIN }, { "PID", "pid", 9, CELL_PLAIN }, { "GEN", "generation", 5, CELL_PLAIN },
-		{ "RESTARTS", "restarts", 9, CELL_PLAIN }, { "UPTIME", "uptime", 9, CELL_SECONDS }, { "IN FLIGHT", "in_flight", 10, CELL_PLAIN },
-		{ "RSS", "rss", 0, CELL_BYTES }, { 0 } };
+	static const struct column columns[] = { { "NODE", "name", 12, CELL_PLAIN },
+		{ "LEVEL", "level", 6, CELL_PLAIN }, { "DOMAIN", "domain", 10, CELL_PLAIN },
+		{ "STATE", "state", 10, CELL_PLAIN }, { "PID", "pid", 9, CELL_PLAIN },
+		{ "GEN", "generation", 5, CELL_PLAIN }, { "RESTARTS", "restarts", 9, CELL_PLAIN },
+		{ "UPTIME", "uptime", 9, CELL_SECONDS },
+		{ "IN FLIGHT", "in_flight", 10, CELL_PLAIN }, { "RSS", "rss", 0, CELL_BYTES },
+		{ 0 } };
 	const struct answer *a;
 
 	(void)argv;
@@ -48,7 +51,7 @@ cli_restart(struct cli *cli, int argc, char **argv)
 		return CLI_USAGE;
 	}
 	a = cli_send(cli, &(const struct query){ .method = "POST",
-	    .path = arena_printf(cli->arena, "/v1/fleet/%s:restart", argv[1]) });
+			      .path = arena_printf(cli->arena, "/v1/fleet/%s:restart", argv[1]) });
 	if (!cli->json && a->problem == NULL)
 		printf("Restarted %s.\n", argv[1]);
 	return cli_result(cli, a);
@@ -67,17 +70,20 @@ cli_request(struct cli *cli, int argc, char **argv)
 	}
 	if ((text = read_all(cli, argv[1], &n)) == NULL)
 		return CLI_USAGE;
-	a = cli_send(cli, &(const struct query){ .method = "POST", .path = "/v1/requests", .body = text, .n = n });
+	a = cli_send(cli, &(const struct query){
+			      .method = "POST", .path = "/v1/requests", .body = text, .n = n });
 	if (!cli->json && a->status == 200)
 		show_trace(a->json);
 	if (a->status == 200 && !json_is_true(json_object_get(a->json, "success"))) {
 		cli_result(cli, a);
-		return json_is_true(json_object_get(a->json, "partial_success")) ? CLI_PARTIAL : CLI_REFUSED;
+		return json_is_true(json_object_get(a->json, "partial_success")) ? CLI_PARTIAL
+		                                                                 : CLI_REFUSED;
 	}
 	return cli_result(cli, a);
 }
 
-/* keys init DIR NAME...: an X25519 key per node, and the list of public keys that all of them read. */
+/* keys init DIR NAME...: an X25519 key per node, and the list of public keys that all of them
+ * read. */
 int
 cli_keys(struct cli *cli, int argc, char **argv)
 {
@@ -89,7 +95,8 @@ cli_keys(struct cli *cli, int argc, char **argv)
 		cli_error("usage: metafed keys init DIR NAME...");
 		return CLI_USAGE;
 	}
-	if (!keys_generate(argv[2], (const char *const *)argv + 3, (size_t)argc - 3, &made, err, sizeof(err))) {
+	if (!keys_generate(argv[2], (const char *const *)argv + 3, (size_t)argc - 3, &made, err,
+		sizeof(err))) {
 		cli_error("%s", err);
 		return CLI_REFUSED;
 	}
@@ -103,7 +110,8 @@ cli_completion(struct cli *cli, int argc, char **argv)
 	static const char bash[] =
 	    "_metafed() {\n"
 	    "  local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} list=\n"
-	    "  local nodes='meta api database auth rest graphql websocket sql nosql cache jwt oauth rbac'\n"
+	    "  local nodes='meta api database auth rest graphql websocket sql nosql cache jwt "
+	    "oauth rbac'\n"
 	    "  case $before in\n"
 	    "  task) list='add get list update rm import' ;;\n"
 	    "  restart|logs) list=$nodes ;;\n"
@@ -111,9 +119,11 @@ cli_completion(struct cli *cli, int argc, char **argv)
 	    "  completion) list='bash' ;;\n"
 	    "  --priority) list='CRITICAL HIGH MEDIUM LOW' ;;\n"
 	    "  --state) list='SCHEDULED QUEUED RUNNING RETRYING COMPLETED FAILED CANCELLED' ;;\n"
-	    "  request|import|--var|--token-file) COMPREPLY=($(compgen -f -- \"$word\")); return ;;\n"
+	    "  request|import|--var|--token-file) COMPREPLY=($(compgen -f -- \"$word\")); return "
+	    ";;\n"
 	    "  *) case $word in\n"
-	    "    -*) list='--var --url --token-file --json --type --priority --label --payload --description --state --limit"
+	    "    -*) list='--var --url --token-file --json --type --priority --label --payload "
+	    "--description --state --limit"
 	    " --cursor --all --if-version --map --dry-run --password-stdin --help --version' ;;\n"
 	    "    *) list='login task request fleet restart logs keys completion' ;;\n"
 	    "    esac ;;\n"
@@ -138,12 +148,17 @@ show_trace(const json_t *r)
 	size_t i, k;
 
 	printf("task %s: %s%s%s\n", json_string_value(json_object_get(r, "task_id")) ?: "?",
-	    json_is_true(json_object_get(r, "success")) ? "success" :
-	    json_is_true(json_object_get(r, "partial_success")) ? "partial success" : "failed",
-	    problem != NULL ? ": " : "", json_string_value(json_object_get(problem, "message")) ?: "");
-	json_array_foreach(json_object_get(r, "execution_trace"), i, level) {
-		printf("level %lld\n", (long long)json_integer_value(json_object_get(level, "level")));
-		json_array_foreach(json_object_get(level, "hops"), k, hop) {
+	    json_is_true(json_object_get(r, "success"))           ? "success"
+	    : json_is_true(json_object_get(r, "partial_success")) ? "partial success"
+								  : "failed",
+	    problem != NULL ? ": " : "",
+	    json_string_value(json_object_get(problem, "message")) ?: "");
+	json_array_foreach(json_object_get(r, "execution_trace"), i, level)
+	{
+		printf(
+		    "level %lld\n", (long long)json_integer_value(json_object_get(level, "level")));
+		json_array_foreach(json_object_get(level, "hops"), k, hop)
+		{
 			json_int_t code = json_integer_value(json_object_get(hop, "code"));
 
 			printf("  %-10s %-18s try %lld  at %7lld us  took %7lld us  %s\n",

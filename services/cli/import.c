@@ -1,6 +1,6 @@
-/* import: a CSV file becomes tasks. Repeating it makes nothing twice: a row's task id is made from its key (or, without a
- * key column, from the row itself), so that the fleet finds it there already. A bad row is reported with its line; the rest
- * goes in. */
+/* import: a CSV file becomes tasks. Repeating it makes nothing twice: a row's task id is made from
+ * its key (or, without a key column, from the row itself), so that the fleet finds it there
+ * already. A bad row is reported with its line; the rest goes in. */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -16,9 +16,9 @@
 #include "cli/cli.h"
 #include "cli/csv.h"
 
-#define BATCH		100		/* rows per request */
-#define BATCH_BYTES	(512u << 10)	/* below the fleet's limit of a body */
-#define REPORT_MOST	20		/* bad rows that are shown one by one */
+#define BATCH       100          /* rows per request */
+#define BATCH_BYTES (512u << 10) /* below the fleet's limit of a body */
+#define REPORT_MOST 20           /* bad rows that are shown one by one */
 
 enum role { PAYLOAD, KEY, TITLE, DESCRIPTION, PRIORITY, TYPE, LABEL, IGNORED };
 
@@ -29,10 +29,10 @@ struct import {
 	struct str names[CSV_FIELDS_MOST];
 	size_t n_columns;
 	bool keyed, dry;
-	json_t *batch;			/* tasks that wait to be sent */
+	json_t *batch; /* tasks that wait to be sent */
 	size_t lines[BATCH], n_batch, bytes;
 	size_t created, there, bad, seen, total_bytes;
-	int failure;			/* exit code of a request that failed as a whole */
+	int failure; /* exit code of a request that failed as a whole */
 };
 
 static bool map_columns(struct import *, const struct csv_record *, const char *);
@@ -40,7 +40,7 @@ static bool map_named(struct import *, const char *);
 static enum role role_of(struct str);
 static void add_row(struct import *, const struct csv_record *);
 static json_t *text_value(struct str);
-static void row_id(const struct import *, const struct csv_record *, char [37]);
+static void row_id(const struct import *, const struct csv_record *, char[37]);
 static bool flush(struct import *);
 static void settle(struct import *, const json_t *);
 static const char *field_of(const char *);
@@ -52,7 +52,8 @@ static int finish(struct import *);
 int
 cli_task_import(struct cli *cli, int argc, char **argv)
 {
-	static const struct option longs[] = { { "map", 1, NULL, 'm' }, { "dry-run", 0, NULL, 'd' }, { 0 } };
+	static const struct option longs[] = { { "map", 1, NULL, 'm' }, { "dry-run", 0, NULL, 'd' },
+		{ 0 } };
 	static struct csv_record r;
 	struct import im = { .cli = cli, .batch = json_array() };
 	struct arena *row_arena = arena_new(64u << 20);
@@ -69,11 +70,13 @@ cli_task_import(struct cli *cli, int argc, char **argv)
 		else
 			return CLI_USAGE;
 	if (optind != argc - 1) {
-		cli_error("usage: metafed task import FILE.csv [--map FIELD=COLUMN,...] [--dry-run]");
+		cli_error(
+		    "usage: metafed task import FILE.csv [--map FIELD=COLUMN,...] [--dry-run]");
 		return CLI_USAGE;
 	}
 	im.file = argv[optind];
-	if ((fd = open(im.file, O_RDONLY | O_CLOEXEC)) < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+	if ((fd = open(im.file, O_RDONLY | O_CLOEXEC)) < 0 || fstat(fd, &st) != 0 ||
+	    !S_ISREG(st.st_mode)) {
 		cli_error("%s: %s", im.file, fd < 0 ? strerror(errno) : "is not a regular file");
 		return CLI_USAGE;
 	}
@@ -112,7 +115,8 @@ map_columns(struct import *im, const struct csv_record *head, const char *map)
 	}
 	im->n_columns = head->n;
 	for (size_t i = 0; i < head->n; i++) {
-		im->names[i] = (struct str){ arena_strndup(im->cli->arena, head->fields[i].p, head->fields[i].n),
+		im->names[i] = (struct str){ arena_strndup(im->cli->arena, head->fields[i].p,
+						 head->fields[i].n),
 			head->fields[i].n };
 		im->roles[i] = role_of(im->names[i]);
 	}
@@ -130,8 +134,13 @@ map_columns(struct import *im, const struct csv_record *head, const char *map)
 static bool
 map_named(struct import *im, const char *map)
 {
-	static const char *const fields[] = { [PAYLOAD] = "payload", [KEY] = "key", [TITLE] = "title",
-		[DESCRIPTION] = "description", [PRIORITY] = "priority", [TYPE] = "type", [LABEL] = "label",
+	static const char *const fields[] = { [PAYLOAD] = "payload",
+		[KEY] = "key",
+		[TITLE] = "title",
+		[DESCRIPTION] = "description",
+		[PRIORITY] = "priority",
+		[TYPE] = "type",
+		[LABEL] = "label",
 		[IGNORED] = "ignore" };
 	struct str rest = str_of(map), one, field, column;
 
@@ -145,15 +154,19 @@ map_named(struct import *im, const char *map)
 		}
 		while (role <= IGNORED && !str_eq(field, fields[role]))
 			role++;
-		while (at < im->n_columns && (im->names[at].n != column.n || memcmp(im->names[at].p, column.p, column.n) != 0))
+		while (at < im->n_columns && (im->names[at].n != column.n ||
+						 memcmp(im->names[at].p, column.p, column.n) != 0))
 			at++;
 		if (role > IGNORED || at == im->n_columns) {
-			cli_error("--map %.*s: %s", (int)one.n, one.p, role > IGNORED ?
-			    "field must be key, title, description, priority, type, label, payload or ignore" : "no such column");
+			cli_error("--map %.*s: %s", (int)one.n, one.p,
+			    role > IGNORED ? "field must be key, title, description, priority, "
+					     "type, label, payload or ignore"
+					   : "no such column");
 			return false;
 		}
-		for (size_t i = 0; i < im->n_columns; i++)	/* what was guessed makes room */
-			if (im->roles[i] == (enum role)role && role != LABEL && role != PAYLOAD && role != IGNORED)
+		for (size_t i = 0; i < im->n_columns; i++) /* what was guessed makes room */
+			if (im->roles[i] == (enum role)role && role != LABEL && role != PAYLOAD &&
+			    role != IGNORED)
 				im->roles[i] = PAYLOAD;
 		im->roles[at] = (enum role)role;
 	}
@@ -167,13 +180,22 @@ role_of(struct str name)
 		const char *name;
 		enum role role;
 	} known[] = {
-		{ "key", KEY }, { "issuekey", KEY }, { "issue key", KEY }, { "id", KEY },
-		{ "title", TITLE }, { "summary", TITLE }, { "name", TITLE }, { "description", DESCRIPTION },
-		{ "body", DESCRIPTION }, { "priority", PRIORITY }, { "type", TYPE },
+		{ "key", KEY },
+		{ "issuekey", KEY },
+		{ "issue key", KEY },
+		{ "id", KEY },
+		{ "title", TITLE },
+		{ "summary", TITLE },
+		{ "name", TITLE },
+		{ "description", DESCRIPTION },
+		{ "body", DESCRIPTION },
+		{ "priority", PRIORITY },
+		{ "type", TYPE },
 	};
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-		if (name.n == strlen(known[i].name) && strncasecmp(name.p, known[i].name, name.n) == 0)
+		if (name.n == strlen(known[i].name) &&
+		    strncasecmp(name.p, known[i].name, name.n) == 0)
 			return known[i].role;
 	return PAYLOAD;
 }
@@ -181,13 +203,17 @@ role_of(struct str name)
 static void
 add_row(struct import *im, const struct csv_record *r)
 {
-	static const char *const names[] = { [TITLE] = "title", [DESCRIPTION] = "description", [TYPE] = "type" };
+	static const char *const names[] = {
+		[TITLE] = "title", [DESCRIPTION] = "description", [TYPE] = "type"
+	};
 	json_t *task, *labels, *payload;
 	size_t bytes = 256;
 	char id[37];
 
 	if (r->wrong != NULL || r->n != im->n_columns) {
-		report(im, r->line, r->wrong != NULL ? r->wrong : "has another number of fields than the header", NULL);
+		report(im, r->line,
+		    r->wrong != NULL ? r->wrong : "has another number of fields than the header",
+		    NULL);
 		return;
 	}
 	for (size_t i = 0; i < r->n; i++) {
@@ -216,7 +242,9 @@ add_row(struct import *im, const struct csv_record *r)
 		else if (im->roles[i] == LABEL)
 			json_object_set_new(labels, im->names[i].p, text_value(v));
 		else if (im->roles[i] == PRIORITY)
-			json_object_set_new(task, "priority", str_u64(v, 4, &number) ? json_integer((json_int_t)number) : text_value(v));
+			json_object_set_new(task, "priority",
+			    str_u64(v, 4, &number) ? json_integer((json_int_t)number)
+						   : text_value(v));
 		else
 			json_object_set_new(task, names[im->roles[i]], text_value(v));
 	}
@@ -245,8 +273,10 @@ row_id(const struct import *im, const struct csv_record *r, char id[37])
 	crypto_generichash_init(&h, purpose, sizeof(purpose), sizeof(d));
 	for (size_t i = 0; i < r->n; i++)
 		if (!im->keyed || im->roles[i] == KEY) {
-			crypto_generichash_update(&h, (const uint8_t *)&r->fields[i].n, sizeof(r->fields[i].n));
-			crypto_generichash_update(&h, (const uint8_t *)r->fields[i].p, r->fields[i].n);
+			crypto_generichash_update(
+			    &h, (const uint8_t *)&r->fields[i].n, sizeof(r->fields[i].n));
+			crypto_generichash_update(
+			    &h, (const uint8_t *)r->fields[i].p, r->fields[i].n);
 		}
 	crypto_generichash_final(&h, d, sizeof(d));
 	d[6] = (uint8_t)(0x80 | (d[6] & 0x0f));
@@ -271,8 +301,10 @@ flush(struct import *im)
 	if (im->dry) {
 		im->created += im->n_batch;
 	} else {
-		a = cli_send(im->cli, &(const struct query){ .method = "POST", .path = "/v1/tasks:bulk", .body = text,
-		    .n = strlen(text) });
+		a = cli_send(im->cli, &(const struct query){ .method = "POST",
+					  .path = "/v1/tasks:bulk",
+					  .body = text,
+					  .n = strlen(text) });
 		if (a->status == 200)
 			settle(im, json_object_get(a->json, "items"));
 		else
@@ -288,7 +320,8 @@ static void
 settle(struct import *im, const json_t *items)
 {
 	for (size_t i = 0; i < im->n_batch; i++) {
-		const json_t *item = json_array_get(items, i), *error = json_object_get(item, "error"), *first;
+		const json_t *item = json_array_get(items, i),
+			     *error = json_object_get(item, "error"), *first;
 		json_int_t status = json_integer_value(json_object_get(item, "status"));
 
 		if (status == 201) {
@@ -319,8 +352,8 @@ report(struct import *im, size_t line, const char *what, const char *field)
 {
 	im->bad++;
 	if (im->bad <= REPORT_MOST)
-		fprintf(stderr, "%s%s:%zu: %s%s%s\n", isatty(2) ? "\r\033[K" : "", im->file, line, field != NULL ? field : "",
-		    field != NULL ? ": " : "", what);
+		fprintf(stderr, "%s%s:%zu: %s%s%s\n", isatty(2) ? "\r\033[K" : "", im->file, line,
+		    field != NULL ? field : "", field != NULL ? ": " : "", what);
 	else if (im->bad == REPORT_MOST + 1)
 		fprintf(stderr, "%s: further bad rows are only counted\n", im->file);
 }
@@ -335,15 +368,17 @@ progress(const struct import *im, size_t at, bool last)
 	if (!isatty(2) || im->cli->json || (part == shown && !last))
 		return;
 	shown = part;
-	fprintf(stderr, "\r\033[K[%-40.*s] %3zu%%  %zu rows%s", (int)(part * 40 / 100), full, part, im->seen, last ? "\n" : "");
+	fprintf(stderr, "\r\033[K[%-40.*s] %3zu%%  %zu rows%s", (int)(part * 40 / 100), full, part,
+	    im->seen, last ? "\n" : "");
 }
 
 static int
 finish(struct import *im)
 {
 	if (im->cli->json)
-		printf("{\"rows\":%zu,\"created\":%zu,\"present\":%zu,\"bad\":%zu,\"complete\":%s}\n", im->seen, im->created,
-		    im->there, im->bad, im->failure == 0 ? "true" : "false");
+		printf(
+		    "{\"rows\":%zu,\"created\":%zu,\"present\":%zu,\"bad\":%zu,\"complete\":%s}\n",
+		    im->seen, im->created, im->there, im->bad, im->failure == 0 ? "true" : "false");
 	else
 		printf("%zu rows: %zu %s, %zu there already, %zu bad%s\n", im->seen, im->created,
 		    im->dry ? "would be created" : "created", im->there, im->bad,

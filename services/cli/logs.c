@@ -1,5 +1,5 @@
-/* logs: the log files of a local fleet, merged by time; -f follows. Lines are JSON, one fact each; what is no JSON (the
- * stores) is shown as it is, behind the name of its file. */
+/* logs: the log files of a local fleet, merged by time; -f follows. Lines are JSON, one fact each;
+ * what is no JSON (the stores) is shown as it is, behind the name of its file. */
 #include <dirent.h>
 #include <errno.h>
 #include <getopt.h>
@@ -12,9 +12,9 @@
 
 #include "cli/cli.h"
 
-#define FILES_MOST	64
-#define LINES_DEFAULT	50
-#define POLL_MS		200
+#define FILES_MOST    64
+#define LINES_DEFAULT 50
+#define POLL_MS       200
 
 struct source {
 	char *name, *path;
@@ -23,7 +23,7 @@ struct source {
 };
 
 struct line {
-	const char *time;	/* RFC 3339 sorts as text; "" when there is none */
+	const char *time; /* RFC 3339 sorts as text; "" when there is none */
 	size_t order;
 	const struct source *from;
 	char *text;
@@ -99,7 +99,8 @@ open_sources(struct cli *cli, const char *node, struct source *sources)
 
 		if (len < 5 || strcmp(e->d_name + len - 4, ".log") != 0)
 			continue;
-		if (node != NULL && (strlen(node) != len - 4 || strncmp(node, e->d_name, len - 4) != 0))
+		if (node != NULL &&
+		    (strlen(node) != len - 4 || strncmp(node, e->d_name, len - 4) != 0))
 			continue;
 		n += open_source(dir, e->d_name, &sources[n]);
 	}
@@ -121,7 +122,9 @@ open_source(const char *dir, const char *file, struct source *s)
 		free(path);
 		return 0;
 	}
-	*s = (struct source){ .path = path, .name = strndup(file, strlen(file) - 4), .f = f,
+	*s = (struct source){ .path = path,
+		.name = strndup(file, strlen(file) - 4),
+		.f = f,
 		.inode = fstat(fileno(f), &st) == 0 ? st.st_ino : 0 };
 	return 1;
 }
@@ -149,7 +152,9 @@ read_lines(struct cli *cli, struct source *s, struct line **lines, size_t n)
 		if (*lines == NULL)
 			abort();
 		time = strncmp(text, "{\"time\":\"", 9) == 0 && len > 37 ? text + 9 : NULL;
-		(*lines)[n] = (struct line){ .from = s, .order = n, .text = arena_strdup(cli->arena, text),
+		(*lines)[n] = (struct line){ .from = s,
+			.order = n,
+			.text = arena_strdup(cli->arena, text),
 			.time = time != NULL ? arena_strndup(cli->arena, time, 27) : "" };
 		n++;
 	}
@@ -160,7 +165,7 @@ read_lines(struct cli *cli, struct source *s, struct line **lines, size_t n)
 static void
 show(struct cli *cli, struct line *lines, size_t n, size_t most)
 {
-	for (size_t i = 1; i < n; i++)		/* a line without a time stays behind the one before it */
+	for (size_t i = 1; i < n; i++) /* a line without a time stays behind the one before it */
 		if (lines[i].time[0] == '\0' && lines[i].from == lines[i - 1].from)
 			lines[i].time = lines[i - 1].time;
 	if (n > 1)
@@ -180,14 +185,18 @@ show_one(struct cli *cli, const struct line *l)
 	if (v == NULL) {
 		if (cli->json && l->text[0] != '{')
 			return;
-		printf(cli->json ? "%s%s\n" : "%-10s %s\n", cli->json ? "" : l->from->name, l->text);
+		printf(
+		    cli->json ? "%s%s\n" : "%-10s %s\n", cli->json ? "" : l->from->name, l->text);
 		return;
 	}
 	printf("%.23s %-5s %-10s %s", json_string_value(json_object_get(v, "time")) ?: "",
-	    json_string_value(json_object_get(v, "level")) ?: "", json_string_value(json_object_get(v, "node")) ?: l->from->name,
+	    json_string_value(json_object_get(v, "level")) ?: "",
+	    json_string_value(json_object_get(v, "node")) ?: l->from->name,
 	    json_string_value(json_object_get(v, "event")) ?: "");
-	json_object_foreach(v, key, field) {
-		if (strcmp(key, "time") == 0 || strcmp(key, "level") == 0 || strcmp(key, "node") == 0 || strcmp(key, "event") == 0)
+	json_object_foreach(v, key, field)
+	{
+		if (strcmp(key, "time") == 0 || strcmp(key, "level") == 0 ||
+		    strcmp(key, "node") == 0 || strcmp(key, "event") == 0)
 			continue;
 		text = json_dumps(field, JSON_ENCODE_ANY | JSON_COMPACT);
 		printf(" %s=%s", key, text != NULL ? text : "");

@@ -1,4 +1,5 @@
-/* metafed: the command line of a fleet. Options of all commands stand before or behind the command's name. */
+/* metafed: the command line of a fleet. Options of all commands stand before or behind the
+ * command's name. */
 #include <argp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,9 +27,15 @@ static const struct {
 enum { OPT_VAR = 256, OPT_URL, OPT_TOKEN_FILE, OPT_JSON };
 
 static const struct argp_option options[] = {
-	{ "var", OPT_VAR, "DIR", 0, "run-time directory of a local fleet, reached over its bus (default: $METAFED_VAR, else var)", 0 },
-	{ "url", OPT_URL, "URL", 0, "speak HTTP to this address instead (default: $METAFED_URL)", 0 },
-	{ "token-file", OPT_TOKEN_FILE, "FILE", 0, "where log-ins are kept (default: $METAFED_TOKEN_FILE, else ~/.config/metafed/token)", 0 },
+	{ "var", OPT_VAR, "DIR", 0,
+	    "run-time directory of a local fleet, reached over its bus (default: $METAFED_VAR, "
+	    "else var)",
+	    0 },
+	{ "url", OPT_URL, "URL", 0, "speak HTTP to this address instead (default: $METAFED_URL)",
+	    0 },
+	{ "token-file", OPT_TOKEN_FILE, "FILE", 0,
+	    "where log-ins are kept (default: $METAFED_TOKEN_FILE, else ~/.config/metafed/token)",
+	    0 },
 	{ "json", OPT_JSON, NULL, 0, "print JSON, as the fleet answers it", 0 },
 	{ 0 },
 };
@@ -74,8 +81,9 @@ sort_common_first(int argc, char **argv, int *n_common)
 		for (int i = 1; i < argc; i++) {
 			bool common = is_common(argv[i]);
 			bool value = common && strchr(argv[i], '=') == NULL && i + 1 < argc &&
-			    strcmp(argv[i], "--json") != 0 && strcmp(argv[i], "--help") != 0 &&
-			    strcmp(argv[i], "--version") != 0;
+			             strcmp(argv[i], "--json") != 0 &&
+			             strcmp(argv[i], "--help") != 0 &&
+			             strcmp(argv[i], "--version") != 0;
 
 			if (common == (pass == 0)) {
 				sorted[n++] = argv[i];
@@ -95,17 +103,21 @@ sort_common_first(int argc, char **argv, int *n_common)
 int
 main(int argc, char **argv)
 {
-	static const struct argp argp = { options, parse_option, "COMMAND [ARGUMENT...]", doc, NULL, NULL, NULL };
+	static const struct argp argp = { options, parse_option, "COMMAND [ARGUMENT...]", doc, NULL,
+		NULL, NULL };
 	const char *home = getenv("HOME");
-	struct cli cli = { .var = getenv("METAFED_VAR") ?: "var", .url = getenv("METAFED_URL"),
-		.token_file = getenv("METAFED_TOKEN_FILE"), .access_token = (char[]){ "" } };
+	struct cli cli = { .var = getenv("METAFED_VAR") ?: "var",
+		.url = getenv("METAFED_URL"),
+		.token_file = getenv("METAFED_TOKEN_FILE"),
+		.access_token = (char[]){ "" } };
 	int n_common, status = CLI_USAGE;
 
 	log_init("cli", 0, 2);
 	log_set_level(LOG_ERROR);
 	cli.arena = arena_new(256u << 20);
 	if (cli.token_file == NULL)
-		cli.token_file = arena_printf(cli.arena, "%s/.config/metafed/token", home != NULL ? home : "");
+		cli.token_file =
+		    arena_printf(cli.arena, "%s/.config/metafed/token", home != NULL ? home : "");
 	sort_common_first(argc, argv, &n_common);
 	argp_err_exit_status = CLI_USAGE;
 	argp_parse(&argp, n_common, argv, ARGP_NO_ARGS, NULL, &cli);
@@ -129,7 +141,8 @@ main(int argc, char **argv)
 static bool
 is_common(const char *arg)
 {
-	static const char *const names[] = { "--var", "--url", "--token-file", "--json", "--help", "--version" };
+	static const char *const names[] = { "--var", "--url", "--token-file", "--json", "--help",
+		"--version" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		size_t n = strlen(names[i]);

@@ -1,4 +1,5 @@
-/* output: answers for people (tables, one line for a problem) or for programs (--json: the body as it came). */
+/* output: answers for people (tables, one line for a problem) or for programs (--json: the body as
+ * it came). */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,7 +27,8 @@ cli_result(struct cli *cli, const struct answer *a)
 	}
 	if (a->problem != NULL) {
 		fflush(stdout);
-		cli_error("%s%s", a->problem, a->status == 401 ? "; metafed login comes first" : "");
+		cli_error(
+		    "%s%s", a->problem, a->status == 401 ? "; metafed login comes first" : "");
 		json_array_foreach(errors, i, e)
 			if (json_array_size(errors) > 1)	/* one alone is what the problem says */
 				fprintf(stderr, "  %s: %s\n", json_string_value(json_object_get(e, "pointer")) ?:
@@ -64,7 +66,8 @@ cli_exit_of(const struct answer *a)
 void
 cli_encode(struct arena *a, char **params, const char *name, const char *value)
 {
-	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~";
+	static const char plain[] =
+	    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~";
 	char *out = arena_alloc(a, strlen(value) * 3 + 1), *p = out;
 
 	for (; *value != '\0'; value++)
@@ -100,10 +103,10 @@ cli_table(const json_t *items, const struct column *columns)
 		used += k->width;
 	for (const struct column *k = columns; k->key != NULL; k++)
 		put_cell(k->title, k->width != 0 ? k->width : total - used, k[1].key == NULL);
-	json_array_foreach(items, i, item)
-		for (const struct column *k = columns; k->key != NULL; k++)
-			put_cell(cell_text(json_object_get(item, k->key), k, text, sizeof(text)),
-			    k->width != 0 ? k->width : total - used, k[1].key == NULL);
+	json_array_foreach(items, i, item) for (const struct column *k = columns; k->key != NULL;
+						k++)
+	    put_cell(cell_text(json_object_get(item, k->key), k, text, sizeof(text)),
+		k->width != 0 ? k->width : total - used, k[1].key == NULL);
 }
 
 static int
@@ -151,7 +154,13 @@ cell_text(const json_t *v, const struct column *k, char *text, size_t size)
 		return text;
 	}
 	if (k->as == CELL_SECONDS) {
-		snprintf(text, size, n < 120 ? "%.0f s" : n < 7200 ? "%.0f min" : "%.0f h", n < 120 ? n : n < 7200 ? n / 60 : n / 3600);
+		snprintf(text, size,
+		    n < 120    ? "%.0f s"
+		    : n < 7200 ? "%.0f min"
+			       : "%.0f h",
+		    n < 120    ? n
+		    : n < 7200 ? n / 60
+			       : n / 3600);
 		return text;
 	}
 	dump = json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(6));

@@ -7,7 +7,7 @@
 #include "base/str.h"
 #include "cli/cli.h"
 
-#define PAGE "1000"			/* of --all */
+#define PAGE "1000" /* of --all */
 
 static int task_add(struct cli *, int, char **);
 static int task_get(struct cli *, int, char **);
@@ -24,8 +24,12 @@ static const struct {
 	const char *name;
 	int (*run)(struct cli *, int, char **);
 } verbs[] = {
-	{ "add", task_add }, { "get", task_get }, { "list", task_list }, { "update", task_update },
-	{ "rm", task_rm }, { "import", cli_task_import },
+	{ "add", task_add },
+	{ "get", task_get },
+	{ "list", task_list },
+	{ "update", task_update },
+	{ "rm", task_rm },
+	{ "import", cli_task_import },
 };
 
 int
@@ -33,18 +37,21 @@ cli_task(struct cli *cli, int argc, char **argv)
 {
 	for (size_t i = 0; argc > 1 && i < sizeof(verbs) / sizeof(verbs[0]); i++)
 		if (strcmp(verbs[i].name, argv[1]) == 0) {
-			argv[1] = arena_printf(cli->arena, "metafed task %s", verbs[i].name); /* for getopt's messages */
+			/* for getopt's messages */
+			argv[1] = arena_printf(cli->arena, "metafed task %s", verbs[i].name);
 			return verbs[i].run(cli, argc - 1, argv + 1);
 		}
-	cli_error("usage: metafed task add|get|list|update|rm|import ...; metafed --help says more");
+	cli_error(
+	    "usage: metafed task add|get|list|update|rm|import ...; metafed --help says more");
 	return CLI_USAGE;
 }
 
 static int
 task_add(struct cli *cli, int argc, char **argv)
 {
-	static const struct option longs[] = { { "type", 1, NULL, 't' }, { "priority", 1, NULL, 'p' },
-		{ "label", 1, NULL, 'l' }, { "payload", 1, NULL, 'b' }, { "description", 1, NULL, 'd' }, { 0 } };
+	static const struct option longs[] = { { "type", 1, NULL, 't' },
+		{ "priority", 1, NULL, 'p' }, { "label", 1, NULL, 'l' },
+		{ "payload", 1, NULL, 'b' }, { "description", 1, NULL, 'd' }, { 0 } };
 	json_t *task = json_object(), *labels = json_object(), *payload;
 	json_error_t e;
 	uint64_t number;
@@ -56,8 +63,9 @@ task_add(struct cli *cli, int argc, char **argv)
 			json_object_set_new(task, "type", json_string(optarg));
 			break;
 		case 'p':
-			json_object_set_new(task, "priority", str_u64(str_of(optarg), 4, &number) ?
-			    json_integer((json_int_t)number) : json_string(optarg));
+			json_object_set_new(task, "priority",
+			    str_u64(str_of(optarg), 4, &number) ? json_integer((json_int_t)number)
+								: json_string(optarg));
 			break;
 		case 'd':
 			json_object_set_new(task, "description", json_string(optarg));
@@ -75,7 +83,8 @@ task_add(struct cli *cli, int argc, char **argv)
 			ok = false;
 		}
 	if (ok && optind != argc - 1) {
-		cli_error("usage: metafed task add TITLE [--type T] [--priority P] [--label K=V] [--payload JSON] [--description TEXT]");
+		cli_error("usage: metafed task add TITLE [--type T] [--priority P] [--label K=V] "
+			  "[--payload JSON] [--description TEXT]");
 		ok = false;
 	}
 	if (!ok) {
@@ -109,11 +118,13 @@ task_get(struct cli *cli, int argc, char **argv)
 static int
 task_list(struct cli *cli, int argc, char **argv)
 {
-	static const struct option longs[] = { { "state", 1, NULL, 's' }, { "priority", 1, NULL, 'p' },
-		{ "type", 1, NULL, 't' }, { "label", 1, NULL, 'l' }, { "limit", 1, NULL, 'n' },
-		{ "cursor", 1, NULL, 'c' }, { "all", 0, NULL, 'a' }, { 0 } };
-	static const struct column columns[] = { { "ID", "id", 38, CELL_PLAIN }, { "STATE", "state", 11, CELL_PLAIN },
-		{ "PRIORITY", "priority", 10, CELL_PLAIN }, { "TYPE", "type", 10, CELL_PLAIN }, { "TITLE", "title", 0, CELL_PLAIN }, { 0 } };
+	static const struct option longs[] = { { "state", 1, NULL, 's' },
+		{ "priority", 1, NULL, 'p' }, { "type", 1, NULL, 't' }, { "label", 1, NULL, 'l' },
+		{ "limit", 1, NULL, 'n' }, { "cursor", 1, NULL, 'c' }, { "all", 0, NULL, 'a' },
+		{ 0 } };
+	static const struct column columns[] = { { "ID", "id", 38, CELL_PLAIN },
+		{ "STATE", "state", 11, CELL_PLAIN }, { "PRIORITY", "priority", 10, CELL_PLAIN },
+		{ "TYPE", "type", 10, CELL_PLAIN }, { "TITLE", "title", 0, CELL_PLAIN }, { 0 } };
 	char *filters = arena_strdup(cli->arena, ""), *params;
 	const char *limit = NULL, *cursor = NULL, *next;
 	const struct answer *a;
@@ -125,7 +136,12 @@ task_list(struct cli *cli, int argc, char **argv)
 		case 'p':
 		case 't':
 		case 'l':
-			cli_encode(cli->arena, &filters, o == 's' ? "state" : o == 'p' ? "priority" : o == 't' ? "type" : "label", optarg);
+			cli_encode(cli->arena, &filters,
+			    o == 's'   ? "state"
+			    : o == 'p' ? "priority"
+			    : o == 't' ? "type"
+				       : "label",
+			    optarg);
 			break;
 		case 'n':
 			limit = optarg;
@@ -147,7 +163,8 @@ task_list(struct cli *cli, int argc, char **argv)
 			cli_encode(cli->arena, &params, "limit", limit);
 		if (cursor != NULL)
 			cli_encode(cli->arena, &params, "cursor", cursor);
-		a = cli_send(cli, &(const struct query){ .method = "GET", .path = "/v1/tasks", .params = params });
+		a = cli_send(cli, &(const struct query){
+				      .method = "GET", .path = "/v1/tasks", .params = params });
 		if (a->status == 200 && !cli->json)
 			cli_table(json_object_get(a->json, "items"), columns);
 		if (a->status != 200 || cli->json)
@@ -213,7 +230,9 @@ task_rm(struct cli *cli, int argc, char **argv)
 		cli_error("usage: metafed task rm ID [--if-version N]");
 		return CLI_USAGE;
 	}
-	a = cli_send(cli, &(const struct query){ .method = "DELETE", .path = path, .if_match = if_match(cli, version) });
+	a = cli_send(
+	    cli, &(const struct query){
+		     .method = "DELETE", .path = path, .if_match = if_match(cli, version) });
 	if (!cli->json && a->status == 204)
 		printf("Deleted %s.\n", argv[optind]);
 	return cli_result(cli, a);
@@ -232,8 +251,14 @@ send_object(struct cli *cli, const char *method, const char *path, json_t *v, co
 		cli_error("arguments must be UTF-8");
 		return CLI_USAGE;
 	}
-	a = cli_send(cli, &(const struct query){ .method = method, .path = path, .body = text, .n = strlen(text),
-	    .if_match = match, .content_type = strcmp(method, "PATCH") == 0 ? "application/merge-patch+json" : NULL });
+	a = cli_send(
+	    cli, &(const struct query){ .method = method,
+		     .path = path,
+		     .body = text,
+		     .n = strlen(text),
+		     .if_match = match,
+		     .content_type =
+			 strcmp(method, "PATCH") == 0 ? "application/merge-patch+json" : NULL });
 	if (!cli->json && a->problem == NULL)
 		show_task(a->json);
 	status = cli_result(cli, a);
@@ -264,8 +289,10 @@ show_task(const json_t *task)
 	json_t *v;
 	char *text;
 
-	json_object_foreach((json_t *)(uintptr_t)task, key, v) {
-		text = json_is_string(v) ? strdup(json_string_value(v)) : json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT);
+	json_object_foreach((json_t *)(uintptr_t)task, key, v)
+	{
+		text = json_is_string(v) ? strdup(json_string_value(v))
+		                         : json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT);
 		printf("%-12s %s\n", key, text != NULL ? text : "");
 		free(text);
 	}

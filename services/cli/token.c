@@ -1,5 +1,6 @@
-/* token: who we are. A token file (0600) keeps {"access_token", "refresh_token"} per way; an access token that was refused
- * is renewed once with the refresh token. Whoever can read VAR/admin.json acts as that user of the local fleet. */
+/* token: who we are. A token file (0600) keeps {"access_token", "refresh_token"} per way; an access
+ * token that was refused is renewed once with the refresh token. Whoever can read VAR/admin.json
+ * acts as that user of the local fleet. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -27,7 +28,8 @@ cli_send(struct cli *cli, const struct query *q)
 
 	if (cli->access_token[0] == '\0') {
 		json_t *kept = tokens_load(cli);
-		const char *token = json_string_value(json_object_get(json_object_get(kept, way_name(cli)), "access_token"));
+		const char *token = json_string_value(
+		    json_object_get(json_object_get(kept, way_name(cli)), "access_token"));
 
 		if (token != NULL)
 			cli->access_token = arena_strdup(cli->arena, token);
@@ -66,7 +68,8 @@ cli_login(struct cli *cli, int argc, char **argv)
 	}
 	explicit_bzero(password, strlen(password));
 	if (cli->json) {
-		json_t *said = json_pack("{s:s, s:s}", "user", argv[1], "token_file", cli->token_file);
+		json_t *said =
+		    json_pack("{s:s, s:s}", "user", argv[1], "token_file", cli->token_file);
 
 		json_dumpf(said, stdout, JSON_COMPACT);
 		putchar('\n');
@@ -126,7 +129,8 @@ tokens_save(struct cli *cli, const json_t *tokens)
 		mkdir(dir, 0700);
 	}
 	fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd < 0 || json_dumpfd(tokens, fd, JSON_INDENT(1)) != 0 || close(fd) != 0 || rename(temp, cli->token_file) != 0)
+	if (fd < 0 || json_dumpfd(tokens, fd, JSON_INDENT(1)) != 0 || close(fd) != 0 ||
+	    rename(temp, cli->token_file) != 0)
 		cli_error("%s: %s: the log-in is not kept", cli->token_file, strerror(errno));
 }
 
@@ -140,7 +144,8 @@ tokens_take(struct cli *cli, const struct answer *a)
 	if (a->status != 200 || access == NULL)
 		return false;
 	cli->access_token = arena_strdup(cli->arena, access);
-	mine = json_pack("{s:s, s:s}", "access_token", access, "refresh_token", refresh != NULL ? refresh : "");
+	mine = json_pack(
+	    "{s:s, s:s}", "access_token", access, "refresh_token", refresh != NULL ? refresh : "");
 	all = tokens_load(cli);
 	json_object_set_new(all, way_name(cli), mine);
 	tokens_save(cli, all);
@@ -152,8 +157,10 @@ static bool
 renew(struct cli *cli)
 {
 	json_t *kept = tokens_load(cli);
-	const char *token = json_string_value(json_object_get(json_object_get(kept, way_name(cli)), "refresh_token"));
-	json_t *body = token != NULL && token[0] != '\0' ? json_pack("{s:s}", "refresh_token", token) : NULL;
+	const char *token = json_string_value(
+	    json_object_get(json_object_get(kept, way_name(cli)), "refresh_token"));
+	json_t *body =
+	    token != NULL && token[0] != '\0' ? json_pack("{s:s}", "refresh_token", token) : NULL;
 	char *text = body != NULL ? json_dumps(body, JSON_COMPACT) : NULL;
 	bool ok = false;
 
@@ -162,7 +169,9 @@ renew(struct cli *cli)
 	cli->access_token = arena_strdup(cli->arena, "");
 	if (text != NULL)
 		ok = tokens_take(cli, way_send(cli, &(const struct query){ .method = "POST",
-		    .path = "/v1/auth/refresh", .body = text, .n = strlen(text) }));
+							.path = "/v1/auth/refresh",
+							.body = text,
+							.n = strlen(text) }));
 	free(text);
 	return ok;
 }
@@ -179,8 +188,9 @@ login_as(struct cli *cli, const char *user, const char *password, const struct a
 		exit(CLI_USAGE);
 	}
 	cli->access_token = arena_strdup(cli->arena, "");
-	*a = way_send(cli, &(const struct query){ .method = "POST", .path = "/v1/auth/login", .body = text,
-	    .n = strlen(text) });
+	*a = way_send(
+	    cli, &(const struct query){
+		     .method = "POST", .path = "/v1/auth/login", .body = text, .n = strlen(text) });
 	explicit_bzero(text, strlen(text));
 	free(text);
 	return tokens_take(cli, *a);

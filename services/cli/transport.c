@@ -1,5 +1,6 @@
-/* transport: the two ways to the fleet. Over the bus the request goes to an API agent as api would send it; over HTTP to
- * api. Neither knows of tokens beyond putting the one it is given into the header. */
+/* transport: the two ways to the fleet. Over the bus the request goes to an API agent as api would
+ * send it; over HTTP to api. Neither knows of tokens beyond putting the one it is given into the
+ * header. */
 #include <curl/curl.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -10,11 +11,11 @@
 #include "cli/cli.h"
 #include "client/client.h"
 
-#define TIMEOUT_S	60L
+#define TIMEOUT_S 60L
 
 struct way {
-	struct client *client;		/* bus */
-	CURL *curl;			/* HTTP */
+	struct client *client; /* bus */
+	CURL *curl;            /* HTTP */
 	struct buf body;
 	char etag[64];
 	struct answer answer;
@@ -130,8 +131,10 @@ send_http(struct cli *cli, const struct query *q)
 	CURLcode rc;
 
 	curl_easy_reset(w->curl);
-	curl_easy_setopt(w->curl, CURLOPT_URL, arena_printf(cli->arena, "%s%s%s%s", cli->url, q->path,
-	    q->params != NULL && q->params[0] != '\0' ? "?" : "", q->params != NULL ? q->params : ""));
+	curl_easy_setopt(w->curl, CURLOPT_URL,
+	    arena_printf(cli->arena, "%s%s%s%s", cli->url, q->path,
+		q->params != NULL && q->params[0] != '\0' ? "?" : "",
+		q->params != NULL ? q->params : ""));
 	curl_easy_setopt(w->curl, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(w->curl, CURLOPT_CUSTOMREQUEST, q->method);
 	curl_easy_setopt(w->curl, CURLOPT_TIMEOUT, TIMEOUT_S);
@@ -141,12 +144,15 @@ send_http(struct cli *cli, const struct query *q)
 	curl_easy_setopt(w->curl, CURLOPT_HEADERFUNCTION, on_header);
 	curl_easy_setopt(w->curl, CURLOPT_HEADERDATA, w);
 	if (cli->access_token[0] != '\0')
-		headers = curl_slist_append(headers, arena_printf(cli->arena, "Authorization: Bearer %s", cli->access_token));
+		headers = curl_slist_append(headers,
+		    arena_printf(cli->arena, "Authorization: Bearer %s", cli->access_token));
 	if (q->if_match != NULL)
-		headers = curl_slist_append(headers, arena_printf(cli->arena, "If-Match: %s", q->if_match));
+		headers = curl_slist_append(
+		    headers, arena_printf(cli->arena, "If-Match: %s", q->if_match));
 	if (q->body != NULL) {
-		headers = curl_slist_append(headers, arena_printf(cli->arena, "Content-Type: %s",
-		    q->content_type != NULL ? q->content_type : "application/json"));
+		headers = curl_slist_append(
+		    headers, arena_printf(cli->arena, "Content-Type: %s",
+				 q->content_type != NULL ? q->content_type : "application/json"));
 		curl_easy_setopt(w->curl, CURLOPT_POSTFIELDS, q->body);
 		curl_easy_setopt(w->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)q->n);
 	}
@@ -174,8 +180,10 @@ on_header(char *p, size_t one, size_t n, void *ctx)
 	struct way *w = ctx;
 	struct str name, value;
 
-	if (str_cut((struct str){ p, one * n }, ':', &name, &value) && name.n == 4 && strncasecmp(name.p, "etag", 4) == 0) {
-		while (value.n > 0 && (value.p[value.n - 1] == '\n' || value.p[value.n - 1] == '\r'))
+	if (str_cut((struct str){ p, one * n }, ':', &name, &value) && name.n == 4 &&
+	    strncasecmp(name.p, "etag", 4) == 0) {
+		while (
+		    value.n > 0 && (value.p[value.n - 1] == '\n' || value.p[value.n - 1] == '\r'))
 			value.n--;
 		value = str_trim(value);
 		snprintf(w->etag, sizeof(w->etag), "%.*s", (int)value.n, value.p);
@@ -198,13 +206,15 @@ finish(struct cli *cli, const char *error)
 		w->answer.problem = unreachable(cli, error);
 		return;
 	}
-	w->answer.json = w->body.n > 0 ? json_loadb(w->body.p, w->body.n, JSON_DECODE_ANY, NULL) : NULL;
+	w->answer.json =
+	    w->body.n > 0 ? json_loadb(w->body.p, w->body.n, JSON_DECODE_ANY, NULL) : NULL;
 	if (w->answer.status >= 200 && w->answer.status <= 299)
 		return;
 	detail = json_string_value(json_object_get(w->answer.json, "detail"));
 	if (detail == NULL)
 		detail = json_string_value(json_object_get(w->answer.json, "title"));
-	w->answer.problem = arena_printf(cli->arena, "%s (status %d)", detail != NULL ? detail : "refused", w->answer.status);
+	w->answer.problem = arena_printf(
+	    cli->arena, "%s (status %d)", detail != NULL ? detail : "refused", w->answer.status);
 }
 
 static Mf__KeyValue *
@@ -224,8 +234,13 @@ unreachable(struct cli *cli, const char *why)
 	if (cli->url != NULL)
 		return arena_printf(cli->arena, "no answer from %s: %s", cli->url, why);
 	if (access(arena_printf(cli->arena, "%s/run/bus", cli->var), X_OK) < 0)
-		return errno == EACCES ?
-		    arena_printf(cli->arena, "%s: permission denied; its own user or root may enter, --url is for others", cli->var) :
-		    arena_printf(cli->arena, "%s: no fleet there; --var DIR says where it is", cli->var);
-	return arena_printf(cli->arena, "no answer from %s: %s; does a fleet run there?", cli->var, why);
+		return errno == EACCES
+		           ? arena_printf(cli->arena,
+				 "%s: permission denied; its own user or root may enter, --url is "
+				 "for others",
+				 cli->var)
+		           : arena_printf(cli->arena,
+				 "%s: no fleet there; --var DIR says where it is", cli->var);
+	return arena_printf(
+	    cli->arena, "no answer from %s: %s; does a fleet run there?", cli->var, why);
 }

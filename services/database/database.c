@@ -1,8 +1,9 @@
 /* database: one operation at a time: plan, cache, store, cache again.
  *
- * Invariant: a write is acknowledged only when no entry of the cache can show what was before it. Its key is dropped after
- * the commit and before the answer; when the drop can't be confirmed, the epoch that is part of every key changes, which
- * makes all entries unreachable. Called by meta and by the agents of auth. */
+ * Invariant: a write is acknowledged only when no entry of the cache can show what was before it.
+ * Its key is dropped after the commit and before the answer; when the drop can't be confirmed, the
+ * epoch that is part of every key changes, which makes all entries unreachable. Called by meta and
+ * by the agents of auth. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -16,21 +17,24 @@
 #include "proto/nosql.pb-c.h"
 #include "proto/sql.pb-c.h"
 
-#define CACHE_LIMIT_US	(20 * MS)	/* the cache is asked for speed: slower than this it is no help */
-#define ABOVE_ALL	INT64_MAX	/* a tombstone of this version stands above every fill */
+/* the cache is asked for speed: slower than this it is no help */
+#define CACHE_LIMIT_US (20 * MS)
+#define ABOVE_ALL      INT64_MAX /* a tombstone of this version stands above every fill */
 
-struct op {				/* one operation under way, in its call's arena */
+struct op { /* one operation under way, in its call's arena */
 	struct call *c;
 	const Mf__StoreOp *q;
 	struct plan plan;
 	struct rpc *rpc;
 	const Mf__StoreResult *result;
-	char *key;			/* a read's: of the epoch in which it began */
-	int64_t read_us;		/* when the store was asked */
+	char *key;       /* a read's: of the epoch in which it began */
+	int64_t read_us; /* when the store was asked */
 };
 
-static void database_read(Mf__Database_Service *, const Mf__StoreOp *, Mf__StoreResult_Closure, void *);
-static void database_write(Mf__Database_Service *, const Mf__StoreOp *, Mf__StoreResult_Closure, void *);
+static void
+database_read(Mf__Database_Service *, const Mf__StoreOp *, Mf__StoreResult_Closure, void *);
+static void
+database_write(Mf__Database_Service *, const Mf__StoreOp *, Mf__StoreResult_Closure, void *);
 static struct op *op_start(struct call *, const Mf__StoreOp *, bool);
 static void op_ask_cache(struct op *);
 static void on_cached(const Mf__CacheEntries *, void *);
@@ -45,19 +49,21 @@ static void on_dropped(const Mf__CacheDone *, void *);
 static char *cache_key(struct call *, const Mf__StoreOp *);
 
 Mf__Database_Service database_service = MF__DATABASE__INIT(database_);
-const char *const database_capabilities[] = { "plan", "route", "cache_coherence", "stand_in", NULL };
+const char *const database_capabilities[] = { "plan", "route", "cache_coherence", "stand_in",
+	NULL };
 
 const struct config_key database_keys[] = {
-	{ "cache_ttl", CONFIG_DURATION, offsetof(struct database_config, cache_ttl_us), "60s", SEC, 86400 * SEC, false,
-	    false, "life of a cached read" },
-	{ "tombstone", CONFIG_DURATION, offsetof(struct database_config, tombstone_us), "15s", SEC, 3600 * SEC, false,
-	    false, "life of a dropped key's tombstone; must be longer than the longest read" },
+	{ "cache_ttl", CONFIG_DURATION, offsetof(struct database_config, cache_ttl_us), "60s", SEC,
+	    86400 * SEC, false, false, "life of a cached read" },
+	{ "tombstone", CONFIG_DURATION, offsetof(struct database_config, tombstone_us), "15s", SEC,
+	    3600 * SEC, false, false,
+	    "life of a dropped key's tombstone; must be longer than the longest read" },
 	{ .name = NULL },
 };
 
 static struct node *self;
 static struct target *sql, *nosql, *cache;
-static uint64_t epoch;			/* of all cache keys */
+static uint64_t epoch; /* of all cache keys */
 static struct metric *cache_hits, *cache_misses, *epochs;
 
 bool
@@ -71,28 +77,34 @@ database_init(struct node *n)
 
 	self = n;
 	epoch = id_random_u64();
-	cache_hits = metric_simple(METRIC_COUNTER, "metafed_database_cache_hits_total", "Reads answered by the cache.");
+	cache_hits = metric_simple(
+	    METRIC_COUNTER, "metafed_database_cache_hits_total", "Reads answered by the cache.");
 	cache_misses = metric_simple(METRIC_COUNTER, "metafed_database_cache_misses_total",
 	    "Reads that asked the cache in vain.");
 	epochs = metric_simple(METRIC_COUNTER, "metafed_database_cache_epochs_total",
 	    "Times that the whole cache was given up because a drop was not confirmed.");
-	sql = target_new(node_bus(n), &(const struct target_def){ &mf__sql__descriptor, sql_members, agents });
-	nosql = target_new(node_bus(n), &(const struct target_def){ &mf__nosql__descriptor, nosql_members, agents });
-	cache = target_new(node_bus(n), &(const struct target_def){ &mf__cache__descriptor, cache_members, agents });
+	sql = target_new(
+	    node_bus(n), &(const struct target_def){ &mf__sql__descriptor, sql_members, agents });
+	nosql = target_new(node_bus(n),
+	    &(const struct target_def){ &mf__nosql__descriptor, nosql_members, agents });
+	cache = target_new(node_bus(n),
+	    &(const struct target_def){ &mf__cache__descriptor, cache_members, agents });
 	node_ready(n);
 	return true;
 }
 
 /* Read: the cache where the plan allows it, else the store. */
 void
-database_read(Mf__Database_Service *s, const Mf__StoreOp *q, Mf__StoreResult_Closure reply, void *ctx)
+database_read(
+    Mf__Database_Service *s, const Mf__StoreOp *q, Mf__StoreResult_Closure reply, void *ctx)
 {
 	struct op *o = op_start(ctx, q, false);
 
 	(void)s, (void)reply;
 	if (o == NULL)
 		return;
-	/* Should the epoch change while the store is read, the fill goes where nobody looks any more: it may be old. */
+	/* Should the epoch change while the store is read, the fill goes where nobody looks any
+	 * more: it may be old. */
 	if (o->plan.fill)
 		o->key = cache_key(o->c, q);
 	if (o->plan.from_cache && target_ready(cache))
@@ -103,7 +115,8 @@ database_read(Mf__Database_Service *s, const Mf__StoreOp *q, Mf__StoreResult_Clo
 
 /* Write: the store decides, then the cache forgets. */
 void
-database_write(Mf__Database_Service *s, const Mf__StoreOp *q, Mf__StoreResult_Closure reply, void *ctx)
+database_write(
+    Mf__Database_Service *s, const Mf__StoreOp *q, Mf__StoreResult_Closure reply, void *ctx)
 {
 	struct op *o = op_start(ctx, q, true);
 
@@ -141,7 +154,8 @@ op_ask_cache(struct op *o)
 
 	get.n_keys = 1;
 	get.keys = &o->key;
-	o->rpc = rpc_new(o->c, cache, &(const struct rpc_opts){ .limit_us = CACHE_LIMIT_US, .once = true });
+	o->rpc = rpc_new(
+	    o->c, cache, &(const struct rpc_opts){ .limit_us = CACHE_LIMIT_US, .once = true });
 	mf__cache__get(&o->rpc->service, &get, on_cached, o);
 }
 
@@ -158,7 +172,8 @@ on_cached(const Mf__CacheEntries *m, void *ctx)
 		return;
 	}
 	age = time_wall_us() - (int64_t)m->entries[0]->stored_at;
-	if (age < 0 || (uint64_t)age > o->plan.max_age_us) {	/* a clock that went back proves nothing */
+	/* a clock that went back proves nothing */
+	if (age < 0 || (uint64_t)age > o->plan.max_age_us) {
 		metric_inc(cache_misses);
 		op_read_store(o);
 		return;
@@ -199,7 +214,8 @@ on_read(const Mf__StoreResult *m, void *ctx)
 		call_reply(o->c, &m->base);
 }
 
-/* The answer waits for the fill: a call that has ended has no rpcs. The cache is fast or not asked. */
+/* The answer waits for the fill: a call that has ended has no rpcs. The cache is fast or not
+ * asked. */
 static void
 op_fill(struct op *o)
 {
@@ -211,7 +227,8 @@ op_fill(struct op *o)
 	set.version = o->result->version;
 	set.age_us = (uint64_t)(time_now_us() - o->read_us);
 	set.ttl_ms = (uint32_t)(cf->cache_ttl_us / MS);
-	o->rpc = rpc_new(o->c, cache, &(const struct rpc_opts){ .limit_us = CACHE_LIMIT_US, .once = true });
+	o->rpc = rpc_new(
+	    o->c, cache, &(const struct rpc_opts){ .limit_us = CACHE_LIMIT_US, .once = true });
 	mf__cache__set(&o->rpc->service, &set, on_filled, o);
 }
 
@@ -220,7 +237,7 @@ on_filled(const Mf__CacheDone *m, void *ctx)
 {
 	struct op *o = ctx;
 
-	(void)m;				/* not filled: the next read fills */
+	(void)m; /* not filled: the next read fills */
 	call_reply(o->c, &o->result->base);
 }
 
@@ -240,7 +257,8 @@ on_written(const Mf__StoreResult *m, void *ctx)
 		call_reply(o->c, &m->base);
 }
 
-/* A transaction's members share one version, the highest: too high only keeps fills away for a while. */
+/* A transaction's members share one version, the highest: too high only keeps fills away for a
+ * while. */
 static void
 op_drop(struct op *o)
 {
@@ -255,11 +273,13 @@ op_drop(struct op *o)
 			drop_member(o, &drop, o->q->members[i],
 			    i < o->result->n_items ? o->result->items[i]->version : ABOVE_ALL);
 	drop.tombstone_ms = (uint32_t)(cf->tombstone_us / MS);
-	o->rpc = rpc_new(o->c, cache, &(const struct rpc_opts){ .limit_us = CACHE_LIMIT_US, .once = true });
+	o->rpc = rpc_new(
+	    o->c, cache, &(const struct rpc_opts){ .limit_us = CACHE_LIMIT_US, .once = true });
 	mf__cache__drop(&o->rpc->service, &drop, on_dropped, o);
 }
 
-/* A delete that is repeated has no version to tell any more, and a recorded one may be absent: then above all. */
+/* A delete that is repeated has no version to tell any more, and a recorded one may be absent: then
+ * above all. */
 static void
 drop_member(struct op *o, Mf__CacheDrop *drop, const Mf__StoreOp *q, uint64_t version)
 {

@@ -9,8 +9,13 @@ static const struct serve serves[] = {
 int
 main(int argc, char **argv)
 {
-	return node_main(argc, argv, &(const struct service_def){
-		.name = "database", .keys = database_keys, .config_size = sizeof(struct database_config),
-		.serves = serves, .capabilities = database_capabilities, .init = database_init,
-	});
+	return node_main(argc, argv,
+	    &(const struct service_def){
+		.name = "database",
+		.keys = database_keys,
+		.config_size = sizeof(struct database_config),
+		.serves = serves,
+		.capabilities = database_capabilities,
+		.init = database_init,
+	    });
 }

@@ -9,10 +9,10 @@ enum plan_store { PLAN_SQL, PLAN_NOSQL };
 
 struct plan {
 	enum plan_store store;
-	bool from_cache;	/* a read: an entry young enough may answer */
-	bool fill;		/* a read: its answer goes into the cache */
-	bool drop;		/* a write: the key is dropped before the write is acknowledged */
-	uint64_t max_age_us;	/* from_cache: oldest acceptable */
+	bool from_cache;     /* a read: an entry young enough may answer */
+	bool fill;           /* a read: its answer goes into the cache */
+	bool drop;           /* a write: the key is dropped before the write is acknowledged */
+	uint64_t max_age_us; /* from_cache: oldest acceptable */
 };
 
 /* Does this write make an entry of the cache old? Of a TRANSACTION: does one of its members? */

@@ -18,9 +18,9 @@
 #include "meta/public.h"
 #include "node/contract.h"
 
-#define AT(field)      offsetof(struct conf, field)
-#define LONGEST_SOCKET "/run/stores/.s.PGSQL.5432.lock" /* the longest name of a socket below VAR  \
-	                                                 */
+#define AT(field) offsetof(struct conf, field)
+/* the longest name of a socket below VAR */
+#define LONGEST_SOCKET "/run/stores/.s.PGSQL.5432.lock"
 
 /* clang-format off: a table */
 static const struct config_key keys[] = {
@@ -44,7 +44,7 @@ static const struct config_key keys[] = {
 	    .offset = AT(stores),
 	    .def = "",
 	    .help = "private servers below VAR that are supervised too: "
-	            "postgres,redis-docs,redis-cache; empty: none" },
+		    "postgres,redis-docs,redis-cache; empty: none" },
 	{ .name = "pg_bin",
 	    .type = CONFIG_PATH,
 	    .offset = AT(pg_bin),

@@ -10,8 +10,8 @@
 #include <sys/types.h>
 #include "meta/restart.h"
 
-#define CONF_PATH 256 /* longest path that we make: VAR is short, sockets must fit into 107 bytes  \
-	               */
+/* longest path that we make: VAR is short, sockets must fit into 107 bytes */
+#define CONF_PATH 256
 
 struct conf_options {       /* of the command line */
 	const char *config; /* NULL: METAFED_CONFIG, else VAR/metafed.conf when there is one */

@@ -2,18 +2,20 @@
  *
  *	execute -> a slot -> FORM | GATE -> STORE | OWN -> FORMAT -> end
  *
- * One struct per request in the arena of its call; each step begins with STEP_begin and ends, now or later, with done().
- * The plan says what needs what; whatever became free starts. Nothing with an effect starts before GATE is done and well,
- * and what depends on something that failed is stopped. A request is refused as a call (call_fail) only before any work;
- * from then on it is answered, with status and problem. */
+ * One struct per request in the arena of its call; each step begins with STEP_begin and ends, now
+ * or later, with done(). The plan says what needs what; whatever became free starts. Nothing with
+ * an effect starts before GATE is done and well, and what depends on something that failed is
+ * stopped. A request is refused as a call (call_fail) only before any work; from then on it is
+ * answered, with status and problem. */
 #include <string.h>
 
 #include "base/log.h"
 #include "base/time.h"
 #include "meta/op.h"
 
-#define TASK_ID_MOST	128
-#define MARGIN_US	(5 * MS)		/* of the deadline, kept to say what happened; at most a 20th of it */
+#define TASK_ID_MOST 128
+/* of the deadline, kept to say what happened; at most a 20th of it */
+#define MARGIN_US (5 * MS)
 
 static const char *check(struct op *);
 static void ask_slot(struct op *);
@@ -34,14 +36,17 @@ execute_request(struct meta *m, struct call *c, const Mf__TaskRequest *q)
 	const char *wrong;
 	int64_t span;
 
-	*o = (struct op){ .m = m, .c = c, .q = q, .began = loop_now(m->loop), .dep.cancel = on_call_ended };
+	*o = (struct op){
+		.m = m, .c = c, .q = q, .began = loop_now(m->loop), .dep.cancel = on_call_ended
+	};
 	mf__store_op__init(&o->store);
 	o->deadline = call_deadline(c);
 	if (q->deadline_ms != 0 && o->began + q->deadline_ms * MS < o->deadline)
 		o->deadline = o->began + q->deadline_ms * MS;
 	span = o->deadline - o->began;
 	if (!strategy_plan(q, &o->plan, err, sizeof(err)))
-		reject(o, ST_INVALID_ARGUMENT, "BAD_REQUEST_PLAN", 0, arena_strdup(call_arena(c), err));
+		reject(o, ST_INVALID_ARGUMENT, "BAD_REQUEST_PLAN", 0,
+		    arena_strdup(call_arena(c), err));
 	else if ((wrong = check(o)) != NULL)
 		reject(o, ST_INVALID_ARGUMENT, "VALIDATION", 0, wrong);
 	else if (span <= 0)
@@ -83,7 +88,8 @@ op_check_resource(struct op *o)
 	const Mf__AuthRequirement *a = o->q->auth;
 
 	if (!o->has_store || a == NULL || a->resource[0] == '\0' ||
-	    strcmp(a->resource, arena_printf(call_arena(o->c), "%s/%s", o->store.model, o->store.id)) == 0)
+	    strcmp(a->resource,
+		arena_printf(call_arena(o->c), "%s/%s", o->store.model, o->store.id)) == 0)
 		return NULL;
 	return "auth/resource: is not what the operation touches";
 }
@@ -96,7 +102,9 @@ op_take_own(struct op *o, const Mf__MetaRequirement *q)
 	if (wrong != NULL)
 		return wrong;
 	o->own_q = q;
-	return permits_add(&o->permits, permits_own(q->operation)) ? NULL : "meta: needs too many permissions at once";
+	return permits_add(&o->permits, permits_own(q->operation))
+	           ? NULL
+	           : "meta: needs too many permissions at once";
 }
 
 /* --- slots --- */
@@ -117,8 +125,9 @@ ask_slot(struct op *o)
 		break;
 	case SLOT_WAIT:
 		if (refused != NULL)
-			reject(container_of(refused, struct op, slot), ST_RESOURCE_EXHAUSTED, "NO_SLOT",
-			    slots_retry_ms(&m->slots), "more important requests wait; this one was given up");
+			reject(container_of(refused, struct op, slot), ST_RESOURCE_EXHAUSTED,
+			    "NO_SLOT", slots_retry_ms(&m->slots),
+			    "more important requests wait; this one was given up");
 		execute_next(m);
 		break;
 	case SLOT_FULL:
@@ -126,12 +135,14 @@ ask_slot(struct op *o)
 		    "too many requests wait already");
 		break;
 	case SLOT_LATE:
-		reject(o, ST_DEADLINE_EXCEEDED, "TOO_LATE", 0, "would not be begun before its deadline");
+		reject(o, ST_DEADLINE_EXCEEDED, "TOO_LATE", 0,
+		    "would not be begun before its deadline");
 		break;
 	}
 }
 
-/* Requests that begin here may end here and free their slot: the outermost turn of this loop goes on for them. */
+/* Requests that begin here may end here and free their slot: the outermost turn of this loop goes
+ * on for them. */
 void
 execute_next(struct meta *m)
 {
@@ -162,7 +173,8 @@ begin(struct op *o)
 	run(o);
 }
 
-/* The request's own deadline, before the call's. What is not finished has failed by it; what is, is told. */
+/* The request's own deadline, before the call's. What is not finished has failed by it; what is, is
+ * told. */
 static void
 on_late(struct call *c, void *ctx)
 {
@@ -175,20 +187,21 @@ on_late(struct call *c, void *ctx)
 		reject(o, ST_DEADLINE_EXCEEDED, "TOO_LATE", 0, "was not begun before its deadline");
 		return;
 	}
-	o->running = true;				/* nothing starts any more */
+	o->running = true; /* nothing starts any more */
 	for (int i = 0; i < STEPS; i++) {
 		struct part *p = &o->parts[strategy_domain((enum step)i)];
 
 		if ((o->begun & ~o->finished & STEP_BIT(i)) != 0)
-			op_done(o, (enum step)i, op_failure(o, ST_DEADLINE_EXCEEDED, "", "its time was over"));
+			op_done(o, (enum step)i,
+			    op_failure(o, ST_DEADLINE_EXCEEDED, "", "its time was over"));
 		else if ((o->plan.steps & ~o->begun & STEP_BIT(i)) != 0 && p->state == PART_NONE)
 			p->state = PART_STOPPED;
 	}
 	end(o);
 }
 
-/* The caller is gone, or the deadline of the call: nobody reads an answer. Others are started from the loop, not from
- * inside the end of this call. */
+/* The caller is gone, or the deadline of the call: nobody reads an answer. Others are started from
+ * the loop, not from inside the end of this call. */
 static void
 on_call_ended(struct call_dep *d)
 {
@@ -205,7 +218,8 @@ on_call_ended(struct call_dep *d)
 
 /* --- the flow --- */
 
-/* Starts all that is free to start. Steps may finish from inside: the outermost turn goes on for them. */
+/* Starts all that is free to start. Steps may finish from inside: the outermost turn goes on for
+ * them. */
 static void
 run(struct op *o)
 {
@@ -217,7 +231,8 @@ run(struct op *o)
 	while (moved && !o->over) {
 		moved = false;
 		for (int s = 0; s < STEPS && !o->over; s++) {
-			if ((o->plan.steps & ~o->begun & STEP_BIT(s)) == 0 || (o->plan.needs[s] & ~o->finished) != 0)
+			if ((o->plan.steps & ~o->begun & STEP_BIT(s)) == 0 ||
+			    (o->plan.needs[s] & ~o->finished) != 0)
 				continue;
 			o->begun |= STEP_BIT(s);
 			moved = true;
@@ -238,8 +253,8 @@ run(struct op *o)
 		end(o);
 }
 
-/* A form that could not be checked for lack of an API agent stops nothing but the form: what shall be done is known. One
- * that was refused stops all. */
+/* A form that could not be checked for lack of an API agent stops nothing but the form: what shall
+ * be done is known. One that was refused stops all. */
 static bool
 stops(const struct op *o, int s)
 {
@@ -281,8 +296,14 @@ static void
 end(struct op *o)
 {
 	struct merge_in in = {
-		.task_id = o->q->task_id, .stored = o->stored, .own = o->answered, .formatted = o->formatted, .who = o->who,
-		.want_trace = o->q->want_trace, .node = bus_name(o->m->bus), .attempt = call_attempt(o->c),
+		.task_id = o->q->task_id,
+		.stored = o->stored,
+		.own = o->answered,
+		.formatted = o->formatted,
+		.who = o->who,
+		.want_trace = o->q->want_trace,
+		.node = bus_name(o->m->bus),
+		.attempt = call_attempt(o->c),
 		.took_us = time_now_us() - o->began,
 	};
 	Mf__TaskResponse *r = arena_alloc(call_arena(o->c), sizeof(*r));
@@ -290,18 +311,20 @@ end(struct op *o)
 
 	memcpy(in.parts, o->parts, sizeof(in.parts));
 	if (o->q->meta == NULL && in.parts[MF__DOMAIN__DOMAIN_META].state == PART_WORKED)
-		in.parts[MF__DOMAIN__DOMAIN_META].state = PART_NONE;	/* what `api` meant by its form: api's work */
+		in.parts[MF__DOMAIN__DOMAIN_META].state =
+		    PART_NONE; /* what `api` meant by its form: api's work */
 	if (o->q->want_trace)
 		in.n_hops = call_hops(o->c, &in.hops);
 	merge_parts(call_arena(o->c), &in, r);
 	wrong = merge_unsound(r);
-	if (wrong != NULL) {			/* a fault of ours: contained, said, never silent */
+	if (wrong != NULL) { /* a fault of ours: contained, said, never silent */
 		log_error("unsound_result", L_STR("why", wrong), L_STR("task_id", r->task_id));
 		r->meta_failure = r->degraded = true;
 		r->success = r->partial_success = false;
 		r->result = (ProtobufCBinaryData){ 0, NULL };
 		r->status = ST_INTERNAL;
-		r->problem = merge_problem(call_arena(o->c), op_failure(o, ST_INTERNAL, "META_FAILURE", wrong));
+		r->problem = merge_problem(
+		    call_arena(o->c), op_failure(o, ST_INTERNAL, "META_FAILURE", wrong));
 	}
 	metric_inc(o->m->requests[outcome_of(r)]);
 	metric_time(o->m->seconds[o->slot.priority], loop_now(o->m->loop) - o->began);
@@ -317,7 +340,9 @@ outcome_of(const Mf__TaskResponse *r)
 		return OUTCOME_SUCCESS;
 	if (r->partial_success)
 		return OUTCOME_PARTIAL;
-	return r->status == ST_UNAUTHENTICATED || r->status == ST_PERMISSION_DENIED ? OUTCOME_REFUSED : OUTCOME_FAILED;
+	return r->status == ST_UNAUTHENTICATED || r->status == ST_PERMISSION_DENIED
+	           ? OUTCOME_REFUSED
+	           : OUTCOME_FAILED;
 }
 
 /* Before any work. */
@@ -349,7 +374,7 @@ op_left(const struct op *o)
 {
 	int64_t us = o->deadline - loop_now(o->m->loop);
 
-	return us > 1 ? us : 1;				/* 0 would mean the method's own limit */
+	return us > 1 ? us : 1; /* 0 would mean the method's own limit */
 }
 
 const struct failure *

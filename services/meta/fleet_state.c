@@ -1,5 +1,5 @@
-/* fleet_state: one row per process, and one function through which a row changes (set_state), which announces it. Called
- * by orchestrator (reports, heartbeats), own (orders) and fleet_view. */
+/* fleet_state: one row per process, and one function through which a row changes (set_state), which
+ * announces it. Called by orchestrator (reports, heartbeats), own (orders) and fleet_view. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -13,23 +13,25 @@
 #include "meta/fleet_state.h"
 #include "meta/meta.h"
 
-#define CHECK_US	(CONTRACT_BEAT_US)	/* how often missed beats are looked for */
-#define LATER_US	(50 * MS)		/* the answer is on its way by then, also through two more nodes */
-#define ADOPTED_US	(200 * MS)		/* between looks whether a new supervisor writes to us */
+#define CHECK_US (CONTRACT_BEAT_US) /* how often missed beats are looked for */
+/* the answer is on its way by then, also through two more nodes */
+#define LATER_US (50 * MS)
+/* between looks whether a new supervisor writes to us */
+#define ADOPTED_US (200 * MS)
 
 struct fleet_state {
 	struct meta *meta;
 	struct fleet_row rows[FLEET_ROWS_MOST];
 	size_t n;
 	struct waiters changes;
-	int commands_fd, reports_fd;		/* -1: none */
+	int commands_fd, reports_fd; /* -1: none */
 	uv_poll_t *poll;
 	uint8_t partial[sizeof(struct contract_report)];
 	size_t partial_n;
-	struct timer check;			/* container mode: armed by the first beat */
-	int64_t checked_us;			/* when it last ran, or was armed */
+	struct timer check; /* container mode: armed by the first beat */
+	int64_t checked_us; /* when it last ran, or was armed */
 	struct timer later;
-	struct timer adopted;			/* reports ended: does somebody write them again? */
+	struct timer adopted; /* reports ended: does somebody write them again? */
 };
 
 static struct fleet_row *row_add(struct fleet_state *, const char *);
@@ -116,7 +118,8 @@ fleet_state_restart(struct fleet_state *f, const char *node, const char **why)
 
 	*why = "";
 	if (f->commands_fd == -1 && (r == NULL || r->beat_us == 0)) {
-		*why = "nobody supervises that node: there is neither a supervisor nor a heartbeat of it";
+		*why = "nobody supervises that node: there is neither a supervisor nor a heartbeat "
+		       "of it";
 		return ST_FAILED_PRECONDITION;
 	}
 	if (f->commands_fd == -1) {
@@ -199,8 +202,9 @@ row_add(struct fleet_state *f, const char *name)
 	r = &f->rows[f->n++];
 	memcpy(r->name, name, strlen(name) + 1);
 	r->level = known != NULL ? known->level : -1;
-	r->domain = known != NULL ? known->domain : strcmp(name, "guard") == 0 || strcmp(name, "supervisor") == 0 ?
-	    "meta" : "store";
+	r->domain = known != NULL                                                   ? known->domain
+	            : strcmp(name, "guard") == 0 || strcmp(name, "supervisor") == 0 ? "meta"
+	                                                                            : "store";
 	return r;
 }
 
@@ -212,9 +216,11 @@ set_state(struct fleet_state *f, struct fleet_row *r, enum contract_state s, uin
 	if (r->state == s && r->generation == generation)
 		return;
 	if (s == NODE_FAILED)
-		log_warn("node_isolated", L_STR("name", r->name), L_INT("its_generation", generation));
+		log_warn(
+		    "node_isolated", L_STR("name", r->name), L_INT("its_generation", generation));
 	else
-		log_debug("node_state", L_STR("name", r->name), L_STR("state", contract_state_name(s)));
+		log_debug(
+		    "node_state", L_STR("name", r->name), L_STR("state", contract_state_name(s)));
 	r->state = s;
 	r->generation = generation;
 	n.name = r->name;
@@ -234,7 +240,8 @@ watch_reports(struct fleet_state *f)
 	int flags = fcntl(f->reports_fd, F_GETFL);
 
 	if (flags == -1 || fcntl(f->reports_fd, F_SETFL, flags | O_NONBLOCK) == -1 ||
-	    (f->commands_fd != -1 && (fcntl(f->commands_fd, F_SETFL, O_NONBLOCK | O_WRONLY) == -1))) {
+	    (f->commands_fd != -1 &&
+		(fcntl(f->commands_fd, F_SETFL, O_NONBLOCK | O_WRONLY) == -1))) {
 		log_error("no_reports", L_STR("why", strerror(errno)));
 		f->reports_fd = f->commands_fd = -1;
 		return;
@@ -256,8 +263,8 @@ on_readable(uv_poll_t *h, int status, int events)
 	if (n > 0) {
 		take_bytes(f, bytes, (size_t)n);
 	} else if (n == 0 || status < 0 || (errno != EAGAIN && errno != EINTR)) {
-		/* Guard and supervisor are gone; what was known stays. The next ones reopen the pipe: an end of file is
-		 * not for ever, but a poll would spin on it. */
+		/* Guard and supervisor are gone; what was known stays. The next ones reopen the
+		 * pipe: an end of file is not for ever, but a poll would spin on it. */
 		log_warn("reports_ended", L_STR("why", n == 0 ? "end of file" : strerror(errno)));
 		uv_poll_stop(f->poll);
 		timer_in(&f->adopted, ADOPTED_US);
@@ -298,8 +305,9 @@ take_bytes(struct fleet_state *f, const uint8_t *p, size_t n)
 	}
 }
 
-/* When this very process was stopped or starved, the beats of that time wait unread: it blames nobody, everybody gets the
- * whole time again. Otherwise one pause of ours would restart the fleet. */
+/* When this very process was stopped or starved, the beats of that time wait unread: it blames
+ * nobody, everybody gets the whole time again. Otherwise one pause of ours would restart the
+ * fleet. */
 static void
 on_check(struct timer *t)
 {
@@ -313,7 +321,8 @@ on_check(struct timer *t)
 
 		if (late && r->beat_us != 0)
 			r->beat_us = now;
-		if (r->beat_us != 0 && r->state != NODE_FAILED && now - r->beat_us > CONTRACT_HUNG_US)
+		if (r->beat_us != 0 && r->state != NODE_FAILED &&
+		    now - r->beat_us > CONTRACT_HUNG_US)
 			set_state(f, r, NODE_FAILED, r->generation);
 	}
 	timer_in(t, CHECK_US);

@@ -1,7 +1,8 @@
 /* fleet_state: what is known of every process, and orders to who supervises them.
  *
- * Where there is a supervisor, its reports are the truth (descriptor 8) and orders go to it (descriptor 7). In a container
- * the nodes' heartbeats are: who misses them is isolated, and told to exit when it is heard again; its runtime starts it. */
+ * Where there is a supervisor, its reports are the truth (descriptor 8) and orders go to it
+ * (descriptor 7). In a container the nodes' heartbeats are: who misses them is isolated, and told
+ * to exit when it is heard again; its runtime starts it. */
 #ifndef META_FLEET_STATE_H
 #define META_FLEET_STATE_H
 
@@ -20,36 +21,42 @@ struct fleet_state;
 
 struct fleet_row {
 	char name[24];
-	int level;				/* -1: apart (guard, supervisor, private stores) */
+	int level; /* -1: apart (guard, supervisor, private stores) */
 	const char *domain;
 	int32_t pid;
 	enum contract_state state;
 	uint64_t generation;
 	uint32_t restarts;
 	uint16_t load;
-	int64_t since_us;			/* of the start; 0: not known */
-	int64_t beat_us;			/* container mode: the last one */
-	bool shall_exit;			/* container mode: to be told with its next beat */
-	char order[UUID_LEN];			/* operation id of the last restart: the same again is the same restart */
-	uint64_t order_generation;		/* ... of the process that had to go */
-	bool restart_due;			/* see fleet_state_restart_later */
-	uint8_t *info;				/* packed NodeInfo of the last poll; NULL: none */
+	int64_t since_us; /* of the start; 0: not known */
+	int64_t beat_us;  /* container mode: the last one */
+	bool shall_exit;  /* container mode: to be told with its next beat */
+	/* operation id of the last restart: the same again is the same restart */
+	char order[UUID_LEN];
+	uint64_t order_generation; /* ... of the process that had to go */
+	bool restart_due;          /* see fleet_state_restart_later */
+	uint8_t *info;             /* packed NodeInfo of the last poll; NULL: none */
 	size_t info_n;
 };
 
 struct fleet_state *fleet_state_new(struct meta *m, int reports_fd, int commands_fd);
 void fleet_state_free(struct fleet_state **f);
-size_t fleet_state_rows(struct fleet_state *f, struct fleet_row **rows);	/* the thirteen first, by level and name */
-struct fleet_row *fleet_state_find(struct fleet_state *f, const char *name);	/* NULL: not known */
-struct waiters *fleet_state_changes(struct fleet_state *f);	/* woken at each change of state or generation */
-bool fleet_state_local(const struct fleet_state *f);		/* all run on this machine: /proc shows them */
+/* the thirteen first, by level and name */
+size_t fleet_state_rows(struct fleet_state *f, struct fleet_row **rows);
+/* NULL: not known */
+struct fleet_row *fleet_state_find(struct fleet_state *f, const char *name);
+/* woken at each change of state or generation */
+struct waiters *fleet_state_changes(struct fleet_state *f);
+/* all run on this machine: /proc shows them */
+bool fleet_state_local(const struct fleet_state *f);
 
 /* ST_OK: the order is out; it says nothing about the outcome. Else *why says why not. */
 enum status fleet_state_restart(struct fleet_state *f, const char *node, const char **why);
 /* For a node that carries this very request: it drains, so the answer must get away first. */
 void fleet_state_restart_later(struct fleet_state *f, struct fleet_row *r);
 
-bool fleet_state_beat(struct fleet_state *f, const Mf__Beat *b);	/* true: it shall exit */
-void fleet_state_report(struct fleet_state *f, const struct contract_report *r);	/* one record of descriptor 8 */
+bool fleet_state_beat(struct fleet_state *f, const Mf__Beat *b); /* true: it shall exit */
+/* one record of descriptor 8 */
+void fleet_state_report(struct fleet_state *f, const struct contract_report *r);
 
 #endif

@@ -1,4 +1,5 @@
-/* fleet_view: the fleet as people see it. Idle costs nothing: nodes are asked only when somebody asks us. */
+/* fleet_view: the fleet as people see it. Idle costs nothing: nodes are asked only when somebody
+ * asks us. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,19 +13,20 @@
 #include "meta/fleet_view.h"
 #include "meta/meta.h"
 
-#define KEEP_US		(500 * MS)		/* details of this age are new enough */
-#define POLL_US		(300 * MS)		/* a node that does not answer in this time is listed without details */
-#define BREAKERS_MOST	64
+#define KEEP_US (500 * MS) /* details of this age are new enough */
+/* a node that does not answer in this time is listed without details */
+#define POLL_US       (300 * MS)
+#define BREAKERS_MOST 64
 
 struct fleet_view {
 	struct meta *meta;
 	struct waiters waiters;
-	struct call *poll;			/* NULL: none is under way */
+	struct call *poll; /* NULL: none is under way */
 	size_t unanswered;
-	int64_t polled_at;			/* 0: never */
+	int64_t polled_at; /* 0: never */
 };
 
-struct question {				/* in the arena of the poll */
+struct question { /* in the arena of the poll */
 	struct fleet_view *view;
 	const char *node;
 };
@@ -36,7 +38,7 @@ struct asker {
 	void *ctx;
 };
 
-struct gathering {				/* our own breakers */
+struct gathering { /* our own breakers */
 	struct arena *a;
 	Mf__FleetNode *n;
 };
@@ -76,7 +78,8 @@ fleet_view_free(struct fleet_view **v)
 }
 
 void
-fleet_view_ask(struct fleet_view *v, struct call *c, void (*fn)(void *ctx, const Mf__FleetState *s), void *ctx)
+fleet_view_ask(
+    struct fleet_view *v, struct call *c, void (*fn)(void *ctx, const Mf__FleetState *s), void *ctx)
 {
 	struct asker *k = ARENA_NEW(call_arena(c), struct asker);
 
@@ -93,7 +96,8 @@ fleet_view_ask(struct fleet_view *v, struct call *c, void (*fn)(void *ctx, const
 const char *
 fleet_mode(const struct meta *m)
 {
-	return m->slots.waiting != 0 && m->slots.waiting >= m->slots.policy.queue ? "throttled" : "normal";
+	return m->slots.waiting != 0 && m->slots.waiting >= m->slots.policy.queue ? "throttled"
+	                                                                          : "normal";
 }
 
 ProtobufCBinaryData
@@ -151,7 +155,8 @@ poll_start(struct fleet_view *v)
 	size_t n = fleet_state_rows(v->meta->fleet, &rows);
 
 	v->unanswered = 0;
-	v->poll = call_root(v->meta->bus, &(const struct call_opts){ .limit_us = POLL_US, .done = on_poll_end, .ctx = v });
+	v->poll = call_root(v->meta->bus,
+	    &(const struct call_opts){ .limit_us = POLL_US, .done = on_poll_end, .ctx = v });
 	for (size_t i = 0; i < n; i++) {
 		struct question *q;
 		struct rpc *r;
@@ -161,8 +166,8 @@ poll_start(struct fleet_view *v)
 		q = ARENA_NEW(call_arena(v->poll), struct question);
 		q->view = v;
 		q->node = rows[i].name;
-		r = rpc_new(v->poll, bus_node_target(v->meta->bus, rows[i].name), &(const struct rpc_opts){
-		    .limit_us = POLL_US - 20 * MS, .quiet = true });
+		r = rpc_new(v->poll, bus_node_target(v->meta->bus, rows[i].name),
+		    &(const struct rpc_opts){ .limit_us = POLL_US - 20 * MS, .quiet = true });
 		mf__node__info(&r->service, &empty, on_info, q);
 		v->unanswered++;
 	}
@@ -236,7 +241,8 @@ node_of(struct meta *m, struct arena *a, const struct fleet_row *r)
 	return n;
 }
 
-/* What the node itself said, unless it was another process. Without reports and heartbeats it is all that is known. */
+/* What the node itself said, unless it was another process. Without reports and heartbeats it is
+ * all that is known. */
 static void
 take_info(struct arena *a, const struct fleet_row *r, Mf__FleetNode *n)
 {
@@ -255,7 +261,8 @@ take_info(struct arena *a, const struct fleet_row *r, Mf__FleetNode *n)
 	if (n->rss_bytes == 0)
 		n->rss_bytes = info->rss_bytes;
 	for (size_t i = 0; i < info->n_breakers; i++)
-		add_breaker(a, n, info->breakers[i]->target, info->breakers[i]->node, info->breakers[i]->state);
+		add_breaker(a, n, info->breakers[i]->target, info->breakers[i]->node,
+		    info->breakers[i]->state);
 }
 
 static void
@@ -274,19 +281,22 @@ take_self(struct meta *m, struct arena *a, Mf__FleetNode *n)
 }
 
 static void
-add_own_breaker(void *ctx, const char *service, const char *node, enum breaker_state s, uint32_t failures, bool connected)
+add_own_breaker(void *ctx, const char *service, const char *node, enum breaker_state s,
+    uint32_t failures, bool connected)
 {
-	static const char *const names[] = { [BREAKER_CLOSED] = "closed", [BREAKER_OPEN] = "open",
+	static const char *const names[] = { [BREAKER_CLOSED] = "closed",
+		[BREAKER_OPEN] = "open",
 		[BREAKER_HALF_OPEN] = "half_open" };
 	struct gathering *g = ctx;
 
 	(void)failures, (void)connected;
-	if (strcmp(service, "mf.Node") != 0)	/* for operators, no part of any request */
+	if (strcmp(service, "mf.Node") != 0) /* for operators, no part of any request */
 		add_breaker(g->a, g->n, service, node, names[s]);
 }
 
 static void
-add_breaker(struct arena *a, Mf__FleetNode *n, const char *service, const char *member, const char *state)
+add_breaker(
+    struct arena *a, Mf__FleetNode *n, const char *service, const char *member, const char *state)
 {
 	Mf__KeyValue *kv;
 

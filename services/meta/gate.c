@@ -1,8 +1,9 @@
 /* gate: grants that are kept, else auth's answer. Called by execute.
  *
- * A kept grant costs no hop while auth's counter was confirmed within half a second: by a hint in any frame of auth, by the
- * answer to any check, or by one Auth.Sequence poll that everybody who needs it waits for together. While requests come,
- * the poll is made before the confirmation is too old, so that nobody has to wait. */
+ * A kept grant costs no hop while auth's counter was confirmed within half a second: by a hint in
+ * any frame of auth, by the answer to any check, or by one Auth.Sequence poll that everybody who
+ * needs it waits for together. While requests come, the poll is made before the confirmation is too
+ * old, so that nobody has to wait. */
 #include <stdlib.h>
 
 #include "base/log.h"
@@ -12,15 +13,16 @@
 #include "meta/meta.h"
 #include "proto/auth.pb-c.h"
 
-#define POLL_LIMIT_US	(400 * MS)		/* as Auth.Sequence in proto/auth.proto */
-#define POLL_AHEAD_US	(GRANTS_FRESH_US / 2)	/* a confirmation of this age is renewed beside the request that met it */
+#define POLL_LIMIT_US (400 * MS) /* as Auth.Sequence in proto/auth.proto */
+/* a confirmation of this age is renewed beside the request that met it */
+#define POLL_AHEAD_US (GRANTS_FRESH_US / 2)
 
 struct gate {
 	struct meta *meta;
 	struct grants *grants;
-	struct waiters waiters;			/* for the poll */
-	struct call *poll;			/* NULL: none is under way */
-	int64_t polled_at;			/* when the question left */
+	struct waiters waiters; /* for the poll */
+	struct call *poll;      /* NULL: none is under way */
+	int64_t polled_at;      /* when the question left */
 	struct rpc *poll_rpc;
 	struct metric *hits, *misses, *polls;
 };
@@ -52,8 +54,8 @@ gate_new(struct meta *m)
 	    "Permissions asked for, by where the answer came from.", names);
 
 	g->meta = m;
-	g->grants = grants_new(&(struct grants_policy){ .ttl_us = m->config.grant_ttl_us,
-	    .most = (uint32_t)m->config.grants_most });
+	g->grants = grants_new(&(struct grants_policy){
+	    .ttl_us = m->config.grant_ttl_us, .most = (uint32_t)m->config.grants_most });
 	waiters_init(&g->waiters);
 	g->hits = metric_get(f, (const char *const[]){ "kept" });
 	g->misses = metric_get(f, (const char *const[]){ "asked" });
@@ -77,8 +79,9 @@ gate_free(struct gate **g)
 void
 gate_reload(struct gate *g)
 {
-	grants_set_policy(g->grants, &(struct grants_policy){ .ttl_us = g->meta->config.grant_ttl_us,
-	    .most = (uint32_t)g->meta->config.grants_most });
+	grants_set_policy(
+	    g->grants, &(struct grants_policy){ .ttl_us = g->meta->config.grant_ttl_us,
+			   .most = (uint32_t)g->meta->config.grants_most });
 }
 
 uint32_t
@@ -136,8 +139,8 @@ all_kept(struct gate_ask *a, enum grant_verdict *v)
 	struct gate *g = a->gate;
 
 	for (size_t i = 0; i < n; i++) {
-		*v = grants_find(g->grants, &a->questions[i].key, loop_now(g->meta->loop), time_wall_us(),
-		    call_arena(a->c), &a->who);
+		*v = grants_find(g->grants, &a->questions[i].key, loop_now(g->meta->loop),
+		    time_wall_us(), call_arena(a->c), &a->who);
 		if (*v != GRANT_GOOD)
 			return false;
 	}
@@ -155,7 +158,8 @@ ask_auth(struct gate_ask *a)
 	metric_inc(g->misses);
 	if (now >= a->deadline) {
 		static const struct failure late = { .status = ST_DEADLINE_EXCEEDED,
-		    .message = "no time is left to ask for the permission", .reason = "" };
+			.message = "no time is left to ask for the permission",
+			.reason = "" };
 
 		finish(a, &late);
 		return;
@@ -170,7 +174,8 @@ ask_auth(struct gate_ask *a)
 		check.resource = (char *)a->resource;
 		check.client_address = (char *)a->client_address;
 		q->asked_at = now;
-		q->rpc = rpc_new(a->c, g->meta->auth, &(const struct rpc_opts){ .limit_us = a->deadline - now });
+		q->rpc = rpc_new(
+		    a->c, g->meta->auth, &(const struct rpc_opts){ .limit_us = a->deadline - now });
 		mf__auth__check(&q->rpc->service, &check, on_grant, q);
 	}
 }
@@ -227,8 +232,8 @@ poll_start(struct gate *g)
 		return;
 	metric_inc(g->polls);
 	g->polled_at = loop_now(g->meta->loop);
-	g->poll = call_root(g->meta->bus, &(const struct call_opts){ .limit_us = POLL_LIMIT_US, .done = on_poll_end,
-	    .ctx = g });
+	g->poll = call_root(g->meta->bus,
+	    &(const struct call_opts){ .limit_us = POLL_LIMIT_US, .done = on_poll_end, .ctx = g });
 	g->poll_rpc = rpc_new(g->poll, g->meta->auth, NULL);
 	mf__auth__sequence(&g->poll_rpc->service, &empty, on_sequence, g);
 }

@@ -1,5 +1,6 @@
-/* gate: is this credential permitted all of this? Nothing with an effect runs before it said yes. Never fails open: a
- * grant that can't be confirmed is asked for again, and without an answer of auth there is none. */
+/* gate: is this credential permitted all of this? Nothing with an effect runs before it said yes.
+ * Never fails open: a grant that can't be confirmed is asked for again, and without an answer of
+ * auth there is none. */
 #ifndef META_GATE_H
 #define META_GATE_H
 
@@ -10,18 +11,21 @@
 struct gate;
 struct meta;
 
-struct gate_ask {				/* the caller's, in the arena of the call; texts too */
+/* the caller's, in the arena of the call; texts too */
+struct gate_ask {
 	struct call *c;
-	const char *credential;			/* "": anonymous */
+	const char *credential; /* "": anonymous */
 	const char *resource;
 	const char *client_address;
-	struct permits permits;			/* none: only who it is */
-	int64_t deadline;			/* monotonic */
-	bool ask_auth;				/* whatever is known already (a traced request shows its agents) */
+	struct permits permits; /* none: only who it is */
+	int64_t deadline;       /* monotonic */
+	/* whatever is known already (a traced request shows its agents) */
+	bool ask_auth;
 	/* the answer: failure NULL and who, or failure */
 	const Mf__Principal *who;
 	const struct failure *failure;
-	void (*done)(void *ctx);		/* exactly once unless the call ends before; may come from inside gate_pass */
+	/* exactly once unless the call ends before; may come from inside gate_pass */
+	void (*done)(void *ctx);
 	void *ctx;
 	/* the gate's */
 	struct gate *gate;

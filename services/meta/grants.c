@@ -1,7 +1,8 @@
 /* grants: a bounded table of what auth has permitted. Called by gate.
  *
- * Invariant: every grant of the table was decided in the present epoch at the present sequence; grants_confirm empties the
- * table when either moves on. So looking one up needs to compare only times. */
+ * Invariant: every grant of the table was decided in the present epoch at the present sequence;
+ * grants_confirm empties the table when either moves on. So looking one up needs to compare only
+ * times. */
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,11 +18,11 @@
 struct grant {
 	struct grant_key key;
 	UT_hash_handle hh;
-	struct link used;			/* oldest use first */
-	int64_t kept_at;			/* monotonic */
-	int64_t expires_at;			/* wall clock; 0: the credential has no end */
+	struct link used;   /* oldest use first */
+	int64_t kept_at;    /* monotonic */
+	int64_t expires_at; /* wall clock; 0: the credential has no end */
 	size_t n;
-	uint8_t principal[];			/* packed */
+	uint8_t principal[]; /* packed */
 };
 
 struct grants {
@@ -29,8 +30,8 @@ struct grants {
 	struct grant *table;
 	struct list used;
 	uint64_t epoch, sequence;
-	int64_t confirmed_at;			/* 0: never */
-	uint8_t secret[32];			/* so that nobody can choose keys that collide */
+	int64_t confirmed_at; /* 0: never */
+	uint8_t secret[32];   /* so that nobody can choose keys that collide */
 };
 
 static void drop(struct grants *, struct grant *);
@@ -69,7 +70,8 @@ grants_set_policy(struct grants *g, const struct grants_policy *p)
 }
 
 void
-grants_key(const struct grants *g, const char *token, const char *permission, const char *resource, struct grant_key *out)
+grants_key(const struct grants *g, const char *token, const char *permission, const char *resource,
+    struct grant_key *out)
 {
 	crypto_generichash_state st;
 
@@ -104,7 +106,8 @@ grants_find(struct grants *g, const struct grant_key *k, int64_t now, int64_t wa
 }
 
 void
-grants_keep(struct grants *g, const struct grant_key *k, const Mf__AuthGrant *a, int64_t asked_at, int64_t now)
+grants_keep(struct grants *g, const struct grant_key *k, const Mf__AuthGrant *a, int64_t asked_at,
+    int64_t now)
 {
 	Mf__Principal slim = MF__PRINCIPAL__INIT;
 	struct grant *x;
@@ -114,8 +117,9 @@ grants_keep(struct grants *g, const struct grant_key *k, const Mf__AuthGrant *a,
 	slim.n_permissions = 0;
 	slim.permissions = NULL;
 	grants_confirm(g, a->sequence_epoch, a->sequence, asked_at);
-	if (g->policy.ttl_us == 0 || g->policy.most == 0 || a->sequence_epoch != g->epoch || a->sequence != g->sequence)
-		return;				/* decided before the counter moved: it served once */
+	if (g->policy.ttl_us == 0 || g->policy.most == 0 || a->sequence_epoch != g->epoch ||
+	    a->sequence != g->sequence)
+		return; /* decided before the counter moved: it served once */
 	HASH_FIND(hh, g->table, k, sizeof(*k), x);
 	if (x != NULL)
 		drop(g, x);
@@ -172,7 +176,7 @@ drop_oldest(struct grants *g)
 
 	if (k == NULL)
 		return;
-	must(g->table != NULL);			/* what is in the list is in the table */
+	must(g->table != NULL); /* what is in the list is in the table */
 	x = container_of(k, struct grant, used);
 	HASH_DEL(g->table, x);
 	free(x);

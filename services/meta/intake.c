@@ -1,11 +1,13 @@
-/* intake: the way from a requirement to the store. Called by execute, before the gate; pure but for the call's arena. */
+/* intake: the way from a requirement to the store. Called by execute, before the gate; pure but for
+ * the call's arena. */
 #include <string.h>
 
 #include "base/json.h"
 #include "meta/intake.h"
 #include "meta/remember.h"
 
-static const char *take_members(struct call *, const Mf__DatabaseRequirement *, Mf__StoreOp *, struct permits *);
+static const char *
+take_members(struct call *, const Mf__DatabaseRequirement *, Mf__StoreOp *, struct permits *);
 static const char *take_member(struct arena *, const json_t *, Mf__StoreOp *, struct permits *);
 static const char *ask(const Mf__StoreOp *, struct permits *);
 static char *text(const json_t *, const char *);
@@ -60,7 +62,8 @@ take_members(struct call *c, const Mf__DatabaseRequirement *q, Mf__StoreOp *out,
 
 	if (v != NULL)
 		call_own_json(c, v);
-	if (!json_is_array(v) || json_array_size(v) == 0 || json_array_size(v) > INTAKE_MEMBERS_MOST)
+	if (!json_is_array(v) || json_array_size(v) == 0 ||
+	    json_array_size(v) > INTAKE_MEMBERS_MOST)
 		return "database/data: must be an array of 1 to 100 operations";
 	out->data = (ProtobufCBinaryData){ 0, NULL };
 	out->members = ARENA_ARRAY(a, Mf__StoreOp *, json_array_size(v));
@@ -80,7 +83,8 @@ take_members(struct call *c, const Mf__DatabaseRequirement *q, Mf__StoreOp *out,
 static const char *
 take_member(struct arena *a, const json_t *v, Mf__StoreOp *m, struct permits *p)
 {
-	const json_t *data = json_object_get(v, "data"), *version = json_object_get(v, "if_version");
+	const json_t *data = json_object_get(v, "data"),
+		     *version = json_object_get(v, "if_version");
 	const char *wrong = permits_kind(text(v, "operation"), &m->kind);
 	struct jw w;
 
@@ -107,7 +111,9 @@ ask(const Mf__StoreOp *m, struct permits *p)
 {
 	if (!permits_model(m->model))
 		return "model: is none that a request may name";
-	return permits_add(p, permits_store(m->kind, m->model)) ? NULL : "operation: needs too many permissions at once";
+	return permits_add(p, permits_store(m->kind, m->model))
+	           ? NULL
+	           : "operation: needs too many permissions at once";
 }
 
 static char *

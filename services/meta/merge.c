@@ -6,11 +6,11 @@
 #include "meta/strategy.h"
 #include "node/node.h"
 
-#define NODES_MOST 13				/* distinct names that a list of agents can hold */
+#define NODES_MOST 13 /* distinct names that a list of agents can hold */
 
 /* Whose failure is told when several failed: the gate's first, the form's last. */
-static const Mf__Domain order[] = { MF__DOMAIN__DOMAIN_AUTH, MF__DOMAIN__DOMAIN_DATABASE, MF__DOMAIN__DOMAIN_META,
-	MF__DOMAIN__DOMAIN_API };
+static const Mf__Domain order[] = { MF__DOMAIN__DOMAIN_AUTH, MF__DOMAIN__DOMAIN_DATABASE,
+	MF__DOMAIN__DOMAIN_META, MF__DOMAIN__DOMAIN_API };
 #define N_ORDER (sizeof(order) / sizeof(order[0]))
 
 static void list_domains(struct arena *, const struct merge_in *, Mf__TaskResponse *);
@@ -47,7 +47,8 @@ merge_parts(struct arena *a, const struct merge_in *in, Mf__TaskResponse *out)
 			first = p->why;
 	}
 	out->success = !failed && !stopped;
-	out->partial_success = worked && fault && in->parts[MF__DOMAIN__DOMAIN_AUTH].state != PART_FAILED;
+	out->partial_success =
+	    worked && fault && in->parts[MF__DOMAIN__DOMAIN_AUTH].state != PART_FAILED;
 	out->cascade_prevented = out->partial_success;
 	if (first != NULL) {
 		out->status = (uint32_t)first->status;
@@ -66,7 +67,8 @@ merge_parts(struct arena *a, const struct merge_in *in, Mf__TaskResponse *out)
 const char *
 merge_unsound(const Mf__TaskResponse *r)
 {
-	if (r->success && (r->partial_success || r->n_failed_domains != 0 || r->status != ST_OK || r->problem != NULL))
+	if (r->success && (r->partial_success || r->n_failed_domains != 0 || r->status != ST_OK ||
+			      r->problem != NULL))
 		return "a success that failed";
 	if (!r->success && (r->status == ST_OK || r->problem == NULL))
 		return "a failure without a reason";
@@ -145,7 +147,8 @@ list_domains(struct arena *a, const struct merge_in *in, Mf__TaskResponse *out)
 	}
 }
 
-/* RESOURCE_EXHAUSTED is no fault of a member, but of the domain for this request: the others' work stands. */
+/* RESOURCE_EXHAUSTED is no fault of a member, but of the domain for this request: the others' work
+ * stands. */
 static bool
 is_fault(const struct failure *f)
 {
@@ -201,7 +204,8 @@ add_name(char **names, size_t *n, const char *name)
 static void
 write_trace(struct arena *a, const struct merge_in *in, Mf__TaskResponse *out)
 {
-	Mf__TraceLevel *top = level_new(a, 0, 1), *domains = level_new(a, 1, NODES_MOST + MERGE_DOMAINS);
+	Mf__TraceLevel *top = level_new(a, 0, 1),
+		       *domains = level_new(a, 1, NODES_MOST + MERGE_DOMAINS);
 	Mf__TraceLevel *agents = level_new(a, 2, in->n_hops);
 	Mf__Hop *self = hop_add(a, top, in->node, "Meta.Execute");
 
@@ -220,8 +224,8 @@ write_trace(struct arena *a, const struct merge_in *in, Mf__TaskResponse *out)
 	out->n_execution_trace = 3;
 }
 
-/* One hop per domain: from its first call, the time spent in all of them, the outcome that counts. A domain that failed
- * without a single try (nobody there, breaker open) has its hop too. */
+/* One hop per domain: from its first call, the time spent in all of them, the outcome that counts.
+ * A domain that failed without a single try (nobody there, breaker open) has its hop too. */
 static void
 domain_hops(struct arena *a, const struct merge_in *in, Mf__TraceLevel *l)
 {
@@ -246,7 +250,8 @@ domain_hops(struct arena *a, const struct merge_in *in, Mf__TraceLevel *l)
 		const char *name = strategy_domain_name((Mf__Domain)d);
 		Mf__Hop *h = hop_of(l, name);
 
-		if (d == MF__DOMAIN__DOMAIN_META || (p->state != PART_WORKED && p->state != PART_FAILED))
+		if (d == MF__DOMAIN__DOMAIN_META ||
+		    (p->state != PART_WORKED && p->state != PART_FAILED))
 			continue;
 		if (h == NULL)
 			h = hop_add(a, l, name, "");

@@ -1,4 +1,5 @@
-/* meta: what the parts of the orchestrator share. Internal to this folder (orchestrator.h is for others). */
+/* meta: what the parts of the orchestrator share. Internal to this folder (orchestrator.h is for
+ * others). */
 #ifndef META_META_H
 #define META_META_H
 
@@ -15,13 +16,20 @@ struct meta_config {
 	int64_t remember_most, remember_bytes, remember_ttl_us;
 };
 
-enum outcome { OUTCOME_SUCCESS, OUTCOME_PARTIAL, OUTCOME_REFUSED, OUTCOME_FAILED, OUTCOME_REJECTED, OUTCOME_CANCELLED,
-	OUTCOMES };
+enum outcome {
+	OUTCOME_SUCCESS,
+	OUTCOME_PARTIAL,
+	OUTCOME_REFUSED,
+	OUTCOME_FAILED,
+	OUTCOME_REJECTED,
+	OUTCOME_CANCELLED,
+	OUTCOMES
+};
 
 struct meta {
 	struct bus *bus;
 	struct loop *loop;
-	struct node *node;			/* NULL in tests */
+	struct node *node; /* NULL in tests */
 	struct meta_config config;
 	struct target *api, *database, *auth;
 	struct slots slots;
@@ -29,7 +37,7 @@ struct meta {
 	struct remember *remember;
 	struct fleet_state *fleet;
 	struct fleet_view *view;
-	struct loop_msg wake;			/* somebody may have a slot now */
+	struct loop_msg wake; /* somebody may have a slot now */
 	bool wake_posted, waking;
 	struct metric *requests[OUTCOMES];
 	struct metric *seconds[SLOTS_PRIORITIES];
@@ -37,13 +45,15 @@ struct meta {
 };
 
 /* Descriptors of the contract; -1: there is no supervisor (a container runtime restarts us). */
-struct meta *meta_open(struct bus *b, struct node *n, const struct meta_config *c, int reports_fd, int commands_fd);
+struct meta *meta_open(
+    struct bus *b, struct node *n, const struct meta_config *c, int reports_fd, int commands_fd);
 void meta_close(struct meta **m);
 void meta_reload(struct meta *m, const struct meta_config *c);
 
 /* execute.c: one TaskRequest; ends the call. */
 void execute_request(struct meta *m, struct call *c, const Mf__TaskRequest *q);
-void execute_next(struct meta *m);			/* starts who waits for a slot, as far as there are some */
-void execute_wake(struct loop_msg *w);		/* meta.wake: slots became free */
+/* starts who waits for a slot, as far as there are some */
+void execute_next(struct meta *m);
+void execute_wake(struct loop_msg *w); /* meta.wake: slots became free */
 
 #endif

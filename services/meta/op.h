@@ -1,5 +1,5 @@
-/* op: one TaskRequest under way, in the arena of its call. Shared by execute.c (the flow: slot, what starts when, end) and
- * steps.c (what each step does). */
+/* op: one TaskRequest under way, in the arena of its call. Shared by execute.c (the flow: slot,
+ * what starts when, end) and steps.c (what each step does). */
 #ifndef META_OP_H
 #define META_OP_H
 
@@ -20,10 +20,10 @@ struct op {
 	const Mf__TaskRequest *q;
 	struct plan plan;
 	int64_t began, deadline;
-	struct call_dep dep;			/* gives back what others may need */
+	struct call_dep dep; /* gives back what others may need */
 	struct slot_ask slot;
-	struct remembered *remembered;		/* ours to end; NULL: none */
-	uint32_t begun, finished, bad;		/* steps */
+	struct remembered *remembered; /* ours to end; NULL: none */
+	uint32_t begun, finished, bad; /* steps */
 	bool running, over;
 	struct part parts[MERGE_DOMAINS];
 	struct permits permits;
@@ -36,18 +36,22 @@ struct op {
 	struct rpc *form_rpc, *store_rpc, *format_rpc;
 	const Mf__ApiOutcome *form;
 	const Mf__StoreResult *stored;
-	ProtobufCBinaryData answered, formatted;	/* by meta or auth; by api */
+	ProtobufCBinaryData answered, formatted; /* by meta or auth; by api */
 	const Mf__Principal *who;
 };
 
 /* --- execute.c --- */
-void op_done(struct op *o, enum step s, const struct failure *f);	/* f NULL: well */
-void op_skip(struct op *o, enum step s);		/* there was nothing to do */
-void op_give_back(struct op *o, const Mf__TaskResponse *r);	/* what others may use again; r: what to remember, or NULL */
-const char *op_take_own(struct op *o, const Mf__MetaRequirement *q);	/* NULL: fine; else what is wrong */
-const char *op_check_resource(struct op *);	/* NULL: auth's resource is what the store operation touches */
+void op_done(struct op *o, enum step s, const struct failure *f); /* f NULL: well */
+void op_skip(struct op *o, enum step s);                          /* there was nothing to do */
+/* what others may use again; r: what to remember, or NULL */
+void op_give_back(struct op *o, const Mf__TaskResponse *r);
+/* NULL: fine; else what is wrong */
+const char *op_take_own(struct op *o, const Mf__MetaRequirement *q);
+/* NULL: auth's resource is what the store operation touches */
+const char *op_check_resource(struct op *);
 int64_t op_left(const struct op *o);
-const struct failure *op_failure(struct op *o, enum status s, const char *reason, const char *message);
+const struct failure *
+op_failure(struct op *o, enum status s, const char *reason, const char *message);
 
 /* --- steps.c --- */
 extern void (*const op_begin[STEPS])(struct op *);

@@ -1,4 +1,5 @@
-/* orchestrator: level 0 as a node. The guard's main() hands it to node_main when it is started as METAFED_NODE=meta. */
+/* orchestrator: level 0 as a node. The guard's main() hands it to node_main when it is started as
+ * METAFED_NODE=meta. */
 #ifndef META_ORCHESTRATOR_H
 #define META_ORCHESTRATOR_H
 

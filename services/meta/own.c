@@ -36,7 +36,7 @@ static struct rpc *ask_node(struct own_ask *);
 static const struct {
 	const char *operation;
 	own_fn *start;
-	bool node;				/* needs one */
+	bool node; /* needs one */
 } operations[] = {
 	{ "fleet", own_fleet, false },
 	{ "restart", own_restart, true },
@@ -85,8 +85,8 @@ on_fleet(void *ctx, const Mf__FleetState *s)
 	finish(o);
 }
 
-/* Answers when another process of that name is READY. A node that carries this very request is different: it drains, and
- * that waits for the request. There the answer comes first. */
+/* Answers when another process of that name is READY. A node that carries this very request is
+ * different: it drains, and that waits for the request. There the answer comes first. */
 static void
 own_restart(struct own_ask *o)
 {
@@ -96,19 +96,22 @@ own_restart(struct own_ask *o)
 
 	if (r == NULL || strcmp(r->name, "guard") == 0 || strcmp(r->name, "supervisor") == 0) {
 		fail(o, r == NULL ? ST_NOT_FOUND : ST_INVALID_ARGUMENT,
-		    r == NULL ? "there is no node of this name" : "guard and supervisor are not restarted by request");
+		    r == NULL ? "there is no node of this name"
+			      : "guard and supervisor are not restarted by request");
 		return;
 	}
 	o->since = loop_now(o->meta->loop);
 	if (carries(o, r->name)) {
-		log_info("restart_ordered", L_STR("name", r->name), L_INT("its_generation", r->generation));
+		log_info("restart_ordered", L_STR("name", r->name),
+		    L_INT("its_generation", r->generation));
 		fleet_state_restart_later(o->meta->fleet, r);
 		say(o, "state", "DRAINING");
 		finish(o);
 		return;
 	}
 	if (!ordered_already(o, r)) {
-		log_info("restart_ordered", L_STR("name", r->name), L_INT("its_generation", r->generation));
+		log_info("restart_ordered", L_STR("name", r->name),
+		    L_INT("its_generation", r->generation));
 		s = fleet_state_restart(o->meta->fleet, r->name, &why);
 		if (s != ST_OK) {
 			fail(o, s, why);
@@ -137,7 +140,7 @@ carries(const struct own_ask *o, const char *node)
 	const struct fleet_name *peer = fleet_name_find(call_peer(o->c));
 
 	return is_self(o) || strcmp(call_peer(o->c), node) == 0 ||
-	    (strcmp(node, "api") == 0 && peer != NULL && strcmp(peer->domain, "api") == 0);
+	       (strcmp(node, "api") == 0 && peer != NULL && strcmp(peer->domain, "api") == 0);
 }
 
 static void
@@ -148,7 +151,7 @@ restart_wait(void *ctx)
 	struct jw w;
 
 	if (o->failure != NULL)
-		return;				/* too late, said already */
+		return; /* too late, said already */
 	if (r->generation == o->generation || r->state != NODE_READY) {
 		waiters_add(fleet_state_changes(o->meta->fleet), o->c, restart_wait, o);
 		return;
@@ -172,7 +175,8 @@ on_restart_late(struct call *c, void *ctx)
 
 	(void)c;
 	if (o->result.len == 0)
-		fail(o, ST_DEADLINE_EXCEEDED, "the order was given, but the node is not READY again yet");
+		fail(o, ST_DEADLINE_EXCEEDED,
+		    "the order was given, but the node is not READY again yet");
 }
 
 /* For anybody, so it says little: whether each domain can be called. */
@@ -216,10 +220,11 @@ own_faults(struct own_ask *o)
 	set.spec = (char *)json_string_value(spec);
 	set.seed = (uint64_t)json_integer_value(json_object_get(v, "seed"));
 	set.for_ms = (uint32_t)json_integer_value(json_object_get(v, "for_ms"));
-	log_warn("faults_set", L_STR("name", o->q->node), L_STR("spec", set.spec), L_INT("for_ms", set.for_ms));
+	log_warn("faults_set", L_STR("name", o->q->node), L_STR("spec", set.spec),
+	    L_INT("for_ms", set.for_ms));
 	if (is_self(o)) {
-		if (!bus_set_faults(o->meta->bus, set.spec, set.seed, (set.for_ms != 0 ? set.for_ms : 60000) * MS, err,
-		    sizeof(err))) {
+		if (!bus_set_faults(o->meta->bus, set.spec, set.seed,
+			(set.for_ms != 0 ? set.for_ms : 60000) * MS, err, sizeof(err))) {
 			fail(o, ST_INVALID_ARGUMENT, arena_strdup(call_arena(o->c), err));
 			return;
 		}
@@ -242,7 +247,8 @@ own_log_level(struct own_ask *o)
 	enum log_level l;
 
 	if (level == NULL || !log_level_from_name(level, &l)) {
-		fail(o, ST_INVALID_ARGUMENT, "meta/data: must be an object with level: debug, info, warn or error");
+		fail(o, ST_INVALID_ARGUMENT,
+		    "meta/data: must be an object with level: debug, info, warn or error");
 		return;
 	}
 	say(o, "level", level);
@@ -322,6 +328,6 @@ ask_node(struct own_ask *o)
 		fail(o, ST_NOT_FOUND, "there is no node of this name");
 		return NULL;
 	}
-	return rpc_new(o->c, bus_node_target(o->meta->bus, o->q->node), &(const struct rpc_opts){
-	    .limit_us = o->deadline - loop_now(o->meta->loop) });
+	return rpc_new(o->c, bus_node_target(o->meta->bus, o->q->node),
+	    &(const struct rpc_opts){ .limit_us = o->deadline - loop_now(o->meta->loop) });
 }

@@ -1,5 +1,5 @@
-/* own: the operations that level 0 answers itself: fleet, restart, health, faults, log_level. Their permissions are in
- * permits.c and have been checked when this is called. */
+/* own: the operations that level 0 answers itself: fleet, restart, health, faults, log_level. Their
+ * permissions are in permits.c and have been checked when this is called. */
 #ifndef META_OWN_H
 #define META_OWN_H
 
@@ -9,18 +9,19 @@
 
 struct meta;
 
-struct own_ask {				/* the caller's, in the arena of the call */
+struct own_ask { /* the caller's, in the arena of the call */
 	struct call *c;
 	const Mf__MetaRequirement *q;
-	int64_t deadline;			/* monotonic */
-	ProtobufCBinaryData result;		/* the answer: JSON, or failure */
+	int64_t deadline;           /* monotonic */
+	ProtobufCBinaryData result; /* the answer: JSON, or failure */
 	const struct failure *failure;
-	void (*done)(void *ctx);		/* exactly once unless the call ends before; may come from inside own_start */
+	/* exactly once unless the call ends before; may come from inside own_start */
+	void (*done)(void *ctx);
 	void *ctx;
 	/* own's */
 	struct meta *meta;
 	struct rpc *rpc;
-	uint64_t generation;			/* restart: of the process that shall go */
+	uint64_t generation; /* restart: of the process that shall go */
 	int64_t since;
 };
 

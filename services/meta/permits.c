@@ -1,10 +1,12 @@
-/* permits: two tables, one of models, one of the operations of level 0. Called by execute, before anything runs. */
+/* permits: two tables, one of models, one of the operations of level 0. Called by execute, before
+ * anything runs. */
 #include <string.h>
 
 #include "base/log.h"
 #include "meta/permits.h"
 
-/* What a request may name. Users, roles, tokens, keys and the audit log belong to the auth domain and are not here. */
+/* What a request may name. Users, roles, tokens, keys and the audit log belong to the auth domain
+ * and are not here. */
 static const struct model_permits {
 	const char *model, *create, *read, *update, *delete;
 } models[] = {
@@ -34,7 +36,7 @@ static const struct {
 	{ "transaction", MF__STORE_OP__KIND__TRANSACTION },
 };
 
-#define COUNT(t)	(sizeof(t) / sizeof((t)[0]))
+#define COUNT(t) (sizeof(t) / sizeof((t)[0]))
 
 static const struct model_permits *model_find(const char *);
 
@@ -74,7 +76,7 @@ permits_store(Mf__StoreOp__Kind kind, const char *model)
 {
 	const struct model_permits *m = model_find(model);
 
-	must(m != NULL);			/* permits_model was asked first */
+	must(m != NULL); /* permits_model was asked first */
 	switch (kind) {
 	case MF__STORE_OP__KIND__CREATE:
 	case MF__STORE_OP__KIND__BULK_CREATE:

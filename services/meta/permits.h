@@ -1,5 +1,5 @@
-/* permits: which permission an operation asks for by itself. Pure. The effective check is this AND whatever the request
- * requires besides: a request can make the check stricter, never weaker. */
+/* permits: which permission an operation asks for by itself. Pure. The effective check is this AND
+ * whatever the request requires besides: a request can make the check stricter, never weaker. */
 #ifndef META_PERMITS_H
 #define META_PERMITS_H
 
@@ -11,19 +11,22 @@
 
 #define PERMITS_MOST 8
 
-struct permits {			/* distinct, no empty one */
+struct permits { /* distinct, no empty one */
 	size_t n;
 	const char *names[PERMITS_MOST];
 };
 
-/* "" and what is there already change nothing. false: there is no room, and the request must be refused. */
+/* "" and what is there already change nothing. false: there is no room, and the request must be
+ * refused. */
 bool permits_add(struct permits *p, const char *name) __attribute__((warn_unused_result));
 
 /* The kind of a database operation. NULL: fine; else what is wrong with it, naming the field. */
 const char *permits_kind(const char *operation, Mf__StoreOp__Kind *out);
-/* Only models of the allow list may be named by a request; what belongs to the auth domain is not on it. */
+/* Only models of the allow list may be named by a request; what belongs to the auth domain is not
+ * on it. */
 bool permits_model(const char *model);
-/* "task.create" and the like; names are static. `kind` is not TRANSACTION: its members are asked one by one. */
+/* "task.create" and the like; names are static. `kind` is not TRANSACTION: its members are asked
+ * one by one. */
 const char *permits_store(Mf__StoreOp__Kind kind, const char *model);
 /* NULL: no such operation; "": needs none. */
 const char *permits_own(const char *operation);

@@ -12,8 +12,8 @@
 #include <unistd.h>
 #include "base/str.h"
 
-#define BACKLOG 4096 /* what waits while `api` is away; the kernel caps it at net.core.somaxconn   \
-	              */
+/* what waits while `api` is away; the kernel caps it at net.core.somaxconn */
+#define BACKLOG 4096
 
 struct address {
 	struct sockaddr_storage at;

@@ -1,7 +1,7 @@
 /* remember: results by key. Called by execute.
  *
- * Invariant: an entry is either running (owned by the call that began it, in no list) or kept (in `used`, its bytes
- * counted). */
+ * Invariant: an entry is either running (owned by the call that began it, in no list) or kept (in
+ * `used`, its bytes counted). */
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,11 +19,11 @@
 struct remembered {
 	struct remember_key key;
 	UT_hash_handle hh;
-	struct link used;			/* kept: oldest use first */
-	struct waiters waiters;			/* running */
+	struct link used;       /* kept: oldest use first */
+	struct waiters waiters; /* running */
 	int64_t kept_at;
 	size_t n;
-	uint8_t *packed;			/* NULL: running */
+	uint8_t *packed; /* NULL: running */
 };
 
 struct remember {
@@ -55,7 +55,7 @@ remember_free(struct remember **r)
 	if (*r == NULL)
 		return;
 	e = (*r)->table;
-	HASH_CLEAR(hh, (*r)->table);		/* forgets the table; its elements stay linked */
+	HASH_CLEAR(hh, (*r)->table); /* forgets the table; its elements stay linked */
 	for (; e != NULL; e = next) {
 		next = e->hh.next;
 		free(e->packed);
@@ -73,14 +73,16 @@ remember_set_policy(struct remember *r, const struct remember_policy *p)
 }
 
 void
-remember_key(const char *principal_id, const char *address, const char *task_id, struct remember_key *out)
+remember_key(
+    const char *principal_id, const char *address, const char *task_id, struct remember_key *out)
 {
 	crypto_generichash_state st;
 	const char *parts[] = { principal_id, principal_id[0] == '\0' ? address : "", task_id };
 
 	crypto_generichash_init(&st, NULL, 0, sizeof(out->hash));
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
-		crypto_generichash_update(&st, (const unsigned char *)parts[i], strlen(parts[i]) + 1);
+		crypto_generichash_update(
+		    &st, (const unsigned char *)parts[i], strlen(parts[i]) + 1);
 	crypto_generichash_final(&st, out->hash, sizeof(out->hash));
 }
 
@@ -91,14 +93,16 @@ remember_operation(const struct remember_key *k, char out[UUID_LEN])
 	char hex[33];
 
 	memcpy(u, k->hash, sizeof(u));
-	u[6] = (uint8_t)(0x80 | (u[6] & 0x0f));		/* RFC 9562: version 8, our own making */
+	u[6] = (uint8_t)(0x80 | (u[6] & 0x0f)); /* RFC 9562: version 8, our own making */
 	u[8] = (uint8_t)(0x80 | (u[8] & 0x3f));
 	str_hex(u, sizeof(u), hex);
-	snprintf(out, UUID_LEN, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16, hex + 20);
+	snprintf(
+	    out, UUID_LEN, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16, hex + 20);
 }
 
 enum remember_verdict
-remember_begin(struct remember *r, const struct remember_key *k, int64_t now, struct remembered **out)
+remember_begin(
+    struct remember *r, const struct remember_key *k, int64_t now, struct remembered **out)
 {
 	struct remembered *e;
 
@@ -157,15 +161,15 @@ remember_end(struct remember *r, struct remembered *e, const Mf__TaskResponse *m
 	waiters_wake(&waiters);
 }
 
-/* The litmus of base/status.h: what the same request could turn into something better is no result. Nor is a refusal by
- * auth, which is about the credential and not about the task. */
+/* The litmus of base/status.h: what the same request could turn into something better is no result.
+ * Nor is a refusal by auth, which is about the credential and not about the task. */
 bool
 remember_worth(const Mf__TaskResponse *m)
 {
 	enum status s = (enum status)m->status;
 
-	return !status_is_fault(s) && s != ST_RESOURCE_EXHAUSTED && s != ST_CANCELLED && s != ST_ABORTED &&
-	    s != ST_UNAUTHENTICATED && s != ST_PERMISSION_DENIED;
+	return !status_is_fault(s) && s != ST_RESOURCE_EXHAUSTED && s != ST_CANCELLED &&
+	       s != ST_ABORTED && s != ST_UNAUTHENTICATED && s != ST_PERMISSION_DENIED;
 }
 
 uint32_t
@@ -191,10 +195,11 @@ shrink(struct remember *r)
 {
 	struct link *k;
 
-	while ((r->used.n > r->policy.most || r->bytes > r->policy.bytes) && (k = list_pop(&r->used)) != NULL) {
+	while ((r->used.n > r->policy.most || r->bytes > r->policy.bytes) &&
+	       (k = list_pop(&r->used)) != NULL) {
 		struct remembered *e = container_of(k, struct remembered, used);
 
-		must(r->table != NULL);		/* what is in the list is in the table */
+		must(r->table != NULL); /* what is in the list is in the table */
 		HASH_DEL(r->table, e);
 		r->bytes -= e->n;
 		free(e->packed);

@@ -21,12 +21,14 @@ sign_start(struct meta *m, struct sign_ask *s)
 
 	if (v != NULL)
 		call_own_json(s->c, v);
-	if (login ? text(v, "username")[0] == '\0' || text(v, "password")[0] == '\0' : text(v, "refresh_token")[0] == '\0') {
-		refuse(s, login ? "auth/data: must be an object with username and password" :
-		    "auth/data: must be an object with refresh_token");
+	if (login ? text(v, "username")[0] == '\0' || text(v, "password")[0] == '\0'
+		  : text(v, "refresh_token")[0] == '\0') {
+		refuse(s, login ? "auth/data: must be an object with username and password"
+				: "auth/data: must be an object with refresh_token");
 		return;
 	}
-	s->rpc = rpc_new(s->c, m->auth, &(const struct rpc_opts){ .limit_us = s->deadline - loop_now(m->loop) });
+	s->rpc = rpc_new(
+	    s->c, m->auth, &(const struct rpc_opts){ .limit_us = s->deadline - loop_now(m->loop) });
 	if (login) {
 		Mf__Credentials q = MF__CREDENTIALS__INIT;
 
@@ -117,7 +119,9 @@ refuse(struct sign_ask *s, const char *message)
 {
 	struct failure *f = ARENA_NEW(call_arena(s->c), struct failure);
 
-	*f = (struct failure){ .status = ST_INVALID_ARGUMENT, .message = message, .reason = "VALIDATION" };
+	*f = (struct failure){
+		.status = ST_INVALID_ARGUMENT, .message = message, .reason = "VALIDATION"
+	};
 	s->failure = f;
 	s->done(s->ctx);
 }

@@ -1,5 +1,5 @@
-/* sign: login, refresh, logout. No permission is asked for: what the caller gives is itself the proof. Never remembered,
- * never logged. */
+/* sign: login, refresh, logout. No permission is asked for: what the caller gives is itself the
+ * proof. Never remembered, never logged. */
 #ifndef META_SIGN_H
 #define META_SIGN_H
 
@@ -9,11 +9,11 @@
 
 struct meta;
 
-struct sign_ask {				/* the caller's, in the arena of the call */
+struct sign_ask { /* the caller's, in the arena of the call */
 	struct call *c;
 	const Mf__AuthRequirement *q;
 	int64_t deadline;
-	ProtobufCBinaryData result;		/* the answer: RFC 6749 section 5.1, or failure */
+	ProtobufCBinaryData result; /* the answer: RFC 6749 section 5.1, or failure */
 	const Mf__Principal *who;
 	const struct failure *failure;
 	void (*done)(void *ctx);

@@ -1,14 +1,14 @@
 /* slots: weighted, bounded concurrency. Called by execute at the begin and the end of each request.
  *
- * Invariant: used = sum of units of those that run, waiting = sum of the queues' lengths, used <= slots except after a
- * reload that made the limit smaller. */
+ * Invariant: used = sum of units of those that run, waiting = sum of the queues' lengths, used <=
+ * slots except after a reload that made the limit smaller. */
 #include <stddef.h>
 
 #include "base/log.h"
 #include "base/time.h"
 #include "meta/slots.h"
 
-#define MEMORY	0.05				/* share of the newest request in the moving mean */
+#define MEMORY 0.05 /* share of the newest request in the moving mean */
 
 static bool fits(const struct slots *, const struct slot_ask *);
 static struct slot_ask *best_waiting(const struct slots *, uint32_t, uint32_t, int64_t);
@@ -35,11 +35,12 @@ slots_set_policy(struct slots *s, const struct slots_policy *p)
 enum slot_verdict
 slots_ask(struct slots *s, struct slot_ask *a, int64_t now, struct slot_ask **refused)
 {
-	uint32_t most = s->policy.slots > s->policy.reserve ? s->policy.slots - s->policy.reserve : 1;
+	uint32_t most =
+	    s->policy.slots > s->policy.reserve ? s->policy.slots - s->policy.reserve : 1;
 
 	must(a->priority > 0 && a->priority < SLOTS_PRIORITIES);
 	*refused = NULL;
-	if (a->units > most)			/* heavier than all there is: it runs alone rather than never */
+	if (a->units > most) /* heavier than all there is: it runs alone rather than never */
 		a->units = most;
 	a->asked_at = now;
 	if (now >= a->deadline)
@@ -64,12 +65,13 @@ slots_ask(struct slots *s, struct slot_ask *a, int64_t now, struct slot_ask **re
 	return SLOT_WAIT;
 }
 
-/* The highest credit goes first. When that one needs more units than are free, nobody of the ordinary ones overtakes it
- * (it would starve); a CRITICAL that fits into the reserve does. */
+/* The highest credit goes first. When that one needs more units than are free, nobody of the
+ * ordinary ones overtakes it (it would starve); a CRITICAL that fits into the reserve does. */
 struct slot_ask *
 slots_next(struct slots *s, int64_t now)
 {
-	struct slot_ask *critical = best_waiting(s, 1, 1, now), *other = best_waiting(s, 2, SLOTS_PRIORITIES - 1, now);
+	struct slot_ask *critical = best_waiting(s, 1, 1, now),
+			*other = best_waiting(s, 2, SLOTS_PRIORITIES - 1, now);
 	struct slot_ask *a;
 
 	if (critical != NULL && !fits(s, critical))
@@ -118,8 +120,9 @@ slots_retry_ms(const struct slots *s)
 static bool
 fits(const struct slots *s, const struct slot_ask *a)
 {
-	uint32_t kept = a->priority == 1 || s->used_critical >= s->policy.reserve ? 0 :
-	    s->policy.reserve - s->used_critical;
+	uint32_t kept = a->priority == 1 || s->used_critical >= s->policy.reserve
+	                    ? 0
+	                    : s->policy.reserve - s->used_critical;
 
 	if (s->used == 0)
 		return true;
@@ -186,5 +189,6 @@ expected_wait(const struct slots *s, uint32_t priority)
 
 	for (uint32_t p = 1; p <= priority; p++)
 		ahead += s->queue[p].n;
-	return (int64_t)(s->service_us * (double)ahead / (s->policy.slots != 0 ? s->policy.slots : 1));
+	return (
+	    int64_t)(s->service_us * (double)ahead / (s->policy.slots != 0 ? s->policy.slots : 1));
 }

@@ -1,5 +1,5 @@
-/* steps: what the steps of a request do. Each begins with STEP_begin and ends, now or later, with op_done or op_skip.
- * Called by execute when all that the step needs has finished.
+/* steps: what the steps of a request do. Each begins with STEP_begin and ends, now or later, with
+ * op_done or op_skip. Called by execute when all that the step needs has finished.
  *
  * Invariant: store_begin and own_begin run only after GATE was done and well. */
 #include <string.h>
@@ -25,8 +25,12 @@ static void format_begin(struct op *);
 static void on_format(const Mf__ApiOutcome *, void *);
 
 void (*const op_begin[STEPS])(struct op *) = {
-	[STEP_FORM] = form_begin, [STEP_GATE] = gate_begin, [STEP_STORE] = store_begin, [STEP_OWN] = own_begin,
-	[STEP_SIGN] = sign_begin, [STEP_FORMAT] = format_begin,
+	[STEP_FORM] = form_begin,
+	[STEP_GATE] = gate_begin,
+	[STEP_STORE] = store_begin,
+	[STEP_OWN] = own_begin,
+	[STEP_SIGN] = sign_begin,
+	[STEP_FORMAT] = format_begin,
 };
 
 static void
@@ -79,8 +83,8 @@ take_form(struct op *o)
 	return wrong == NULL ? NULL : op_failure(o, ST_INVALID_ARGUMENT, "VALIDATION", wrong);
 }
 
-/* Without `auth` a request is anonymous and gets what policy gives to that: the question is asked all the same, unless
- * nothing is asked for. */
+/* Without `auth` a request is anonymous and gets what policy gives to that: the question is asked
+ * all the same, unless nothing is asked for. */
 static void
 gate_begin(struct op *o)
 {
@@ -91,10 +95,15 @@ gate_begin(struct op *o)
 		return;
 	}
 	o->gate = (struct gate_ask){
-		.c = o->c, .credential = a != NULL ? a->credential : "", .resource = a != NULL ? a->resource : "",
-		.client_address = a != NULL ? a->client_address : "", .permits = o->permits, .deadline = o->deadline,
+		.c = o->c,
+		.credential = a != NULL ? a->credential : "",
+		.resource = a != NULL ? a->resource : "",
+		.client_address = a != NULL ? a->client_address : "",
+		.permits = o->permits,
+		.deadline = o->deadline,
 		.ask_auth = o->q->want_trace || (a != NULL && strcmp(a->operation, "verify") == 0),
-		.done = on_gate, .ctx = o,
+		.done = on_gate,
+		.ctx = o,
 	};
 	gate_pass(o->m->gate, &o->gate);
 }
@@ -125,8 +134,8 @@ recall(void *ctx)
 	Mf__TaskResponse *r;
 
 	if (o->q->remember && o->q->task_id[0] != '\0') {
-		remember_key(o->who != NULL ? o->who->id : "", o->q->auth != NULL ? o->q->auth->client_address : "",
-		    o->q->task_id, &k);
+		remember_key(o->who != NULL ? o->who->id : "",
+		    o->q->auth != NULL ? o->q->auth->client_address : "", o->q->task_id, &k);
 		switch (remember_begin(o->m->remember, &k, loop_now(o->m->loop), &o->remembered)) {
 		case REMEMBER_FIRST:
 			break;
@@ -149,9 +158,9 @@ recall(void *ctx)
 	op_skip(o, STEP_GATE);
 }
 
-/* The id under which the effect is known: the create's own, else what follows from the task (so that the same task again,
- * even after a crash of ours, is the same effect), else the edge's, else a new one. An id that is only the edge's operation
- * id was not chosen by the client. */
+/* The id under which the effect is known: the create's own, else what follows from the task (so
+ * that the same task again, even after a crash of ours, is the same effect), else the edge's, else
+ * a new one. An id that is only the edge's operation id was not chosen by the client. */
 static const char *
 operation_id(struct op *o)
 {
@@ -162,8 +171,8 @@ operation_id(struct op *o)
 	if (o->q->remember && o->q->task_id[0] != '\0') {
 		if (edge[0] != '\0' && strcmp(o->store.id, edge) == 0)
 			o->store.id = (char *)"";
-		remember_key(o->who != NULL ? o->who->id : "", o->q->auth != NULL ? o->q->auth->client_address : "",
-		    o->q->task_id, &k);
+		remember_key(o->who != NULL ? o->who->id : "",
+		    o->q->auth != NULL ? o->q->auth->client_address : "", o->q->task_id, &k);
 		remember_operation(&k, id);
 		return id;
 	}
@@ -178,7 +187,8 @@ operation_id(struct op *o)
 static void
 store_begin(struct op *o)
 {
-	bool reads = o->store.kind == MF__STORE_OP__KIND__READ_ONE || o->store.kind == MF__STORE_OP__KIND__QUERY_MANY;
+	bool reads = o->store.kind == MF__STORE_OP__KIND__READ_ONE ||
+	             o->store.kind == MF__STORE_OP__KIND__QUERY_MANY;
 
 	if (!o->has_store) {
 		op_skip(o, STEP_STORE);
@@ -192,7 +202,8 @@ store_begin(struct op *o)
 		intake_sign(call_arena(o->c), &o->store, o->who->id, id);
 		call_set_operation_id(o->c, id);
 	}
-	o->store_rpc = rpc_new(o->c, o->m->database, &(const struct rpc_opts){ .limit_us = op_left(o) });
+	o->store_rpc =
+	    rpc_new(o->c, o->m->database, &(const struct rpc_opts){ .limit_us = op_left(o) });
 	if (reads)
 		mf__database__read(&o->store_rpc->service, &o->store, on_stored, o);
 	else
@@ -215,7 +226,9 @@ own_begin(struct op *o)
 		op_skip(o, STEP_OWN);
 		return;
 	}
-	o->own = (struct own_ask){ .c = o->c, .q = o->own_q, .deadline = o->deadline, .done = on_own, .ctx = o };
+	o->own = (struct own_ask){
+		.c = o->c, .q = o->own_q, .deadline = o->deadline, .done = on_own, .ctx = o
+	};
 	own_start(o->m, &o->own);
 }
 
@@ -231,7 +244,9 @@ on_own(void *ctx)
 static void
 sign_begin(struct op *o)
 {
-	o->sign = (struct sign_ask){ .c = o->c, .q = o->q->auth, .deadline = o->deadline, .done = on_sign, .ctx = o };
+	o->sign = (struct sign_ask){
+		.c = o->c, .q = o->q->auth, .deadline = o->deadline, .done = on_sign, .ctx = o
+	};
 	sign_start(o->m, &o->sign);
 }
 
@@ -253,14 +268,16 @@ format_begin(struct op *o)
 	work.api = o->q->api;
 	work.stage = (char *)"format";
 	if (o->stored != NULL)
-		work.result = o->stored->n_items != 0 ? merge_items(call_arena(o->c), o->stored) : o->stored->data;
+		work.result = o->stored->n_items != 0 ? merge_items(call_arena(o->c), o->stored)
+		                                      : o->stored->data;
 	else
 		work.result = o->answered;
 	if (work.result.len == 0) {
 		op_skip(o, STEP_FORMAT);
 		return;
 	}
-	o->format_rpc = rpc_new(o->c, o->m->api, &(const struct rpc_opts){ .limit_us = op_left(o) });
+	o->format_rpc =
+	    rpc_new(o->c, o->m->api, &(const struct rpc_opts){ .limit_us = op_left(o) });
 	mf__api__perform(&o->format_rpc->service, &work, on_format, o);
 }
 
@@ -280,6 +297,8 @@ on_format(const Mf__ApiOutcome *m, void *ctx)
 	if (v != NULL)
 		o->formatted = m->result;
 	json_decref(v);
-	op_done(o, STEP_FORMAT, v != NULL ? NULL : op_failure(o, ST_DATA_LOSS, "BAD_FORMAT",
-	    "what the API agent made of the result is no JSON"));
+	op_done(o, STEP_FORMAT,
+	    v != NULL ? NULL
+		      : op_failure(o, ST_DATA_LOSS, "BAD_FORMAT",
+			    "what the API agent made of the result is no JSON"));
 }

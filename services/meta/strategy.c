@@ -1,13 +1,15 @@
-/* strategy: domains, dependencies, stages, and the score of a request. Called by execute once per request.
+/* strategy: domains, dependencies, stages, and the score of a request. Called by execute once per
+ * request.
  *
- * Invariant: in every plan that comes out, STORE and OWN need GATE, and no step needs itself through others. */
+ * Invariant: in every plan that comes out, STORE and OWN need GATE, and no step needs itself
+ * through others. */
 #include <stdio.h>
 #include <string.h>
 
 #include "meta/strategy.h"
 
-#define DOMAINS		5			/* 0 is none */
-#define D_BIT(d)	(1u << (d))
+#define DOMAINS  5 /* 0 is none */
+#define D_BIT(d) (1u << (d))
 
 static uint32_t domains_of(const Mf__TaskRequest *);
 static bool take_dependencies(const Mf__TaskRequest *, uint32_t, uint32_t *, char *, size_t);
@@ -31,12 +33,14 @@ strategy_plan(const Mf__TaskRequest *q, struct plan *p, char *err, size_t err_si
 	}
 	if (q->auth != NULL && strategy_signs(q->auth)) {
 		if (domains != D_BIT(MF__DOMAIN__DOMAIN_AUTH) || q->n_depends_on != 0) {
-			snprintf(err, err_size, "auth: operation %s stands alone", q->auth->operation);
+			snprintf(
+			    err, err_size, "auth: operation %s stands alone", q->auth->operation);
 			return false;
 		}
 		p->steps = STEP_BIT(STEP_SIGN);
 	} else {
-		if (!take_dependencies(q, domains, need, err, err_size) || find_cycle(need, err, err_size))
+		if (!take_dependencies(q, domains, need, err, err_size) ||
+		    find_cycle(need, err, err_size))
 			return false;
 		order_steps(q, need, p);
 	}
@@ -48,24 +52,28 @@ strategy_plan(const Mf__TaskRequest *q, struct plan *p, char *err, size_t err_si
 uint32_t
 strategy_priority(const Mf__TaskRequest *q)
 {
-	return q->priority >= MF__PRIORITY__CRITICAL && q->priority <= MF__PRIORITY__LOW ? (uint32_t)q->priority :
-	    (uint32_t)MF__PRIORITY__MEDIUM;
+	return q->priority >= MF__PRIORITY__CRITICAL && q->priority <= MF__PRIORITY__LOW
+	           ? (uint32_t)q->priority
+	           : (uint32_t)MF__PRIORITY__MEDIUM;
 }
 
 bool
 strategy_signs(const Mf__AuthRequirement *a)
 {
 	return strcmp(a->operation, "login") == 0 || strcmp(a->operation, "refresh") == 0 ||
-	    strcmp(a->operation, "logout") == 0;
+	       strcmp(a->operation, "logout") == 0;
 }
 
 Mf__Domain
 strategy_domain(enum step s)
 {
 	static const Mf__Domain of[STEPS] = {
-		[STEP_FORM] = MF__DOMAIN__DOMAIN_API, [STEP_GATE] = MF__DOMAIN__DOMAIN_AUTH,
-		[STEP_STORE] = MF__DOMAIN__DOMAIN_DATABASE, [STEP_OWN] = MF__DOMAIN__DOMAIN_META,
-		[STEP_SIGN] = MF__DOMAIN__DOMAIN_AUTH, [STEP_FORMAT] = MF__DOMAIN__DOMAIN_API,
+		[STEP_FORM] = MF__DOMAIN__DOMAIN_API,
+		[STEP_GATE] = MF__DOMAIN__DOMAIN_AUTH,
+		[STEP_STORE] = MF__DOMAIN__DOMAIN_DATABASE,
+		[STEP_OWN] = MF__DOMAIN__DOMAIN_META,
+		[STEP_SIGN] = MF__DOMAIN__DOMAIN_AUTH,
+		[STEP_FORMAT] = MF__DOMAIN__DOMAIN_API,
 	};
 
 	return of[s];
@@ -83,24 +91,27 @@ static uint32_t
 domains_of(const Mf__TaskRequest *q)
 {
 	return (q->api != NULL ? D_BIT(MF__DOMAIN__DOMAIN_API) : 0) |
-	    (q->database != NULL ? D_BIT(MF__DOMAIN__DOMAIN_DATABASE) : 0) |
-	    (q->auth != NULL ? D_BIT(MF__DOMAIN__DOMAIN_AUTH) : 0) |
-	    (q->meta != NULL ? D_BIT(MF__DOMAIN__DOMAIN_META) : 0);
+	       (q->database != NULL ? D_BIT(MF__DOMAIN__DOMAIN_DATABASE) : 0) |
+	       (q->auth != NULL ? D_BIT(MF__DOMAIN__DOMAIN_AUTH) : 0) |
+	       (q->meta != NULL ? D_BIT(MF__DOMAIN__DOMAIN_META) : 0);
 }
 
 /* What the request says, and the rule that effects come after the gate. */
 static bool
-take_dependencies(const Mf__TaskRequest *q, uint32_t domains, uint32_t *need, char *err, size_t err_size)
+take_dependencies(
+    const Mf__TaskRequest *q, uint32_t domains, uint32_t *need, char *err, size_t err_size)
 {
 	for (size_t i = 0; i < q->n_depends_on; i++) {
-		uint32_t d = (uint32_t)q->depends_on[i]->domain, on = (uint32_t)q->depends_on[i]->on;
+		uint32_t d = (uint32_t)q->depends_on[i]->domain,
+			 on = (uint32_t)q->depends_on[i]->on;
 
 		if (d == 0 || d >= DOMAINS || on == 0 || on >= DOMAINS) {
 			snprintf(err, err_size, "depends_on[%zu]: is no pair of domains", i);
 			return false;
 		}
 		if ((domains & D_BIT(d)) == 0 || (domains & D_BIT(on)) == 0) {
-			snprintf(err, err_size, "depends_on[%zu]: %s is not required by this request", i,
+			snprintf(err, err_size,
+			    "depends_on[%zu]: %s is not required by this request", i,
 			    strategy_domain_name((Mf__Domain)((domains & D_BIT(d)) == 0 ? d : on)));
 			return false;
 		}
@@ -132,7 +143,8 @@ find_cycle(const uint32_t *need, char *err, size_t err_size)
 	return false;
 }
 
-/* Depth first; on a cycle `path` ends with its first domain again and then a 0. At most DOMAINS deep. */
+/* Depth first; on a cycle `path` ends with its first domain again and then a 0. At most DOMAINS
+ * deep. */
 static bool
 walk(const uint32_t *need, uint32_t *path, size_t n, uint32_t *on_path, uint32_t *finished)
 {
@@ -163,9 +175,11 @@ name_cycle(const uint32_t *path, size_t n, char *err, size_t err_size)
 
 	while (path[at] != path[n - 1])
 		at++;
-	used = (size_t)snprintf(err, err_size, "depends_on: cycle: %s", strategy_domain_name((Mf__Domain)path[at]));
+	used = (size_t)snprintf(
+	    err, err_size, "depends_on: cycle: %s", strategy_domain_name((Mf__Domain)path[at]));
 	for (size_t i = at + 1; i < n && used < err_size; i++)
-		used += (size_t)snprintf(err + used, err_size - used, " -> %s", strategy_domain_name((Mf__Domain)path[i]));
+		used += (size_t)snprintf(err + used, err_size - used, " -> %s",
+		    strategy_domain_name((Mf__Domain)path[i]));
 }
 
 static bool
@@ -179,18 +193,21 @@ reaches(const uint32_t *need, uint32_t from, uint32_t to)
 	return false;
 }
 
-/* FORM is always early: it has no effect, and what is malformed shall not cost a write. So `api` after something orders
- * its FORMAT, something after `api` orders FORM; an effect that is told to come after `api` leaves nothing to format. */
+/* FORM is always early: it has no effect, and what is malformed shall not cost a write. So `api`
+ * after something orders its FORMAT, something after `api` orders FORM; an effect that is told to
+ * come after `api` leaves nothing to format. */
 static void
 order_steps(const Mf__TaskRequest *q, const uint32_t *need, struct plan *p)
 {
-	bool api = q->api != NULL, store = q->database != NULL || p->api_alone, own = q->meta != NULL || p->api_alone;
+	bool api = q->api != NULL, store = q->database != NULL || p->api_alone,
+	     own = q->meta != NULL || p->api_alone;
 	bool api_first = reaches(need, MF__DOMAIN__DOMAIN_DATABASE, MF__DOMAIN__DOMAIN_API) ||
-	    reaches(need, MF__DOMAIN__DOMAIN_META, MF__DOMAIN__DOMAIN_API);
+	                 reaches(need, MF__DOMAIN__DOMAIN_META, MF__DOMAIN__DOMAIN_API);
 	uint32_t before_effect = STEP_BIT(STEP_GATE) | STEP_BIT(STEP_FORM);
 
-	p->steps = STEP_BIT(STEP_GATE) | (api ? STEP_BIT(STEP_FORM) : 0) | (store ? STEP_BIT(STEP_STORE) : 0) |
-	    (own ? STEP_BIT(STEP_OWN) : 0) | (api && !api_first ? STEP_BIT(STEP_FORMAT) : 0);
+	p->steps = STEP_BIT(STEP_GATE) | (api ? STEP_BIT(STEP_FORM) : 0) |
+	           (store ? STEP_BIT(STEP_STORE) : 0) | (own ? STEP_BIT(STEP_OWN) : 0) |
+	           (api && !api_first ? STEP_BIT(STEP_FORMAT) : 0);
 	if (p->api_alone || reaches(need, MF__DOMAIN__DOMAIN_AUTH, MF__DOMAIN__DOMAIN_API))
 		p->needs[STEP_GATE] = STEP_BIT(STEP_FORM);
 	p->needs[STEP_STORE] = before_effect;
@@ -204,7 +221,8 @@ order_steps(const Mf__TaskRequest *q, const uint32_t *need, struct plan *p)
 		p->needs[s] = (p->steps & STEP_BIT(s)) != 0 ? p->needs[s] & p->steps : 0;
 }
 
-/* The stage of a step is one more than the latest of those it needs: there are few steps, so repeat until nothing moves. */
+/* The stage of a step is one more than the latest of those it needs: there are few steps, so repeat
+ * until nothing moves. */
 static void
 count_stages(struct plan *p)
 {
@@ -226,9 +244,11 @@ count_stages(struct plan *p)
 static void
 weigh(const Mf__TaskRequest *q, uint32_t domains, struct plan *p)
 {
-	size_t bytes = (q->database != NULL ? q->database->data.len : 0) + (q->api != NULL ? q->api->data.len : 0) +
-	    (q->meta != NULL ? q->meta->data.len : 0);
-	uint32_t n_domains = (uint32_t)__builtin_popcount(domains), n_steps = (uint32_t)__builtin_popcount(p->steps);
+	size_t bytes = (q->database != NULL ? q->database->data.len : 0) +
+	               (q->api != NULL ? q->api->data.len : 0) +
+	               (q->meta != NULL ? q->meta->data.len : 0);
+	uint32_t n_domains = (uint32_t)__builtin_popcount(domains),
+		 n_steps = (uint32_t)__builtin_popcount(p->steps);
 
 	p->score = 10 * n_domains + 5 * n_steps + (uint32_t)(bytes / 4096) + 8 * (p->stages - 1);
 	p->units = p->score < 200 ? 1 : p->score >= 800 ? 8 : p->score / 100;

@@ -1,7 +1,7 @@
 /* wait: a list of calls. Called by gate, remember and fleet. */
 #include "meta/wait.h"
 
-struct waiter {				/* in the arena of its call */
+struct waiter { /* in the arena of its call */
 	struct call_dep dep;
 	struct link link;
 	struct waiters *of;

@@ -1,8 +1,10 @@
-/* The bus, measured: packed frames through the loop, beside plain nng req/rep (one message per call; bare, and through the same
- * loop) and a raw unix socket, with the same envelope of 200 bytes, over one hop and over a chain of three processes.
+/* The bus, measured: packed frames through the loop, beside plain nng req/rep (one message per
+ * call; bare, and through the same loop) and a raw unix socket, with the same envelope of 200
+ * bytes, over one hop and over a chain of three processes.
  *
- * All ways are up at the same time and take turns in short rounds, so that what else the machine does hits all alike: read
- * the ratios. CPU is of all processes of a way. `bus --strict` exits with 1 when a ratio that we promise was missed. */
+ * All ways are up at the same time and take turns in short rounds, so that what else the machine
+ * does hits all alike: read the ratios. CPU is of all processes of a way. `bus --strict` exits with
+ * 1 when a ratio that we promise was missed. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,10 +15,10 @@
 #include "harness/bus_bench.h"
 #include "harness/test.h"
 
-#define ROUND_US	(400 * MS)
-#define WARM_US		(50 * MS)
-#define CHAIN		3
-#define ROUNDS		3
+#define ROUND_US (400 * MS)
+#define WARM_US  (50 * MS)
+#define CHAIN    3
+#define ROUNDS   3
 
 enum way { FRAMES, BARE, LOOPED, EPOLL, WAYS };
 
@@ -25,15 +27,16 @@ static const char *const chain[CHAIN + 1] = { "n1", "n2", "n3", NULL };
 static const unsigned loads[] = { 1, 16, 64 };
 #define LOADS (sizeof(loads) / sizeof(loads[0]))
 
-/* A caller is a process of its own, so that no way shares nng's threads with another. It is told what to do over a socket. */
+/* A caller is a process of its own, so that no way shares nng's threads with another. It is told
+ * what to do over a socket. */
 struct order {
-	int hops;		/* 0: calls the last process of the chain; 1: the first */
+	int hops; /* 0: calls the last process of the chain; 1: the first */
 	unsigned in_flight;
 	bool slow;
 	int64_t us;
 };
 
-static pid_t pids[WAYS][CHAIN + 1];	/* the caller is the last one */
+static pid_t pids[WAYS][CHAIN + 1]; /* the caller is the last one */
 static int callers[WAYS];
 static struct bench_result results[2][LOADS][WAYS];
 static struct bench_result calm, disturbed;
@@ -42,12 +45,13 @@ static bool missed;
 static void
 start(enum way w)
 {
-	char *call[] = { (char *)"bus", (char *)"--call", (char *)ways[w]->key, (char *)test_dir(), NULL };
+	char *call[] = { (char *)"bus", (char *)"--call", (char *)ways[w]->key, (char *)test_dir(),
+		NULL };
 	int pair[2];
 
 	for (int i = CHAIN - 1; i >= 0; i--) {
-		char *argv[] = { (char *)"bus", (char *)"--serve", (char *)ways[w]->key, call[3], (char *)chain[i],
-			(char *)chain[i + 1], NULL };
+		char *argv[] = { (char *)"bus", (char *)"--serve", (char *)ways[w]->key, call[3],
+			(char *)chain[i], (char *)chain[i + 1], NULL };
 
 		pids[w][i] = bench_spawn(argv, -1);
 	}
@@ -86,7 +90,8 @@ ratio(const char *what, double is, double promised, bool at_least)
 {
 	bool good = at_least ? is >= promised : is <= promised;
 
-	printf("  %-66s %5.2f   (%s %.2f) %s\n", what, is, at_least ? "at least" : "at most", promised, good ? "ok" : "MISSED");
+	printf("  %-66s %5.2f   (%s %.2f) %s\n", what, is, at_least ? "at least" : "at most",
+	    promised, good ? "ok" : "MISSED");
 	missed |= !good;
 }
 
@@ -95,7 +100,8 @@ tables(void)
 {
 	for (int hops = 0; hops < 2; hops++)
 		for (size_t l = 0; l < LOADS; l++) {
-			printf("%s, %u in flight\n", hops == 0 ? "one hop" : "three hops", loads[l]);
+			printf(
+			    "%s, %u in flight\n", hops == 0 ? "one hop" : "three hops", loads[l]);
 			for (enum way w = 0; w < WAYS; w++)
 				bench_line(ways[w]->name, &results[hops][l][w]);
 		}
@@ -104,26 +110,33 @@ tables(void)
 static double
 median_us(const struct bench_result *r)
 {
-	return (double)hist_quantile(&r->latency, 0.5);	/* in steps of 6 %; a mean would measure the neighbours */
+	/* in steps of 6 %; a mean would measure the neighbours */
+	return (double)hist_quantile(&r->latency, 0.5);
 }
 
 static void
 promises(void)
 {
-	const struct bench_result (*one)[WAYS] = results[0], (*three)[WAYS] = results[1];
+	const struct bench_result(*one)[WAYS] = results[0], (*three)[WAYS] = results[1];
 
 	printf("what we promise\n");
-	ratio("64 in flight, three hops: calls/s, frames : plain nng", bench_rate(&three[2][FRAMES]) / bench_rate(&three[2][BARE]),
-	    3, true);
+	ratio("64 in flight, three hops: calls/s, frames : plain nng",
+	    bench_rate(&three[2][FRAMES]) / bench_rate(&three[2][BARE]), 3, true);
 	ratio("1 in flight, one hop: latency, frames : plain nng through the loop",
 	    median_us(&one[0][FRAMES]) / median_us(&one[0][LOOPED]), 1, false);
-	ratio("1 in flight, three hops: the same", median_us(&three[0][FRAMES]) / median_us(&three[0][LOOPED]), 1, false);
-	ratio("1 in flight, one hop: latency, frames : bare nng", median_us(&one[0][FRAMES]) / median_us(&one[0][BARE]), 1.3, false);
-	ratio("1 in flight, three hops: the same", median_us(&three[0][FRAMES]) / median_us(&three[0][BARE]), 1.3, false);
-	ratio("one call of 100 ms among 63: latency of these, with : without it", median_us(&disturbed) / median_us(&calm), 1.2, false);
+	ratio("1 in flight, three hops: the same",
+	    median_us(&three[0][FRAMES]) / median_us(&three[0][LOOPED]), 1, false);
+	ratio("1 in flight, one hop: latency, frames : bare nng",
+	    median_us(&one[0][FRAMES]) / median_us(&one[0][BARE]), 1.3, false);
+	ratio("1 in flight, three hops: the same",
+	    median_us(&three[0][FRAMES]) / median_us(&three[0][BARE]), 1.3, false);
+	ratio("one call of 100 ms among 63: latency of these, with : without it",
+	    median_us(&disturbed) / median_us(&calm), 1.2, false);
 	printf("beside it\n");
-	printf("  64 in flight: frames : plain nng %.1f (one hop); frames : raw unix socket %.2f (one hop) %.2f (three)\n",
-	    bench_rate(&one[2][FRAMES]) / bench_rate(&one[2][BARE]), bench_rate(&one[2][FRAMES]) / bench_rate(&one[2][EPOLL]),
+	printf("  64 in flight: frames : plain nng %.1f (one hop); frames : raw unix socket %.2f "
+	       "(one hop) %.2f (three)\n",
+	    bench_rate(&one[2][FRAMES]) / bench_rate(&one[2][BARE]),
+	    bench_rate(&one[2][FRAMES]) / bench_rate(&one[2][EPOLL]),
 	    bench_rate(&three[2][FRAMES]) / bench_rate(&three[2][EPOLL]));
 	printf("  64 in flight: CPU per call, plain nng : frames %.1f (one hop) %.1f (three)\n",
 	    bench_cpu_per_call(&one[2][BARE]) / bench_cpu_per_call(&one[2][FRAMES]),
@@ -172,7 +185,8 @@ run_all(int rounds)
 		for (int hops = 0; hops < 2; hops++)
 			for (size_t l = 0; l < LOADS; l++)
 				for (enum way w = 0; w < WAYS; w++)
-					measure(w, hops, loads[l], ROUND_US, false, &results[hops][l][w]);
+					measure(w, hops, loads[l], ROUND_US, false,
+					    &results[hops][l][w]);
 		for (int i = 0; i < 4; i++) {
 			measure(FRAMES, 0, 63, ROUND_US / 2, false, &calm);
 			measure(FRAMES, 0, 64, ROUND_US / 2, true, &disturbed);

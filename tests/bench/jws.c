@@ -18,11 +18,11 @@
 #define BATCH 500
 
 static const char payload[] = "{\"iss\":\"metafed\",\"aud\":\"metafed\",\"sub\":\"018f0000-0000-"
-                              "7000-8000-000000000001\",\"name\":\"ada\","
+			      "7000-8000-000000000001\",\"name\":\"ada\","
 			      "\"iat\":1899999000,\"nbf\":1899999000,\"exp\":1900003600,\"jti\":"
-                              "\"018f0000-0000-7000-8000-000000000003\","
+			      "\"018f0000-0000-7000-8000-000000000003\","
 			      "\"sid\":\"018f0000-0000-7000-8000-000000000002\",\"roles\":["
-                              "\"user\"],\"perms\":[\"fleet.read\",\"task.*\"]}";
+			      "\"user\"],\"perms\":[\"fleet.read\",\"task.*\"]}";
 
 static double
 verify_ours(struct arena *a, const struct jws_key *k, const char *token)

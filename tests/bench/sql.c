@@ -71,7 +71,7 @@ issue(struct done *d)
 	    OP(.kind = MF__STORE_OP__KIND__CREATE, .id = id,
 		.actor = S("0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b"),
 		.data = DATA("{\"title\":\"a title of some "
-	                     "length\",\"priority\":\"HIGH\",\"labels\":{\"team\":\"x\"},"
+			     "length\",\"priority\":\"HIGH\",\"labels\":{\"team\":\"x\"},"
 			     "\"payload\":{\"a\":1,\"b\":\"some payload text\"}}")),
 	    on_answer, d);
 }

@@ -1,4 +1,5 @@
-/* fuzz: frames and hellos of anybody. What opens must walk to its end inside its bytes and write back to the same bytes. */
+/* fuzz: frames and hellos of anybody. What opens must walk to its end inside its bytes and write
+ * back to the same bytes. */
 #include <stdlib.h>
 #include <string.h>
 #include "base/log.h"

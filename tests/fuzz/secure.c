@@ -1,5 +1,5 @@
-/* fuzz: hellos, sealed frames, bells and key files of anybody, against an end that has real keys. Nothing may be accepted:
- * the fuzzer knows no secret. */
+/* fuzz: hellos, sealed frames, bells and key files of anybody, against an end that has real keys.
+ * Nothing may be accepted: the fuzzer knows no secret. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,7 +34,8 @@ start(void)
 	char a[64], b[64], t[64], err[256];
 	size_t made;
 
-	(void)umask(077);			/* a key file that others may read is refused before it is read */
+	/* a key file that others may read is refused before it is read */
+	(void)umask(077);
 	must(atexit(finish) == 0);
 	must(mkdtemp(dir) != NULL && keys_generate(dir, names, 2, &made, err, sizeof(err)));
 	snprintf(a, sizeof(a), "%s/api.key", dir);

@@ -57,8 +57,9 @@ bench_cpu_per_call(const struct bench_result *r)
 void
 bench_line(const char *name, const struct bench_result *r)
 {
-	printf("  %-34s %9.0f/s   p50 %6lld us   p99 %6lld us   CPU/call %7.2f us\n", name, bench_rate(r),
-	    (long long)hist_quantile(&r->latency, 0.5), (long long)hist_quantile(&r->latency, 0.99), bench_cpu_per_call(r));
+	printf("  %-34s %9.0f/s   p50 %6lld us   p99 %6lld us   CPU/call %7.2f us\n", name,
+	    bench_rate(r), (long long)hist_quantile(&r->latency, 0.5),
+	    (long long)hist_quantile(&r->latency, 0.99), bench_cpu_per_call(r));
 }
 
 void

@@ -1,4 +1,5 @@
-/* bench: what a measurement of several processes needs: their CPU time, latencies, a line of a table. */
+/* bench: what a measurement of several processes needs: their CPU time, latencies, a line of a
+ * table. */
 #ifndef HARNESS_BENCH_H
 #define HARNESS_BENCH_H
 
@@ -9,12 +10,13 @@
 struct bench_result {
 	uint64_t calls;
 	int64_t took_us;
-	int64_t cpu_us;			/* of all processes concerned */
-	struct hist latency;		/* us */
+	int64_t cpu_us;      /* of all processes concerned */
+	struct hist latency; /* us */
 };
 
-pid_t bench_spawn(char *const argv[], int in_out);	/* this program again, with other arguments; ends with us. in_out: its 0 and 1; -1: ours */
-int64_t bench_cpu_us(pid_t pid);	/* user and system, of all its threads */
+/* this program again, with other arguments; ends with us. in_out: its 0 and 1; -1: ours */
+pid_t bench_spawn(char *const argv[], int in_out);
+int64_t bench_cpu_us(pid_t pid); /* user and system, of all its threads */
 void bench_kill(pid_t pid);
 
 double bench_rate(const struct bench_result *r);

@@ -1,4 +1,5 @@
-/* bus_bench_epoll: messages of fixed size over a unix socket, epoll, one thread per process: the limit of what can be had. */
+/* bus_bench_epoll: messages of fixed size over a unix socket, epoll, one thread per process: the
+ * limit of what can be had. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +23,8 @@ address(const char *dir, const char *name)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
 
-	must(snprintf(sun.sun_path, sizeof(sun.sun_path), "%s/%s.sock", dir, name) < (int)sizeof(sun.sun_path));
+	must(snprintf(sun.sun_path, sizeof(sun.sun_path), "%s/%s.sock", dir, name) <
+	     (int)sizeof(sun.sun_path));
 	return sun;
 }
 
@@ -54,7 +56,7 @@ write_all(int fd, const uint8_t *p, size_t n)
 		ssize_t w = write(fd, p, n);
 
 		if (w < 0)
-			_exit(0);		/* the other end is gone: over */
+			_exit(0); /* the other end is gone: over */
 		p += w;
 		n -= (size_t)w;
 	}
@@ -77,12 +79,14 @@ read_some(int fd, uint8_t *p)
 	return (size_t)n;
 }
 
-/* One caller at a time; callers come one after the other. With a next process, all goes there and comes back in order. */
+/* One caller at a time; callers come one after the other. With a next process, all goes there and
+ * comes back in order. */
 static void
 epoll_serve(const char *dir, const char *name, const char *next)
 {
 	struct sockaddr_un sun = address(dir, name);
-	int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), ep = epoll_create1(EPOLL_CLOEXEC);
+	int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0),
+	    ep = epoll_create1(EPOLL_CLOEXEC);
 	int out = next == NULL ? -1 : dial(dir, next), in = -1;
 	static uint8_t b[BATCH + BUS_BENCH_BYTES];
 	struct epoll_event ev;
@@ -157,4 +161,5 @@ epoll_run(void *end, unsigned in_flight, int64_t us, bool slow, struct bench_res
 	r->took_us = time_now_us() - start;
 }
 
-const struct bus_way way_epoll = { "raw unix socket, epoll (the limit)", "epoll", epoll_serve, epoll_open, epoll_run };
+const struct bus_way way_epoll = { "raw unix socket, epoll (the limit)", "epoll", epoll_serve,
+	epoll_open, epoll_run };

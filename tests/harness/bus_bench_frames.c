@@ -6,7 +6,7 @@
 #include "bus/wire.h"
 #include "harness/bus_bench.h"
 
-#define PASSED 4096		/* calls under way to the next process */
+#define PASSED 4096 /* calls under way to the next process */
 
 struct frames {
 	struct loop *loop;
@@ -15,7 +15,10 @@ struct frames {
 	bool up;
 	/* serving */
 	bool passes;
-	struct { struct visitor *v; uint64_t id; } passed[PASSED];
+	struct {
+		struct visitor *v;
+		uint64_t id;
+	} passed[PASSED];
 	uint64_t next_pass;
 	/* calling */
 	uint64_t next_id;
@@ -147,7 +150,8 @@ on_event(void *ctx, const char *node, const void *p, size_t n)
 	(void)ctx, (void)node, (void)p, (void)n;
 }
 
-static const struct wire_events events = { on_up, on_lane, on_answer, on_lane, on_hint, on_call, on_cancel, on_gone, on_event };
+static const struct wire_events events = { on_up, on_lane, on_answer, on_lane, on_hint, on_call,
+	on_cancel, on_gone, on_event };
 
 static bool
 is_up(void *ctx)
@@ -164,15 +168,22 @@ is_over(void *ctx)
 static struct frames *
 frames_new(const char *dir, const char *name)
 {
-	struct node_config c = { .var = dir, .bus_dir = dir, .bus_listen = "", .bus_peers = "", .bus_key_file = "",
-		.bus_trust_file = "", .faults = "" };
+	struct node_config c = { .var = dir,
+		.bus_dir = dir,
+		.bus_listen = "",
+		.bus_peers = "",
+		.bus_key_file = "",
+		.bus_trust_file = "",
+		.faults = "" };
 	struct frames *f = calloc(1, sizeof(*f));
 	char err[256];
 
 	must(f != NULL);
 	f->loop = loop_new();
-	f->wire = wire_new(f->loop, &(struct wire_opts){ .name = name, .generation = 1, .config = &c, .events = &events,
-	    .ctx = f }, err, sizeof(err));
+	f->wire = wire_new(f->loop,
+	    &(struct wire_opts){
+		.name = name, .generation = 1, .config = &c, .events = &events, .ctx = f },
+	    err, sizeof(err));
 	if (f->wire == NULL)
 		fatal("%s", err);
 	return f;
@@ -221,4 +232,5 @@ frames_run(void *end, unsigned in_flight, int64_t us, bool slow, struct bench_re
 	r->took_us = time_now_us() - start;
 }
 
-const struct bus_way way_frames = { "packed frames through the loop", "frames", frames_serve, frames_open, frames_run };
+const struct bus_way way_frames = { "packed frames through the loop", "frames", frames_serve,
+	frames_open, frames_run };

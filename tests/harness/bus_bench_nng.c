@@ -1,5 +1,6 @@
-/* bus_bench_nng: plain nng req/rep: contexts, asynchronous operations, one message per call. The same steps either on nng's
- * own threads, as fast as it can be written, or handed over to the loop and back, as a node would have to do it. */
+/* bus_bench_nng: plain nng req/rep: contexts, asynchronous operations, one message per call. The
+ * same steps either on nng's own threads, as fast as it can be written, or handed over to the loop
+ * and back, as a node would have to do it. */
 #include <nng/nng.h>
 #include <nng/protocol/reqrep0/rep.h>
 #include <nng/protocol/reqrep0/req.h>
@@ -16,13 +17,13 @@
 enum step { TAKE, ASK, ASKED, ANSWERED };
 
 struct nng_end {
-	struct loop *loop;		/* NULL: on nng's threads */
+	struct loop *loop; /* NULL: on nng's threads */
 	nng_socket in, out;
 	bool passes, calls;
 	_Atomic int64_t until_us;
 	atomic_uint active;
 	sem_t over;
-	struct slot *slots;		/* BUS_BENCH_MOST */
+	struct slot *slots; /* BUS_BENCH_MOST */
 };
 
 struct slot {
@@ -73,7 +74,7 @@ slot_step(struct slot *s)
 	if (nng_aio_result(s->aio) != 0)
 		fatal("nng: %s", nng_strerror(nng_aio_result(s->aio)));
 	switch (s->step) {
-	case TAKE:				/* a request is here: pass it on, or answer */
+	case TAKE: /* a request is here: pass it on, or answer */
 		s->step = s->e->passes ? ASK : ANSWERED;
 		nng_ctx_send(s->e->passes ? s->out : s->in, s->aio);
 		return;
@@ -204,5 +205,7 @@ looped_open(const char *dir, const char *name)
 	return end_new(dir, NULL, name, true);
 }
 
-const struct bus_way way_bare = { "plain nng req/rep, bare", "bare", bare_serve, bare_open, nng_run };
-const struct bus_way way_looped = { "plain nng req/rep through the loop", "looped", looped_serve, looped_open, nng_run };
+const struct bus_way way_bare = { "plain nng req/rep, bare", "bare", bare_serve, bare_open,
+	nng_run };
+const struct bus_way way_looped = { "plain nng req/rep through the loop", "looped", looped_serve,
+	looped_open, nng_run };

@@ -204,14 +204,14 @@ ask(struct target *t, struct outcome *o, const struct ask *q)
 		q = &nothing;
 	memset(o, 0, sizeof *o);
 	o->began_us = time_now_us();
-	o->call = call_root(
-	    bed.bus, &(const struct call_opts){ .limit_us = q->limit_us != 0 ? q->limit_us : 2 * SEC,
-			 .want_hops = q->hops,
-			 .operation_id = q->operation_id,
-			 .principal = q->principal,
-			 .traceparent = q->traceparent,
-			 .done = on_end,
-			 .ctx = o });
+	o->call = call_root(bed.bus,
+	    &(const struct call_opts){ .limit_us = q->limit_us != 0 ? q->limit_us : 2 * SEC,
+		.want_hops = q->hops,
+		.operation_id = q->operation_id,
+		.principal = q->principal,
+		.traceparent = q->traceparent,
+		.done = on_end,
+		.ctx = o });
 	o->rpc = rpc_new(o->call, t, &q->opts);
 	op.model = (char *)(uintptr_t) "task";
 	if (q->write)

@@ -26,14 +26,16 @@ behaves(struct behaviour *b, struct call *c)
 {
 	b->calls++;
 	if (b->fails != ST_OK)
-		call_fail_because(c, b->fails, b->fails == ST_UNAVAILABLE ? "DOWN" : "REFUSED", 0, "as the test wants it");
+		call_fail_because(c, b->fails, b->fails == ST_UNAVAILABLE ? "DOWN" : "REFUSED", 0,
+		    "as the test wants it");
 	return b->fails != ST_OK || b->hangs;
 }
 
 /* --- agents --- */
 
 static void
-rest_handle(Mf__Rest_Service *s, const Mf__HttpRequest *q, Mf__HttpResponse_Closure reply, void *ctx)
+rest_handle(
+    Mf__Rest_Service *s, const Mf__HttpRequest *q, Mf__HttpResponse_Closure reply, void *ctx)
 {
 	(void)s, (void)q, (void)reply;
 	call_fail(ctx, ST_UNIMPLEMENTED, "not here");
@@ -46,7 +48,7 @@ meant(struct call *c)
 
 	mf__database_requirement__init(d);
 	d->operation = (char *)(uintptr_t)mb.means_operation;
-	d->model = (char *)(uintptr_t)"task";
+	d->model = (char *)(uintptr_t) "task";
 	return d;
 }
 
@@ -126,7 +128,8 @@ sql_query(Mf__Sql_Service *s, const Mf__SqlQuery *q, Mf__SqlRows_Closure reply, 
 }
 
 static void
-sql_migration_status(Mf__Sql_Service *s, const Mf__Empty *q, Mf__Migrations_Closure reply, void *ctx)
+sql_migration_status(
+    Mf__Sql_Service *s, const Mf__Empty *q, Mf__Migrations_Closure reply, void *ctx)
 {
 	(void)s, (void)q, (void)reply;
 	call_fail(ctx, ST_UNIMPLEMENTED, "not here");
@@ -171,7 +174,8 @@ jwt_keys(Mf__Jwt_Service *s, const Mf__Empty *q, Mf__JwkSet_Closure reply, void 
 }
 
 static void
-rbac_check(Mf__Rbac_Service *s, const Mf__PermissionCheck *q, Mf__PermissionAnswer_Closure reply, void *ctx)
+rbac_check(Mf__Rbac_Service *s, const Mf__PermissionCheck *q, Mf__PermissionAnswer_Closure reply,
+    void *ctx)
 {
 	Mf__PermissionAnswer out = MF__PERMISSION_ANSWER__INIT;
 
@@ -181,7 +185,8 @@ rbac_check(Mf__Rbac_Service *s, const Mf__PermissionCheck *q, Mf__PermissionAnsw
 }
 
 static void
-rbac_expand(Mf__Rbac_Service *s, const Mf__RoleNames *q, Mf__PermissionList_Closure reply, void *ctx)
+rbac_expand(
+    Mf__Rbac_Service *s, const Mf__RoleNames *q, Mf__PermissionList_Closure reply, void *ctx)
 {
 	(void)s, (void)q, (void)reply;
 	call_fail(ctx, ST_UNIMPLEMENTED, "not here");
@@ -189,7 +194,7 @@ rbac_expand(Mf__Rbac_Service *s, const Mf__RoleNames *q, Mf__PermissionList_Clos
 
 /* --- domains --- */
 
-struct passing {			/* one call of a domain, on its way to the agents */
+struct passing { /* one call of a domain, on its way to the agents */
 	struct call *c;
 	struct rpc *a, *b;
 	const void *q;
@@ -242,7 +247,8 @@ on_rows(const Mf__StoreResult *m, void *ctx)
 }
 
 static void
-database_read(Mf__Database_Service *s, const Mf__StoreOp *q, Mf__StoreResult_Closure reply, void *ctx)
+database_read(
+    Mf__Database_Service *s, const Mf__StoreOp *q, Mf__StoreResult_Closure reply, void *ctx)
 {
 	struct passing *p = passing_new(ctx, q);
 
@@ -265,7 +271,8 @@ database_read(Mf__Database_Service *s, const Mf__StoreOp *q, Mf__StoreResult_Clo
 }
 
 static void
-database_write(Mf__Database_Service *s, const Mf__StoreOp *q, Mf__StoreResult_Closure reply, void *ctx)
+database_write(
+    Mf__Database_Service *s, const Mf__StoreOp *q, Mf__StoreResult_Closure reply, void *ctx)
 {
 	database_read(s, q, reply, ctx);
 }
@@ -274,7 +281,8 @@ static void
 decide(struct passing *p)
 {
 	const Mf__AuthCheck *q = p->q;
-	bool admin = strcmp(q->credential, "admin") == 0, alice = strcmp(q->credential, "alice") == 0;
+	bool admin = strcmp(q->credential, "admin") == 0,
+	     alice = strcmp(q->credential, "alice") == 0;
 	bool bob = strcmp(q->credential, "bob") == 0, nobody = q->credential[0] == '\0';
 	Mf__AuthGrant out = MF__AUTH_GRANT__INIT;
 	Mf__Principal who = MF__PRINCIPAL__INIT;
@@ -283,15 +291,19 @@ decide(struct passing *p)
 		call_fail_because(p->c, ST_UNAUTHENTICATED, "BAD_TOKEN", 0, "no token of ours");
 		return;
 	}
-	if (!admin && q->permission[0] != '\0' && !(alice && strncmp(q->permission, "task.", 5) == 0) &&
+	if (!admin && q->permission[0] != '\0' &&
+	    !(alice && strncmp(q->permission, "task.", 5) == 0) &&
 	    !(bob && strcmp(q->permission, "task.read") == 0)) {
-		call_fail_because(p->c, nobody ? ST_UNAUTHENTICATED : ST_PERMISSION_DENIED, "NO_PERMISSION", 0, "not this");
+		call_fail_because(p->c, nobody ? ST_UNAUTHENTICATED : ST_PERMISSION_DENIED,
+		    "NO_PERMISSION", 0, "not this");
 		return;
 	}
-	who.id = nobody ? (char *)(uintptr_t)"" : q->credential;
+	who.id = nobody ? (char *)(uintptr_t) "" : q->credential;
 	who.name = who.id;
 	if (!nobody)
-		who.expires_at = (uint64_t)(time_wall_us() + (mb.token_life_us != 0 ? mb.token_life_us : 3600 * SEC));
+		who.expires_at =
+		    (uint64_t)(time_wall_us() +
+			       (mb.token_life_us != 0 ? mb.token_life_us : 3600 * SEC));
 	out.principal = &who;
 	out.sequence = mb.sequence;
 	out.sequence_epoch = mb.epoch;
@@ -359,14 +371,15 @@ auth_login(Mf__Auth_Service *s, const Mf__Credentials *q, Mf__TokenPair_Closure 
 	if (behaves(&mb.auth, ctx))
 		return;
 	if (strcmp(q->password, "right") != 0) {
-		call_fail_because(ctx, ST_UNAUTHENTICATED, "BAD_CREDENTIALS", 0, "wrong name or password");
+		call_fail_because(
+		    ctx, ST_UNAUTHENTICATED, "BAD_CREDENTIALS", 0, "wrong name or password");
 		return;
 	}
 	who.id = who.name = q->username;
 	out.access_token = q->username;
-	out.refresh_token = (char *)(uintptr_t)"r1";
+	out.refresh_token = (char *)(uintptr_t) "r1";
 	out.expires_in = 3600;
-	out.token_type = (char *)(uintptr_t)"Bearer";
+	out.token_type = (char *)(uintptr_t) "Bearer";
 	out.principal = &who;
 	call_reply(ctx, &out.base);
 }
@@ -401,7 +414,8 @@ auth_sequence(Mf__Auth_Service *s, const Mf__Empty *q, Mf__AuthSequence_Closure 
 	call_reply(ctx, &out.base);
 }
 
-static Mf__Rest_Service rest_service = MF__REST__INIT(rest_), graphql_service = MF__REST__INIT(graphql_);
+static Mf__Rest_Service rest_service = MF__REST__INIT(rest_),
+			graphql_service = MF__REST__INIT(graphql_);
 static Mf__Sql_Service sql_service_ = MF__SQL__INIT(sql_);
 static Mf__Jwt_Service jwt_service_ = MF__JWT__INIT(jwt_);
 static Mf__Rbac_Service rbac_service_ = MF__RBAC__INIT(rbac_);
@@ -431,16 +445,25 @@ metabed_start(void **state)
 	const struct {
 		const char *name;
 		ProtobufCService *s;
-	} nodes[] = { { "rest", &rest_service.base }, { "graphql", &graphql_service.base }, { "sql", &sql_service_.base },
-		{ "jwt", &jwt_service_.base }, { "rbac", &rbac_service_.base }, { "api", &api_service_.base },
+	} nodes[] = { { "rest", &rest_service.base }, { "graphql", &graphql_service.base },
+		{ "sql", &sql_service_.base }, { "jwt", &jwt_service_.base },
+		{ "rbac", &rbac_service_.base }, { "api", &api_service_.base },
 		{ "database", &database_service_.base }, { "auth", &auth_service_.base } };
 	char err[200];
 
-	mb = (struct metabed){ .epoch = 77, .sequence = 1, .config = { .slots = 8, .reserve = 2, .queue = 4,
-	    .grant_ttl_us = 5 * SEC, .grants_most = 100, .remember_most = 100, .remember_bytes = 1 << 20,
-	    .remember_ttl_us = 3600 * SEC } };
+	mb = (struct metabed){ .epoch = 77,
+		.sequence = 1,
+		.config = { .slots = 8,
+		    .reserve = 2,
+		    .queue = 4,
+		    .grant_ttl_us = 5 * SEC,
+		    .grants_most = 100,
+		    .remember_most = 100,
+		    .remember_bytes = 1 << 20,
+		    .remember_ttl_us = 3600 * SEC } };
 	mb.loop = loop_new();
-	mb.bus = bus_new(mb.loop, &(const struct bus_opts){ .name = "meta", .generation = 3 }, err, sizeof err);
+	mb.bus = bus_new(
+	    mb.loop, &(const struct bus_opts){ .name = "meta", .generation = 3 }, err, sizeof err);
 	assert_non_null(mb.bus);
 	for (size_t i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++) {
 		serves[i][0] = (struct serve){ nodes[i].s, PRIMARY };
@@ -460,7 +483,8 @@ int
 metabed_stop(void **state)
 {
 	assert_int_equal(bus_in_flight(mb.bus), 0);
-	assert_int_equal(mb.meta->slots.used, 0);		/* whatever happened, every slot came back */
+	/* whatever happened, every slot came back */
+	assert_int_equal(mb.meta->slots.used, 0);
 	assert_int_equal(mb.meta->slots.waiting, 0);
 	meta_close(&mb.meta);
 	bus_free(&mb.bus);
@@ -562,8 +586,9 @@ metabed_send(struct result *out, const struct req *q)
 		own.data = bytes(text(q->data));
 		t.meta = &own;
 	}
-	out->root = call_root(mb.bus, &(const struct call_opts){ .limit_us = 5 * SEC, .done = on_end, .ctx = out,
-	    .operation_id = q->operation_id });
+	out->root = call_root(mb.bus,
+	    &(const struct call_opts){
+		.limit_us = 5 * SEC, .done = on_end, .ctx = out, .operation_id = q->operation_id });
 	out->rpc = rpc_new(out->root, meta_target, NULL);
 	mf__meta__execute(&out->rpc->service, &t, on_response, out);
 }
@@ -614,5 +639,6 @@ trace_level(const Mf__TaskResponse *r, uint32_t level)
 bool
 result_has(const struct result *r, const char *what)
 {
-	return r->r != NULL && memmem(r->r->result.data, r->r->result.len, what, strlen(what)) != NULL;
+	return r->r != NULL &&
+	       memmem(r->r->result.data, r->r->result.len, what, strlen(what)) != NULL;
 }

@@ -13,8 +13,9 @@
 #include "base/id.h"
 #include "base/log.h"
 
-#define RECORD_MAX	(1u << 20)
-#define SPOILED_AT	30		/* of a piece that may hold several frames: within the first, after nng's header */
+#define RECORD_MAX (1u << 20)
+/* of a piece that may hold several frames: within the first, after nng's header */
+#define SPOILED_AT 30
 
 struct relay {
 	pthread_t thread;
@@ -116,7 +117,8 @@ dial(uint16_t port)
 static struct sockaddr_in
 loopback(uint16_t port)
 {
-	return (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(port),
+	return (struct sockaddr_in){ .sin_family = AF_INET,
+		.sin_port = htons(port),
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 }
 
@@ -127,8 +129,8 @@ run(void *arg)
 	int client = -1, server = -1;
 
 	for (;;) {
-		struct pollfd p[] = { { r->stop[0], POLLIN, 0 }, { r->listener, POLLIN, 0 }, { client, POLLIN, 0 },
-			{ server, POLLIN, 0 } };
+		struct pollfd p[] = { { r->stop[0], POLLIN, 0 }, { r->listener, POLLIN, 0 },
+			{ client, POLLIN, 0 }, { server, POLLIN, 0 } };
 
 		poll(p, 4, -1);
 		if (p[0].revents != 0)

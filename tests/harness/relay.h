@@ -1,5 +1,6 @@
-/* relay: a tcp proxy in a thread of its own between one client and one server, which remembers what the client sent and can
- * change a byte of it on the way. For tests of what a network may do to a link. */
+/* relay: a tcp proxy in a thread of its own between one client and one server, which remembers what
+ * the client sent and can change a byte of it on the way. For tests of what a network may do to a
+ * link. */
 #ifndef HARNESS_RELAY_H
 #define HARNESS_RELAY_H
 
@@ -8,10 +9,13 @@
 
 struct relay;
 
-uint16_t relay_free_port(void);			/* the first of two free ports in a row on 127.0.0.1 */
-struct relay *relay_start(uint16_t port, uint16_t to);	/* listens on 127.0.0.1:port */
-void relay_spoil(struct relay *r);		/* flips a bit in the first frame of the next piece that the client sends */
-size_t relay_recorded(struct relay *r, const uint8_t **p);	/* all of the newest connection so far */
+/* the first of two free ports in a row on 127.0.0.1 */
+uint16_t relay_free_port(void);
+struct relay *relay_start(uint16_t port, uint16_t to); /* listens on 127.0.0.1:port */
+/* flips a bit in the first frame of the next piece that the client sends */
+void relay_spoil(struct relay *r);
+/* all of the newest connection so far */
+size_t relay_recorded(struct relay *r, const uint8_t **p);
 void relay_stop(struct relay **r);
 
 #endif

@@ -12,7 +12,7 @@ const char *end_dir;
 struct node_config end_config;
 char end_err[256];
 static int64_t sent_at[HELD];
-static struct wire *open_wires[8];	/* what a test that failed has left */
+static struct wire *open_wires[8]; /* what a test that failed has left */
 
 static void
 on_up(void *ctx, struct lane *l)
@@ -135,14 +135,16 @@ on_event(void *ctx, const char *node, const void *p, size_t n)
 	mf__event_batch__free_unpacked(b, NULL);
 }
 
-static const struct wire_events events = { on_up, on_down, on_answer, on_draining, on_hint, on_call, on_cancel, on_gone,
-	on_event };
+static const struct wire_events events = { on_up, on_down, on_answer, on_draining, on_hint, on_call,
+	on_cancel, on_gone, on_event };
 
 struct wire *
 end_new(struct end *e, const char *name, const struct node_config *c)
 {
 	*e = (struct end){ .auto_answer = true };
-	e->w = wire_new(end_loop, &(struct wire_opts){ .name = name, .generation = 7, .config = c, .events = &events, .ctx = e },
+	e->w = wire_new(end_loop,
+	    &(struct wire_opts){
+		.name = name, .generation = 7, .config = c, .events = &events, .ctx = e },
 	    end_err, sizeof(end_err));
 	for (size_t i = 0; i < sizeof(open_wires) / sizeof(open_wires[0]); i++) {
 		if (open_wires[i] == NULL) {
@@ -226,8 +228,13 @@ end_setup(void **state)
 	test_log_mark(state);
 	end_dir = test_dir();
 	snprintf(bus, sizeof(bus), "%s/bus", end_dir);
-	end_config = (struct node_config){ .var = end_dir, .bus_dir = bus, .bus_listen = "", .bus_peers = "", .bus_key_file = "",
-		.bus_trust_file = "", .faults = "" };
+	end_config = (struct node_config){ .var = end_dir,
+		.bus_dir = bus,
+		.bus_listen = "",
+		.bus_peers = "",
+		.bus_key_file = "",
+		.bus_trust_file = "",
+		.faults = "" };
 	end_loop = loop_new();
 	return 0;
 }

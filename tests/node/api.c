@@ -401,7 +401,7 @@ a_thousand_spoilt_requests_crash_nothing(void **unused)
 		"GET /v1/tasks?limit=1&label=a%3Db HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer "
 		"abc\r\nAccept: application/json\r\n\r\n",
 		"PATCH /v1/tasks/" TASK " HTTP/1.1\r\nHost: h\r\nIf-Match: \"1\"\r\nContent-Type: "
-		                        "application/merge-patch+json\r\n"
+		"application/merge-patch+json\r\n"
 		"Transfer-Encoding: chunked\r\n\r\n9\r\n{\"title\":\r\n4\r\n\"y\"}\r\n0\r\n\r\n",
 		POST("/v1/requests", "application/json", "96",
 		    "{\"task_id\":\"t\",\"requirements\":{\"database\":"
@@ -461,12 +461,12 @@ a_body_that_is_too_large_is_413_and_the_connection_lives(void **unused)
 	(void)unused;
 	memset(body, ' ', sizeof(body));
 	say(fd, "POST /v1/tasks HTTP/1.1\r\nHost: h\r\nContent-Type: "
-	        "application/json\r\nContent-Length: 100000\r\n\r\n");
+		"application/json\r\nContent-Length: 100000\r\n\r\n");
 	say_n(fd, body, sizeof(body));
 	hear(fd, out, sizeof(out), 3000, 1);
 	assert_int_equal(status_of(out), 413);
 	say(fd, "POST /v1/tasks HTTP/1.1\r\nHost: h\r\nContent-Type: "
-	        "application/json\r\nTransfer-Encoding: chunked\r\n\r\n186a0\r\n");
+		"application/json\r\nTransfer-Encoding: chunked\r\n\r\n186a0\r\n");
 	say_n(fd, body, sizeof(body));
 	say(fd, "\r\n0\r\n\r\n");
 	hear(fd, out, sizeof(out), 3000, 1);
@@ -476,7 +476,7 @@ a_body_that_is_too_large_is_413_and_the_connection_lives(void **unused)
 	assert_int_equal(status_of(out), 200);
 	close(fd);
 	assert_int_equal(ask("POST /v1/tasks HTTP/1.1\r\nHost: h\r\nContent-Type: "
-	                     "application/json\r\nExpect: 100-continue\r\n"
+			     "application/json\r\nExpect: 100-continue\r\n"
 			     "Content-Length: 100000\r\n\r\n",
 			     out, sizeof(out)),
 	    413);
@@ -489,7 +489,7 @@ a_chunked_body_is_a_body(void **unused)
 
 	(void)unused;
 	assert_int_equal(ask("POST /v1/tasks HTTP/1.1\r\nHost: h\r\nContent-Type: "
-	                     "application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+			     "application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
 			     "8\r\n{\"title\"\r\n5\r\n:\"x\"}\r\n0\r\n\r\n",
 			     out, sizeof(out)),
 	    201);
@@ -565,7 +565,7 @@ who_sends_slowly_is_cut_off_at_an_absolute_limit(void **unused)
 {
 	int64_t head = cut_after("GET /livez HTTP/1.1\r\nX: ", 'a');
 	int64_t body = cut_after("POST /v1/tasks HTTP/1.1\r\nHost: h\r\nContent-Type: "
-	                         "application/json\r\nContent-Length: 999\r\n\r\n",
+				 "application/json\r\nContent-Length: 999\r\n\r\n",
 	    ' ');
 
 	(void)unused;

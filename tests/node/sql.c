@@ -52,7 +52,7 @@ a_created_task_reads_back_as_it_was_answered(void **unused)
 	struct done made = op_run(OP(CREATE, .id = S(id), .actor = S("u-1"),
 	    .data = DATA("{\"title\":\"Grüße \\\"x\\\"\","
 			 "\"priority\":\"HIGH\",\"labels\":{\"team\":\"a\"},\"payload\":{\"z\":1,"
-	                 "\"a\":[1,2.5,null,\"é\"]}}")));
+			 "\"a\":[1,2.5,null,\"é\"]}}")));
 	struct done read = op_run(OP(READ_ONE, .id = S(id)));
 
 	(void)unused;
@@ -163,13 +163,13 @@ a_merge_patch_follows_rfc_7396(void **unused)
 
 	(void)unused;
 	create(id, "{\"title\":\"x\",\"description\":\"d\",\"labels\":{\"a\":\"1\",\"b\":\"2\"},"
-	           "\"priority\":1,"
+		   "\"priority\":1,"
 		   "\"payload\":{\"a\":{\"b\":1,\"c\":2},\"l\":[1,2]}}");
 	d = op_run(OP(UPDATE, .id = S(id),
 	    .data =
 		DATA("{\"title\":\"y\",\"description\":null,\"labels\":{\"a\":null,\"c\":\"3\"},"
 		     "\"priority\":null,\"payload\":{\"a\":{\"b\":null,\"d\":{\"e\":null,\"f\":5}},"
-	             "\"l\":[3]}}")));
+		     "\"l\":[3]}}")));
 	assert_int_equal(d.status, ST_OK);
 	assert_int_equal(d.result->version, 2);
 	assert_string_equal(str(&d, "title"), "y");
@@ -263,7 +263,8 @@ an_operation_id_that_belongs_to_another_row_is_refused(void **unused)
 	(void)unused;
 	create(one, "{\"title\":\"x\"}");
 	create(other, "{\"title\":\"x\"}");
-	d = op_run(OP(UPDATE, .id = S(one), .operation_id = S(op), .data = DATA("{\"title\":\"y\"}")));
+	d = op_run(
+	    OP(UPDATE, .id = S(one), .operation_id = S(op), .data = DATA("{\"title\":\"y\"}")));
 	assert_int_equal(d.status, ST_OK);
 	done_free(&d);
 	d = op_run(

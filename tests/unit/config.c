@@ -118,7 +118,7 @@ a_file_is_lines_and_comments_and_parts(void **unused)
 {
 	(void)unused;
 	assert_true(load("# comment\r\n\n  name =  a = b # no comment "
-	                 "\r\n\tcount=7\n[cache]\nnonsense\nunknown = 1\n[ sql ]\n"
+			 "\r\n\tcount=7\n[cache]\nnonsense\nunknown = 1\n[ sql ]\n"
 			 "on = yes\nshare = 0.25\nsize = 2m\nwait = 250ms",
 	    NULL, NULL));
 	assert_string_equal(it.name, "a = b # no comment");

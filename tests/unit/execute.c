@@ -1,5 +1,5 @@
-/* execute: what one TaskRequest does to the domains, and what comes back. The three scenarios of the specification are here
- * under their names. */
+/* execute: what one TaskRequest does to the domains, and what comes back. The three scenarios of
+ * the specification are here under their names. */
 #include <stdio.h>
 #include <string.h>
 
@@ -14,8 +14,9 @@ complete_task_workflow(void **unused)
 	struct result r;
 
 	(void)unused;
-	RUN(&r, .api = "POST /tasks", .database = "create", .id = "id-1", .token = "alice", .permission = "task.create",
-	    .task_id = "t-1", .priority = MF__PRIORITY__HIGH, .deadline_ms = 30000, .trace = true);
+	RUN(&r, .api = "POST /tasks", .database = "create", .id = "id-1", .token = "alice",
+	    .permission = "task.create", .task_id = "t-1", .priority = MF__PRIORITY__HIGH,
+	    .deadline_ms = 30000, .trace = true);
 	assert_int_equal(r.failed, ST_OK);
 	assert_true(r.r->success);
 	assert_false(r.r->partial_success);
@@ -48,7 +49,7 @@ agent_failure(void **unused)
 	assert_true(has_name(r.r->n_agents_used, r.r->agents_used, "graphql"));
 	assert_true(has_name(r.r->n_failed_agents, r.r->failed_agents, "rest"));
 	assert_true(result_has(&r, "\"status\":\"ok\""));
-	assert_int_equal(mb.checks, 0);			/* health is for anybody */
+	assert_int_equal(mb.checks, 0); /* health is for anybody */
 }
 
 static void
@@ -58,8 +59,8 @@ cascade_prevention(void **unused)
 
 	(void)unused;
 	mb.database.fails = ST_UNAVAILABLE;
-	RUN(&r, .api = "POST /tasks", .database = "create", .id = "id-1", .token = "alice", .permission = "task.create",
-	    .trace = true, .deadline_ms = 1500);
+	RUN(&r, .api = "POST /tasks", .database = "create", .id = "id-1", .token = "alice",
+	    .permission = "task.create", .trace = true, .deadline_ms = 1500);
 	assert_false(r.r->success);
 	assert_true(r.r->partial_success);
 	assert_true(r.r->cascade_prevented);
@@ -80,8 +81,8 @@ without_auth_nothing_is_executed(void **unused)
 
 	(void)unused;
 	mb.auth.fails = ST_UNAVAILABLE;
-	RUN(&r, .api = "POST /tasks", .database = "create", .id = "x", .token = "alice", .permission = "task.create",
-	    .deadline_ms = 1500);
+	RUN(&r, .api = "POST /tasks", .database = "create", .id = "x", .token = "alice",
+	    .permission = "task.create", .deadline_ms = 1500);
 	assert_false(r.r->success);
 	assert_false(r.r->partial_success);
 	assert_int_equal(r.r->status, ST_UNAVAILABLE);
@@ -109,7 +110,8 @@ a_refusal_is_a_clean_failure_and_stops_what_depends_on_it(void **unused)
 	struct result r;
 
 	(void)unused;
-	RUN(&r, .api = "POST /tasks", .database = "create", .id = "x", .token = "bob", .permission = "task.create");
+	RUN(&r, .api = "POST /tasks", .database = "create", .id = "x", .token = "bob",
+	    .permission = "task.create");
 	assert_int_equal(r.r->status, ST_PERMISSION_DENIED);
 	assert_false(r.r->partial_success);
 	assert_int_equal(r.r->result.len, 0);
@@ -141,14 +143,15 @@ a_weaker_permission_does_not_open_a_stronger_operation(void **unused)
 	assert_int_equal(r.r->status, ST_PERMISSION_DENIED);
 	assert_int_equal(mb.writes, 0);
 	RUN(&r, .database = "read", .id = "x", .token = "alice", .permission = "fleet.read");
-	assert_int_equal(r.r->status, ST_PERMISSION_DENIED);	/* both are needed */
+	assert_int_equal(r.r->status, ST_PERMISSION_DENIED); /* both are needed */
 	assert_int_equal(mb.reads, 0);
 }
 
 static void
 what_belongs_to_auth_can_not_be_named(void **unused)
 {
-	static const char *const models[] = { "user", "refresh_token", "role", "auth_state", "audit", "doc.anything", "" };
+	static const char *const models[] = { "user", "refresh_token", "role", "auth_state",
+		"audit", "doc.anything", "" };
 	struct result r;
 
 	(void)unused;
@@ -182,12 +185,14 @@ a_transaction_asks_for_the_permission_of_each_member(void **unused)
 	struct result r;
 
 	(void)unused;
-	RUN(&r, .database = "transaction", .token = "bob", .data = "[{\"operation\":\"create\",\"model\":\"task\",\"data\":{}},"
-	    "{\"operation\":\"delete\",\"model\":\"task\",\"id\":\"x\"}]");
+	RUN(&r, .database = "transaction", .token = "bob",
+	    .data = "[{\"operation\":\"create\",\"model\":\"task\",\"data\":{}},"
+		    "{\"operation\":\"delete\",\"model\":\"task\",\"id\":\"x\"}]");
 	assert_int_equal(r.r->status, ST_PERMISSION_DENIED);
 	assert_int_equal(mb.writes, 0);
-	RUN(&r, .database = "transaction", .token = "alice", .data = "[{\"operation\":\"create\",\"model\":\"task\",\"data\":{}},"
-	    "{\"operation\":\"delete\",\"model\":\"task\",\"id\":\"x\"}]");
+	RUN(&r, .database = "transaction", .token = "alice",
+	    .data = "[{\"operation\":\"create\",\"model\":\"task\",\"data\":{}},"
+		    "{\"operation\":\"delete\",\"model\":\"task\",\"id\":\"x\"}]");
 	assert_true(r.r->success);
 	assert_int_equal(mb.members, 2);
 	assert_true(result_has(&r, "\"items\":[{\"data\""));
@@ -210,7 +215,8 @@ a_form_alone_is_translated_checked_and_then_run(void **unused)
 	RUN(&r, .api = "POST /tasks", .token = "alice");
 	assert_true(r.r->success);
 	assert_int_equal(mb.writes, 1);
-	mb.means_permission = "";			/* an agent that forgets the permission opens nothing */
+	/* an agent that forgets the permission opens nothing */
+	mb.means_permission = "";
 	RUN(&r, .api = "POST /tasks", .token = "bob");
 	assert_int_equal(r.r->status, ST_PERMISSION_DENIED);
 }
@@ -235,7 +241,8 @@ without_an_api_agent_the_work_is_done_and_the_answer_is_partial(void **unused)
 
 	(void)unused;
 	mb.api.fails = ST_UNAVAILABLE;
-	RUN(&r, .api = "POST /tasks", .database = "create", .id = "x", .token = "alice", .deadline_ms = 2000);
+	RUN(&r, .api = "POST /tasks", .database = "create", .id = "x", .token = "alice",
+	    .deadline_ms = 2000);
 	assert_true(r.r->partial_success);
 	assert_int_equal(mb.writes, 1);
 	assert_true(result_has(&r, "\"id\":\"x\""));
@@ -251,7 +258,8 @@ a_cycle_is_refused_by_name_and_nothing_runs(void **unused)
 	(void)unused;
 	a.domain = b.on = MF__DOMAIN__DOMAIN_DATABASE;
 	a.on = b.domain = MF__DOMAIN__DOMAIN_API;
-	RUN(&r, .api = "POST /tasks", .database = "create", .token = "alice", .depends_on = d, .n_depends_on = 2);
+	RUN(&r, .api = "POST /tasks", .database = "create", .token = "alice", .depends_on = d,
+	    .n_depends_on = 2);
 	assert_int_equal(r.failed, ST_INVALID_ARGUMENT);
 	assert_non_null(strstr(r.message, "api -> database -> api"));
 	assert_int_equal(mb.checks + mb.writes, 0);
@@ -271,7 +279,8 @@ a_kept_permission_costs_no_hop(void **unused)
 	assert_int_equal(mb.reads, 5);
 	assert_string_equal(r.r->principal->id, "alice");
 	RUN(&r, .database = "read", .id = "x", .token = "alice", .trace = true);
-	assert_int_equal(mb.checks, 2);			/* a trace shows who was asked, so they are asked */
+	/* a trace shows who was asked, so they are asked */
+	assert_int_equal(mb.checks, 2);
 }
 
 static void
@@ -282,7 +291,8 @@ a_revocation_is_seen_within_half_a_second(void **unused)
 	(void)unused;
 	RUN(&r, .database = "read", .id = "x", .token = "alice");
 	mb.sequence++;
-	metabed_pass(520 * MS);				/* the confirmation is too old now: everybody waits for one poll */
+	/* the confirmation is too old now: everybody waits for one poll */
+	metabed_pass(520 * MS);
 	RUN(&r, .database = "read", .id = "x", .token = "alice");
 	assert_true(r.r->success);
 	assert_int_equal(mb.sequences, 1);
@@ -298,7 +308,8 @@ all_that_wait_share_one_poll(void **unused)
 	RUN(&r[0], .database = "read", .id = "x", .token = "alice");
 	metabed_pass(520 * MS);
 	for (int i = 0; i < 6; i++)
-		metabed_send(&r[i], &(const struct req){ .database = "read", .id = "x", .token = "alice" });
+		metabed_send(
+		    &r[i], &(const struct req){ .database = "read", .id = "x", .token = "alice" });
 	for (int i = 0; i < 6; i++) {
 		metabed_wait(&r[i]);
 		assert_true(r[i].r->success);
@@ -347,7 +358,8 @@ the_same_task_again_returns_the_first_result(void **unused)
 	assert_memory_equal(a.r->result.data, b.r->result.data, a.r->result.len);
 	assert_int_equal(mb.writes, 1);
 	RUN(&c, .database = "create", .token = "admin", .task_id = "t", .remember = true);
-	assert_int_equal(mb.writes, 2);			/* somebody else's task of the same name is another task */
+	/* somebody else's task of the same name is another task */
+	assert_int_equal(mb.writes, 2);
 	RUN(&c, .database = "create", .token = "bob", .task_id = "t", .remember = true);
 	assert_int_equal(c.r->status, ST_PERMISSION_DENIED);
 }
@@ -358,8 +370,12 @@ a_duplicate_in_flight_waits_for_the_first(void **unused)
 	struct result a, b;
 
 	(void)unused;
-	metabed_send(&a, &(const struct req){ .database = "create", .token = "alice", .task_id = "t", .remember = true });
-	metabed_send(&b, &(const struct req){ .database = "create", .token = "alice", .task_id = "t", .remember = true });
+	metabed_send(
+	    &a, &(const struct req){
+		    .database = "create", .token = "alice", .task_id = "t", .remember = true });
+	metabed_send(
+	    &b, &(const struct req){
+		    .database = "create", .token = "alice", .task_id = "t", .remember = true });
 	metabed_wait(&a);
 	metabed_wait(&b);
 	assert_true(a.r->success && b.r->success);
@@ -373,8 +389,12 @@ who_waits_for_a_first_that_is_cancelled_becomes_the_first(void **unused)
 
 	(void)unused;
 	mb.sql.hangs = true;
-	metabed_send(&a, &(const struct req){ .database = "create", .token = "alice", .task_id = "t", .remember = true });
-	metabed_send(&b, &(const struct req){ .database = "create", .token = "alice", .task_id = "t", .remember = true });
+	metabed_send(
+	    &a, &(const struct req){
+		    .database = "create", .token = "alice", .task_id = "t", .remember = true });
+	metabed_send(
+	    &b, &(const struct req){
+		    .database = "create", .token = "alice", .task_id = "t", .remember = true });
 	metabed_pass(50 * MS);
 	assert_int_equal(mb.writes, 1);
 	mb.sql.hangs = false;
@@ -392,19 +412,19 @@ a_repeat_is_the_same_effect_even_when_nothing_is_remembered(void **unused)
 
 	(void)unused;
 	mb.database.fails = ST_UNAVAILABLE;
-	RUN(&r, .database = "create", .token = "alice", .task_id = "t", .remember = true, .deadline_ms = 300,
-	    .operation_id = "edge-1", .id = "edge-1");
+	RUN(&r, .database = "create", .token = "alice", .task_id = "t", .remember = true,
+	    .deadline_ms = 300, .operation_id = "edge-1", .id = "edge-1");
 	assert_false(r.r->success);
 	mb.database.fails = ST_OK;
-	RUN(&r, .database = "create", .token = "alice", .task_id = "t", .remember = true, .operation_id = "edge-2",
-	    .id = "edge-2");
-	assert_true(r.r->success);			/* "try again" was no result */
+	RUN(&r, .database = "create", .token = "alice", .task_id = "t", .remember = true,
+	    .operation_id = "edge-2", .id = "edge-2");
+	assert_true(r.r->success); /* "try again" was no result */
 	snprintf(first, sizeof first, "%s", mb.id);
 	assert_true(uuid_ok(first));
-	meta_close(&mb.meta);				/* as after a crash of meta */
+	meta_close(&mb.meta); /* as after a crash of meta */
 	mb.meta = meta_open(mb.bus, NULL, &mb.config, -1, -1);
-	RUN(&r, .database = "create", .token = "alice", .task_id = "t", .remember = true, .operation_id = "edge-3",
-	    .id = "edge-3");
+	RUN(&r, .database = "create", .token = "alice", .task_id = "t", .remember = true,
+	    .operation_id = "edge-3", .id = "edge-3");
 	assert_string_equal(mb.id, first);
 	assert_string_equal(mb.operation_id, first);
 }
@@ -428,7 +448,8 @@ its_own_deadline_ends_a_request_with_what_is_known(void **unused)
 
 	(void)unused;
 	mb.sql.hangs = true;
-	RUN(&r, .database = "create", .id = "x", .token = "alice", .deadline_ms = 150, .trace = true);
+	RUN(&r, .database = "create", .id = "x", .token = "alice", .deadline_ms = 150,
+	    .trace = true);
 	assert_int_equal(r.failed, ST_OK);
 	assert_true(r.took_us < 220 * MS);
 	assert_int_equal(r.r->status, ST_DEADLINE_EXCEEDED);
@@ -442,21 +463,27 @@ slots_are_bounded_the_queue_too_and_critical_has_its_reserve(void **unused)
 	struct result r[12], critical, extra;
 
 	(void)unused;
-	mb.sql.hangs = true;				/* 6 ordinary slots, 4 places to wait */
+	mb.sql.hangs = true; /* 6 ordinary slots, 4 places to wait */
 	for (int i = 0; i < 10; i++)
-		metabed_send(&r[i], &(const struct req){ .database = "read", .id = "x", .token = "alice",
-		    .priority = MF__PRIORITY__LOW });
+		metabed_send(&r[i], &(const struct req){ .database = "read",
+					.id = "x",
+					.token = "alice",
+					.priority = MF__PRIORITY__LOW });
 	metabed_pass(20 * MS);
 	assert_int_equal(mb.reads, 6);
 	RUN(&extra, .database = "read", .id = "x", .token = "alice", .priority = MF__PRIORITY__LOW);
 	assert_int_equal(extra.failed, ST_RESOURCE_EXHAUSTED);
 	assert_true(extra.retry_ms >= 50);
-	metabed_send(&critical, &(const struct req){ .database = "read", .id = "x", .token = "alice",
-	    .priority = MF__PRIORITY__CRITICAL });
-	metabed_send(&extra, &(const struct req){ .database = "read", .id = "x", .token = "alice",
-	    .priority = MF__PRIORITY__HIGH });
+	metabed_send(&critical, &(const struct req){ .database = "read",
+				    .id = "x",
+				    .token = "alice",
+				    .priority = MF__PRIORITY__CRITICAL });
+	metabed_send(&extra,
+	    &(const struct req){
+		.database = "read", .id = "x", .token = "alice", .priority = MF__PRIORITY__HIGH });
 	metabed_pass(20 * MS);
-	assert_int_equal(mb.reads, 7);			/* CRITICAL runs; HIGH waits, and the youngest LOW was refused */
+	/* CRITICAL runs; HIGH waits, and the youngest LOW was refused */
+	assert_int_equal(mb.reads, 7);
 	assert_true(r[9].ended);
 	assert_int_equal(r[9].failed, ST_RESOURCE_EXHAUSTED);
 	mb.sql.hangs = false;
@@ -478,13 +505,15 @@ log_in_answers_as_oauth_does_and_never_runs_beside_an_effect(void **unused)
 	struct result r;
 
 	(void)unused;
-	RUN(&r, .auth_operation = "login", .auth_data = "{\"username\":\"alice\",\"password\":\"right\"}");
+	RUN(&r, .auth_operation = "login",
+	    .auth_data = "{\"username\":\"alice\",\"password\":\"right\"}");
 	assert_true(r.r->success);
 	assert_true(result_has(&r, "\"access_token\":\"alice\""));
 	assert_true(result_has(&r, "\"expires_in\":3600"));
 	assert_true(result_has(&r, "\"token_type\":\"Bearer\""));
 	assert_string_equal(r.r->principal->id, "alice");
-	RUN(&r, .auth_operation = "login", .auth_data = "{\"username\":\"alice\",\"password\":\"wrong\"}");
+	RUN(&r, .auth_operation = "login",
+	    .auth_data = "{\"username\":\"alice\",\"password\":\"wrong\"}");
 	assert_int_equal(r.r->status, ST_UNAUTHENTICATED);
 	RUN(&r, .auth_operation = "login", .auth_data = "{\"username\":\"alice\"}");
 	assert_int_equal(r.r->status, ST_INVALID_ARGUMENT);
@@ -518,14 +547,14 @@ a_restart_is_answered_when_another_process_is_ready(void **unused)
 	struct result r;
 
 	(void)unused;
-	b.node = (char *)(uintptr_t)"sql";
+	b.node = (char *)(uintptr_t) "sql";
 	b.generation = 5;
 	b.state = NODE_READY;
 	b.pid = 100;
 	assert_false(fleet_state_beat(mb.meta->fleet, &b));
 	metabed_send(&r, &(const struct req){ .meta = "restart", .node = "sql", .token = "admin" });
 	metabed_pass(20 * MS);
-	assert_true(fleet_state_beat(mb.meta->fleet, &b));	/* it is told to go */
+	assert_true(fleet_state_beat(mb.meta->fleet, &b)); /* it is told to go */
 	assert_false(r.ended);
 	b.generation = 6;
 	b.state = NODE_STARTING;
@@ -551,7 +580,8 @@ faults_need_their_permission(void **unused)
 	(void)unused;
 	RUN(&r, .meta = "faults", .node = "meta", .token = "alice", .data = "{\"spec\":\"\"}");
 	assert_int_equal(r.r->status, ST_PERMISSION_DENIED);
-	test_expect_log(LOG_WARN, 1);			/* somebody should know that faults are injected */
+	/* somebody should know that faults are injected */
+	test_expect_log(LOG_WARN, 1);
 	RUN(&r, .meta = "faults", .node = "meta", .token = "admin", .data = "{\"spec\":\"\"}");
 	assert_true(r.r->success);
 }

@@ -1,4 +1,5 @@
-/* fleet_state: reports of a supervisor, orders to it, heartbeats where there is none, and what is shown of all that. */
+/* fleet_state: reports of a supervisor, orders to it, heartbeats where there is none, and what is
+ * shown of all that. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -35,7 +36,10 @@ stop(void **state)
 static struct contract_report
 report(const char *node, enum contract_state s, uint64_t generation)
 {
-	struct contract_report r = { .pid = getpid(), .generation = generation, .state = s, .restarts = 2,
+	struct contract_report r = { .pid = getpid(),
+		.generation = generation,
+		.state = s,
+		.restarts = 2,
 		.since_us = time_now_us() - 5 * SEC };
 
 	snprintf(r.node, sizeof r.node, "%s", node);
@@ -57,7 +61,7 @@ what_the_supervisor_reports_is_what_the_fleet_shows(void **unused)
 	const char *bytes = (const char *)&r;
 
 	(void)unused;
-	for (size_t i = 0; i < sizeof r; i += 7) {		/* records may be read in pieces */
+	for (size_t i = 0; i < sizeof r; i += 7) { /* records may be read in pieces */
 		size_t n = sizeof r - i < 7 ? sizeof r - i : 7;
 
 		assert_int_equal(write(reports[1], bytes + i, n), n);
@@ -67,8 +71,10 @@ what_the_supervisor_reports_is_what_the_fleet_shows(void **unused)
 	tell(report("guard", NODE_READY, 1));
 	RUN(&out, .meta = "fleet", .token = "admin");
 	assert_true(result_has(&out, "\"name\":\"sql\",\"level\":2,\"domain\":\"database\""));
-	assert_true(result_has(&out, "\"state\":\"READY\",\"generation\":4,\"restarts\":2,\"uptime\":5."));
-	assert_true(result_has(&out, "\"apart\":[{\"name\":\"postgres\",\"level\":0,\"domain\":\"store\""));
+	assert_true(
+	    result_has(&out, "\"state\":\"READY\",\"generation\":4,\"restarts\":2,\"uptime\":5."));
+	assert_true(
+	    result_has(&out, "\"apart\":[{\"name\":\"postgres\",\"level\":0,\"domain\":\"store\""));
 	assert_true(result_has(&out, "{\"name\":\"guard\",\"level\":0,\"domain\":\"meta\""));
 	assert_false(result_has(&out, "\"rss\":-"));
 }
@@ -80,10 +86,12 @@ nodes_that_do_not_answer_are_listed_all_the_same(void **unused)
 
 	(void)unused;
 	tell(report("nosql", NODE_BACKOFF, 9));
-	RUN(&out, .meta = "fleet", .token = "admin");		/* nobody of the name nosql is on this bus */
+	/* nobody of the name nosql is on this bus */
+	RUN(&out, .meta = "fleet", .token = "admin");
 	assert_true(result_has(&out, "\"state\":\"BACKOFF\",\"generation\":9"));
 	assert_true(out.took_us < SEC);
-	RUN(&out, .meta = "fleet", .token = "admin");		/* details are kept for half a second */
+	/* details are kept for half a second */
+	RUN(&out, .meta = "fleet", .token = "admin");
 	assert_true(out.took_us < 50 * MS);
 }
 
@@ -95,7 +103,8 @@ a_restart_is_an_order_to_the_supervisor(void **unused)
 
 	(void)unused;
 	tell(report("sql", NODE_READY, 4));
-	metabed_send(&out, &(const struct req){ .meta = "restart", .node = "sql", .token = "admin" });
+	metabed_send(
+	    &out, &(const struct req){ .meta = "restart", .node = "sql", .token = "admin" });
 	metabed_pass(20 * MS);
 	assert_int_equal(read(commands[0], &order, sizeof order), sizeof order);
 	assert_int_equal(order.verb, VERB_RESTART);
@@ -118,7 +127,9 @@ the_same_order_again_is_the_same_restart(void **unused)
 
 	(void)unused;
 	tell(report("sql", NODE_READY, 4));
-	metabed_send(&a, &(const struct req){ .meta = "restart", .node = "sql", .token = "admin", .operation_id = "o-1" });
+	metabed_send(
+	    &a, &(const struct req){
+		    .meta = "restart", .node = "sql", .token = "admin", .operation_id = "o-1" });
 	metabed_pass(20 * MS);
 	tell(report("sql", NODE_READY, 5));
 	metabed_wait(&a);
@@ -137,7 +148,7 @@ a_restart_that_takes_too_long_says_so_at_the_deadline(void **unused)
 	RUN(&out, .meta = "restart", .node = "sql", .token = "admin", .deadline_ms = 200);
 	assert_int_equal(out.r->status, ST_DEADLINE_EXCEEDED);
 	assert_true(out.took_us < 260 * MS);
-	tell(report("sql", NODE_READY, 5));			/* nobody waits any more */
+	tell(report("sql", NODE_READY, 5)); /* nobody waits any more */
 }
 
 static void
@@ -176,7 +187,7 @@ a_node_that_misses_its_beats_is_isolated_and_told_to_go_when_it_is_back(void **u
 	struct result out;
 
 	(void)unused;
-	b.node = (char *)(uintptr_t)"rbac";
+	b.node = (char *)(uintptr_t) "rbac";
 	b.generation = 1;
 	b.state = NODE_READY;
 	assert_false(fleet_state_beat(mb.meta->fleet, &b));
@@ -184,9 +195,10 @@ a_node_that_misses_its_beats_is_isolated_and_told_to_go_when_it_is_back(void **u
 	metabed_pass(CONTRACT_HUNG_US + 2 * CONTRACT_BEAT_US);
 	RUN(&out, .meta = "fleet", .token = "admin");
 	assert_true(result_has(&out, "\"state\":\"FAILED\",\"generation\":1"));
-	assert_true(fleet_state_beat(mb.meta->fleet, &b));	/* the same process: it was hung */
+	assert_true(fleet_state_beat(mb.meta->fleet, &b)); /* the same process: it was hung */
 	assert_true(fleet_state_beat(mb.meta->fleet, &b));
-	b.generation = 2;					/* its runtime started another one */
+	/* its runtime started another one */
+	b.generation = 2;
 	assert_false(fleet_state_beat(mb.meta->fleet, &b));
 	RUN(&out, .meta = "fleet", .token = "admin");
 	assert_true(result_has(&out, "\"state\":\"READY\",\"generation\":2,\"restarts\":1"));
@@ -199,7 +211,7 @@ a_meta_that_was_stopped_itself_blames_nobody(void **unused)
 	struct result out;
 
 	(void)unused;
-	b.node = (char *)(uintptr_t)"rbac";
+	b.node = (char *)(uintptr_t) "rbac";
 	b.generation = 1;
 	b.state = NODE_READY;
 	assert_false(fleet_state_beat(mb.meta->fleet, &b));
@@ -210,7 +222,7 @@ a_meta_that_was_stopped_itself_blames_nobody(void **unused)
 	assert_false(fleet_state_beat(mb.meta->fleet, &b));
 }
 
-#define WITH_SUPERVISOR(f)	cmocka_unit_test_setup_teardown(f, start, stop)
+#define WITH_SUPERVISOR(f) cmocka_unit_test_setup_teardown(f, start, stop)
 
 int
 main(void)

@@ -9,8 +9,13 @@
 static void
 a_frame_reads_back_as_it_was_written(void **unused)
 {
-	struct frame_head h = { .to = 1, .from = UINT64_MAX, .received = 77, .flags = FRAME_HINT | FRAME_DRAINING,
-		.hint_epoch = 5, .hint_value = 6 }, got;
+	struct frame_head h = { .to = 1,
+		.from = UINT64_MAX,
+		.received = 77,
+		.flags = FRAME_HINT | FRAME_DRAINING,
+		.hint_epoch = 5,
+		.hint_value = 6 },
+			  got;
 	uint8_t key[FRAME_KEY_BYTES] = { 9 };
 	struct frame_out *f = frame_new();
 	struct frame_record r;
@@ -19,17 +24,20 @@ a_frame_reads_back_as_it_was_written(void **unused)
 	size_t n;
 
 	(void)unused;
-	frame_add(f, &(struct frame_record){ .kind = RECORD_CALL, .p = (const uint8_t *)"hello", .n = 5 });
+	frame_add(f,
+	    &(struct frame_record){ .kind = RECORD_CALL, .p = (const uint8_t *)"hello", .n = 5 });
 	frame_add(f, &(struct frame_record){ .kind = RECORD_ANSWER, .id = 42, .n = 0 });
 	frame_add(f, &(struct frame_record){ .kind = RECORD_CANCEL, .id = UINT64_MAX });
 	frame_add(f, &(struct frame_record){ .kind = RECORD_BELL_KEY, .p = key, .n = sizeof(key) });
 	p = frame_close(f, &h, &n);
 	assert_true(frame_open(&in, p, n, &got));
 	assert_memory_equal(&got, &h, sizeof(h));
-	assert_true(frame_next(&in, &r) && r.kind == RECORD_CALL && r.n == 5 && memcmp(r.p, "hello", 5) == 0);
+	assert_true(frame_next(&in, &r) && r.kind == RECORD_CALL && r.n == 5 &&
+		    memcmp(r.p, "hello", 5) == 0);
 	assert_true(frame_next(&in, &r) && r.kind == RECORD_ANSWER && r.id == 42 && r.n == 0);
 	assert_true(frame_next(&in, &r) && r.kind == RECORD_CANCEL && r.id == UINT64_MAX);
-	assert_true(frame_next(&in, &r) && r.kind == RECORD_BELL_KEY && memcmp(r.p, key, sizeof(key)) == 0);
+	assert_true(
+	    frame_next(&in, &r) && r.kind == RECORD_BELL_KEY && memcmp(r.p, key, sizeof(key)) == 0);
 	assert_false(frame_next(&in, &r));
 	frame_free(&f);
 }
@@ -45,15 +53,19 @@ a_frame_cut_short_anywhere_but_between_records_is_refused(void **unused)
 
 	(void)unused;
 	(void)frame_close(f, &h, &empty);
-	frame_add(f, &(struct frame_record){ .kind = RECORD_ANSWER, .id = 1, .p = (const uint8_t *)"abc", .n = 3 });
+	frame_add(f, &(struct frame_record){
+			 .kind = RECORD_ANSWER, .id = 1, .p = (const uint8_t *)"abc", .n = 3 });
 	(void)frame_close(f, &h, &one);
-	frame_add(f, &(struct frame_record){ .kind = RECORD_CALL, .p = (const uint8_t *)"abc", .n = 3 });
+	frame_add(
+	    f, &(struct frame_record){ .kind = RECORD_CALL, .p = (const uint8_t *)"abc", .n = 3 });
 	p = frame_close(f, &h, &n);
 	for (size_t cut = 0; cut <= n; cut++) {
-		uint8_t *copy = malloc(cut + 1);	/* its own block: the address sanitizer sees a byte too far */
+		/* its own block: the address sanitizer sees a byte too far */
+		uint8_t *copy = malloc(cut + 1);
 
 		memcpy(copy, p, cut);
-		assert_int_equal(frame_open(&in, copy, cut, &got), cut == empty || cut == one || cut == n);
+		assert_int_equal(
+		    frame_open(&in, copy, cut, &got), cut == empty || cut == one || cut == n);
 		free(copy);
 	}
 	frame_free(&f);
@@ -70,18 +82,19 @@ lengths_kinds_flags_and_counts_that_lie_are_refused(void **unused)
 	size_t n;
 
 	(void)unused;
-	frame_add(f, &(struct frame_record){ .kind = RECORD_CALL, .p = (const uint8_t *)"abc", .n = 3 });
+	frame_add(
+	    f, &(struct frame_record){ .kind = RECORD_CALL, .p = (const uint8_t *)"abc", .n = 3 });
 	p = frame_close(f, &h, &n);
 	memcpy(copy, p, n);
-	copy[n - 4] = 0xff;				/* high byte of the length */
+	copy[n - 4] = 0xff; /* high byte of the length */
 	assert_false(frame_open(&in, copy, n, &got));
 	memcpy(copy, p, n);
-	copy[n - 8] = 0;				/* kind */
+	copy[n - 8] = 0; /* kind */
 	assert_false(frame_open(&in, copy, n, &got));
 	copy[n - 8] = RECORD_BELL_KEY + 1;
 	assert_false(frame_open(&in, copy, n, &got));
 	memcpy(copy, p, n);
-	copy[21] = 0x80;				/* a flag that nobody knows */
+	copy[21] = 0x80; /* a flag that nobody knows */
 	assert_false(frame_open(&in, copy, n, &got));
 	frame_clear(f);
 	for (unsigned i = 0; i <= WIRE_CALLS_MAX; i++)
@@ -127,7 +140,8 @@ the_first_bytes_say_what_a_message_is(void **unused)
 static void
 a_hello_with_a_name_that_is_none_is_no_hello(void **unused)
 {
-	static const char *const bad[] = { "", "SQL", "a b", "../sql", "0123456789012345678901234567890123456789012345678901234567890123" };
+	static const char *const bad[] = { "", "SQL", "a b", "../sql",
+		"0123456789012345678901234567890123456789012345678901234567890123" };
 	Mf__Hello h = MF__HELLO__INIT, *got;
 	uint8_t out[FRAME_HELLO_MAX];
 	uint64_t to;

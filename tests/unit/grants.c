@@ -1,4 +1,5 @@
-/* grants and remember: what may be answered without asking again, and for how long. Clocks are numbers. */
+/* grants and remember: what may be answered without asking again, and for how long. Clocks are
+ * numbers. */
 #include <string.h>
 
 #include "base/arena.h"
@@ -7,8 +8,8 @@
 #include "meta/grants.h"
 #include "meta/remember.h"
 
-#define NOW	(INT64_C(1000) * SEC)
-#define WALL	(INT64_C(1700000000) * SEC)
+#define NOW  (INT64_C(1000) * SEC)
+#define WALL (INT64_C(1700000000) * SEC)
 
 static struct grants *g;
 static struct arena *a;
@@ -42,7 +43,7 @@ key(const char *token)
 static void
 keep(const char *token, uint64_t epoch, uint64_t sequence, int64_t expires_at)
 {
-	char *permissions[] = { (char *)(uintptr_t)"task.*" };
+	char *permissions[] = { (char *)(uintptr_t) "task.*" };
 	Mf__AuthGrant grant = MF__AUTH_GRANT__INIT;
 	Mf__Principal p = MF__PRINCIPAL__INIT;
 	struct grant_key k = key(token);
@@ -130,7 +131,7 @@ an_answer_that_was_overtaken_is_neither_kept_nor_confirms(void **unused)
 {
 	(void)unused;
 	grants_confirm(g, 1, 5, NOW - 300 * MS);
-	keep("t", 1, 4, 0);				/* decided before the revocation */
+	keep("t", 1, 4, 0); /* decided before the revocation */
 	assert_int_equal(find("t", 0), GRANT_NONE);
 	grants_confirm(g, 1, 4, NOW + 10);
 	assert_int_equal(grants_confirmed_at(g), NOW - 300 * MS);
@@ -218,8 +219,9 @@ a_result_is_kept_until_its_time_is_over(void **unused)
 static void
 try_again_is_no_result(void **unused)
 {
-	static const enum status no[] = { ST_UNAVAILABLE, ST_DEADLINE_EXCEEDED, ST_INTERNAL, ST_RESOURCE_EXHAUSTED,
-		ST_ABORTED, ST_UNAUTHENTICATED, ST_PERMISSION_DENIED, ST_CANCELLED };
+	static const enum status no[] = { ST_UNAVAILABLE, ST_DEADLINE_EXCEEDED, ST_INTERNAL,
+		ST_RESOURCE_EXHAUSTED, ST_ABORTED, ST_UNAUTHENTICATED, ST_PERMISSION_DENIED,
+		ST_CANCELLED };
 	Mf__TaskResponse r;
 
 	(void)unused;
@@ -252,7 +254,7 @@ results_are_bounded_by_number_and_bytes(void **unused)
 	k = task("alice", "a");
 	assert_int_equal(remember_begin(m, &k, NOW, &e), REMEMBER_FIRST);
 	memset(large, 'x', sizeof(large) - 1);
-	r = response(ST_OK, large);			/* one must not push out all others */
+	r = response(ST_OK, large); /* one must not push out all others */
 	remember_end(m, e, &r, NOW);
 	assert_int_equal(remember_begin(m, &k, NOW, &e), REMEMBER_FIRST);
 	remember_end(m, e, NULL, NOW);
@@ -262,7 +264,8 @@ results_are_bounded_by_number_and_bytes(void **unused)
 static void
 the_effect_of_a_task_has_one_id_and_each_person_its_own(void **unused)
 {
-	struct remember_key k = task("alice", "t"), same = task("alice", "t"), other = task("bob", "t"), anon, anon2;
+	struct remember_key k = task("alice", "t"), same = task("alice", "t"),
+			    other = task("bob", "t"), anon, anon2;
 	char x[UUID_LEN], y[UUID_LEN], z[UUID_LEN];
 
 	(void)unused;
@@ -278,7 +281,7 @@ the_effect_of_a_task_has_one_id_and_each_person_its_own(void **unused)
 	assert_memory_not_equal(&anon, &anon2, sizeof anon);
 }
 
-#define G(f)	cmocka_unit_test_setup_teardown(f, start, stop)
+#define G(f) cmocka_unit_test_setup_teardown(f, start, stop)
 
 int
 main(void)

@@ -144,7 +144,7 @@ static void
 a_value_read_and_written_is_the_same_text(void **unused)
 {
 	static const char text[] = "{\"z\":1,\"a\":[true,false,null,\"\xc3\xa4\",-2.5,1e+300,0.1,[{"
-	                           "}]],\"m\":{\"y\":0,\"b\":\"\"}}";
+				   "}]],\"m\":{\"y\":0,\"b\":\"\"}}";
 	json_t *v = json_read(text, sizeof(text) - 1, &e);
 	struct jw w;
 

@@ -118,9 +118,9 @@ hostile_text_stays_inside_its_quotes(void **unused)
 	log_info("odd", L_STR("text", "\"}\n{\"level\":\"error\"\\ \x01\x7f \xff\xc3(\xe2\x82"));
 	v = one_line();
 	assert_string_equal(string_of(v, "level"), "info");
-	assert_string_equal(
-	    string_of(v, "text"), "\"}\n{\"level\":\"error\"\\ \x01\x7f "
-	                          "\xef\xbf\xbd\xef\xbf\xbd(\xef\xbf\xbd\xef\xbf\xbd");
+	assert_string_equal(string_of(v, "text"),
+	    "\"}\n{\"level\":\"error\"\\ \x01\x7f "
+	    "\xef\xbf\xbd\xef\xbf\xbd(\xef\xbf\xbd\xef\xbf\xbd");
 	json_decref(v);
 }
 

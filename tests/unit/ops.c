@@ -279,7 +279,7 @@ static void
 a_raw_request_asks_for_the_permission_of_what_it_does(void **unused)
 {
 	static const char head[] = "{\"task_id\":\"t\",\"requirements\":{\"database\":{"
-	                           "\"operation\":\"delete\",\"model\":\"task\",\"id\":\"x\"}";
+				   "\"operation\":\"delete\",\"model\":\"task\",\"id\":\"x\"}";
 	Mf__TaskRequest *q = build(OP_REQUEST, "", arena_printf(a, "%s}}", head));
 
 	(void)unused;

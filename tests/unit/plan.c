@@ -19,7 +19,8 @@
 static void
 updates_and_deletes_of_tasks_drop_their_entry(void **unused)
 {
-	Mf__StoreOp update = OP(UPDATE, "task"), gone = OP(DELETE, "task"), made = OP(CREATE, "task");
+	Mf__StoreOp update = OP(UPDATE, "task"), gone = OP(DELETE, "task"),
+		    made = OP(CREATE, "task");
 	Mf__StoreOp user = OP(UPDATE, "user");
 
 	(void)unused;

@@ -303,7 +303,7 @@ static void
 a_raw_request_is_200_also_when_partial_and_a_problem_when_it_failed(void **unused)
 {
 	static const char body[] = "{\"task_id\":\"t\",\"requirements\":{\"api\":{\"method\":"
-	                           "\"GET\",\"endpoint\":\"/health\"},"
+				   "\"GET\",\"endpoint\":\"/health\"},"
 				   "\"meta\":{\"operation\":\"health\"}}}";
 
 	(void)unused;

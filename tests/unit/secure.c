@@ -38,7 +38,8 @@ keys_of(const char *first, const char *second)
 static struct secure_id *
 load(const char *dir, const char *key)
 {
-	struct secure_id *id = secure_load(in_dir(dir, key), in_dir(dir, "trust"), err, sizeof(err));
+	struct secure_id *id =
+	    secure_load(in_dir(dir, key), in_dir(dir, "trust"), err, sizeof(err));
 
 	assert_non_null(id);
 	return id;
@@ -106,7 +107,8 @@ a_name_or_a_key_that_is_in_the_trust_file_twice_is_refused(void **unused)
 	assert_true(fread(text, 1, sizeof(text) - 1, f) > 0);
 	fclose(f);
 	snprintf(doubled, sizeof(doubled), "%s%s", text, text);
-	assert_null(secure_load(in_dir(dir, "api.key"), test_file("doubled", doubled), err, sizeof(err)));
+	assert_null(
+	    secure_load(in_dir(dir, "api.key"), test_file("doubled", doubled), err, sizeof(err)));
 	assert_non_null(strstr(err, "twice"));
 }
 
@@ -156,12 +158,14 @@ what_one_end_seals_the_other_opens_and_nobody_twice(void **unused)
 		secure_seal(p.from_a, ad, "hello", 5, one);
 		memcpy(copy, one, sizeof(one));
 		assert_null(memmem(one, sizeof(one), "hello", 5));
-		assert_false(secure_open(p.from_a, ad, copy, sizeof(copy), &plain, &n));	/* reflected */
+		/* reflected */
+		assert_false(secure_open(p.from_a, ad, copy, sizeof(copy), &plain, &n));
 		memcpy(copy, one, sizeof(one));
 		assert_true(secure_open(p.at_b, ad, copy, sizeof(copy), &plain, &n));
 		assert_true(n == 5 && memcmp(plain, "hello", 5) == 0);
 		memcpy(copy, one, sizeof(one));
-		assert_false(secure_open(p.at_b, ad, copy, sizeof(copy), &plain, &n));		/* replayed */
+		/* replayed */
+		assert_false(secure_open(p.at_b, ad, copy, sizeof(copy), &plain, &n));
 	}
 	secure_seal(p.at_b, ad, "", 0, one);
 	assert_true(secure_open(p.from_a, ad, one, SECURE_SEAL_EXTRA, &plain, &n));
@@ -172,7 +176,8 @@ what_one_end_seals_the_other_opens_and_nobody_twice(void **unused)
 static void
 a_frame_with_any_bit_changed_left_out_or_out_of_order_does_not_open(void **unused)
 {
-	uint8_t one[5 + SECURE_SEAL_EXTRA], two[sizeof(one)], copy[sizeof(one)], other[FRAME_PREFIX] = { 0, FRAME_DATA };
+	uint8_t one[5 + SECURE_SEAL_EXTRA], two[sizeof(one)], copy[sizeof(one)],
+	    other[FRAME_PREFIX] = { 0, FRAME_DATA };
 	const uint8_t *plain;
 	struct pair p;
 	size_t n;
@@ -202,12 +207,14 @@ static void
 who_is_not_trusted_or_claims_another_name_gets_no_welcome(void **unused)
 {
 	const char *ours = keys_of("api", "sql"), *theirs = keys_of("api", "sql");
-	struct secure_id *a = load(theirs, "api.key"), *b = load(ours, "sql.key"), *real = load(ours, "api.key");
+	struct secure_id *a = load(theirs, "api.key"), *b = load(ours, "sql.key"),
+			 *real = load(ours, "api.key");
 	Mf__Hello hello = hello_of("api", 1), welcome = hello_of("sql", 2);
 	struct secure_dial *d = secure_start(a, "sql", &hello, err, sizeof(err));
 
 	(void)unused;
-	assert_null(secure_accept(b, &hello, &welcome, err, sizeof(err)));	/* a key of another fleet */
+	/* a key of another fleet */
+	assert_null(secure_accept(b, &hello, &welcome, err, sizeof(err)));
 	assert_non_null(strstr(err, "api"));
 	secure_dial_free(&d);
 	d = secure_start(real, "sql", &hello, err, sizeof(err));
@@ -216,7 +223,8 @@ who_is_not_trusted_or_claims_another_name_gets_no_welcome(void **unused)
 	hello.node = (char *)"nobody";
 	assert_null(secure_accept(b, &hello, &welcome, err, sizeof(err)));
 	hello.node = (char *)"api";
-	hello.generation++;							/* covered by the proof */
+	/* covered by the proof */
+	hello.generation++;
 	assert_null(secure_accept(b, &hello, &welcome, err, sizeof(err)));
 	hello.generation--;
 	hello.proof.len--;
@@ -228,13 +236,15 @@ who_is_not_trusted_or_claims_another_name_gets_no_welcome(void **unused)
 	secure_unload(&real);
 }
 
-/* Whoever has recorded a hello can send it again; the welcome has a new key, so the recorded frames do not open. */
+/* Whoever has recorded a hello can send it again; the welcome has a new key, so the recorded frames
+ * do not open. */
 static void
 a_recorded_hello_leads_to_other_keys(void **unused)
 {
 	const char *dir = keys_of("api", "sql");
 	struct secure_id *a = load(dir, "api.key"), *b = load(dir, "sql.key");
-	Mf__Hello hello = hello_of("api", 1), welcome = hello_of("sql", 2), again = hello_of("sql", 2);
+	Mf__Hello hello = hello_of("api", 1), welcome = hello_of("sql", 2),
+		  again = hello_of("sql", 2);
 	struct secure_dial *d = secure_start(a, "sql", &hello, err, sizeof(err));
 	struct secure_link *first = secure_accept(b, &hello, &welcome, err, sizeof(err));
 	struct secure_link *second = secure_accept(b, &hello, &again, err, sizeof(err));

@@ -37,7 +37,7 @@ as_many_run_as_there_are_slots(void **unused)
 	assert_int_equal(s.used, 2);
 	slots_leave(&s, &b, 4);
 	slots_leave(&s, &c, 4);
-	slots_leave(&s, &c, 4);				/* once more changes nothing */
+	slots_leave(&s, &c, 4); /* once more changes nothing */
 	assert_int_equal(s.used + s.waiting, 0);
 }
 
@@ -53,7 +53,8 @@ the_reserve_is_for_critical_alone(void **unused)
 	assert_int_equal(slots_ask(&s, &c, 1, &out), SLOT_GO);
 	assert_int_equal(slots_ask(&s, &d, 1, &out), SLOT_GO);
 	assert_null(slots_next(&s, 2));
-	slots_leave(&s, &c, 3);				/* the reserve is free again, and stays so */
+	/* the reserve is free again, and stays so */
+	slots_leave(&s, &c, 3);
 	assert_null(slots_next(&s, 3));
 	slots_leave(&s, &a, 4);
 	assert_ptr_equal(slots_next(&s, 4), &b);
@@ -88,7 +89,7 @@ a_low_one_that_waited_eight_times_as_long_goes_before_a_critical_one(void **unus
 	slots_ask(&s, &a, 0, &out);
 	slots_ask(&s, &low, 0, &out);
 	slots_ask(&s, &critical, 8000, &out);
-	slots_leave(&s, &a, 9000);			/* waited 9000 and 1000 */
+	slots_leave(&s, &a, 9000); /* waited 9000 and 1000 */
 	assert_ptr_equal(slots_next(&s, 9000), &low);
 }
 
@@ -102,7 +103,8 @@ a_low_one_is_served_in_bounded_time_under_a_stream_of_high_ones(void **unused)
 	policy(1, 0, 400);
 	slots_ask(&s, &first, 0, &out);
 	slots_ask(&s, &low, 0, &out);
-	for (int i = 0; i < 40 && running != &low; i++) {	/* each takes 10 ms; at each end one more is waiting already */
+	/* each takes 10 ms; at each end one more is waiting already */
+	for (int i = 0; i < 40 && running != &low; i++) {
 		high[i] = want(HIGH);
 		slots_ask(&s, &high[i], i * 10 * MS, &out);
 		slots_leave(&s, running, (i + 1) * 10 * MS);
@@ -117,7 +119,8 @@ a_low_one_is_served_in_bounded_time_under_a_stream_of_high_ones(void **unused)
 static void
 when_the_queue_is_full_the_least_important_youngest_is_refused(void **unused)
 {
-	struct slot_ask a = want(LOW), old = want(LOW), young = want(LOW), newest = want(LOW), high = want(HIGH);
+	struct slot_ask a = want(LOW), old = want(LOW), young = want(LOW), newest = want(LOW),
+			high = want(HIGH);
 
 	(void)unused;
 	policy(1, 0, 2);
@@ -137,11 +140,12 @@ when_the_queue_is_full_the_least_important_youngest_is_refused(void **unused)
 static void
 who_can_not_start_before_its_deadline_is_refused_at_once(void **unused)
 {
-	struct slot_ask a = want(MEDIUM), b[30], late = want(MEDIUM), patient = want(MEDIUM), over = want(MEDIUM);
+	struct slot_ask a = want(MEDIUM), b[30], late = want(MEDIUM), patient = want(MEDIUM),
+			over = want(MEDIUM);
 
 	(void)unused;
 	policy(1, 0, 100);
-	for (int i = 0; i < 100; i++) {			/* learns that a request takes 100 ms */
+	for (int i = 0; i < 100; i++) { /* learns that a request takes 100 ms */
 		a = want(MEDIUM);
 		slots_ask(&s, &a, i * SEC, &out);
 		slots_leave(&s, &a, i * SEC + 100 * MS);
@@ -164,7 +168,8 @@ who_can_not_start_before_its_deadline_is_refused_at_once(void **unused)
 static void
 a_heavy_one_is_not_overtaken_for_ever_by_light_ones(void **unused)
 {
-	struct slot_ask a = want(MEDIUM), b = want(MEDIUM), heavy = want(MEDIUM), light = want(MEDIUM);
+	struct slot_ask a = want(MEDIUM), b = want(MEDIUM), heavy = want(MEDIUM),
+			light = want(MEDIUM);
 	struct slot_ask giant = want(MEDIUM);
 
 	(void)unused;
@@ -175,13 +180,13 @@ a_heavy_one_is_not_overtaken_for_ever_by_light_ones(void **unused)
 	slots_ask(&s, &heavy, 1, &out);
 	slots_ask(&s, &light, 2, &out);
 	slots_leave(&s, &a, 10);
-	assert_null(slots_next(&s, 10));		/* one is free, the heavy one needs two */
+	assert_null(slots_next(&s, 10)); /* one is free, the heavy one needs two */
 	slots_leave(&s, &b, 20);
 	assert_ptr_equal(slots_next(&s, 20), &heavy);
 	slots_leave(&s, &heavy, 30);
 	assert_ptr_equal(slots_next(&s, 30), &light);
 	slots_leave(&s, &light, 40);
-	giant.units = 50;				/* more than there are: it runs alone */
+	giant.units = 50; /* more than there are: it runs alone */
 	assert_int_equal(slots_ask(&s, &giant, 50, &out), SLOT_GO);
 	assert_int_equal(s.used, 2);
 	slots_leave(&s, &giant, 60);

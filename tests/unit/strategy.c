@@ -1,4 +1,5 @@
-/* strategy and permits: which steps a request becomes, in which order, and what it is allowed to ask for. */
+/* strategy and permits: which steps a request becomes, in which order, and what it is allowed to
+ * ask for. */
 #include <stdio.h>
 #include <string.h>
 
@@ -13,10 +14,10 @@ static Mf__MetaRequirement own = MF__META_REQUIREMENT__INIT;
 static Mf__Dependency edges[4], *pointers[4];
 static char err[160];
 
-#define API	MF__DOMAIN__DOMAIN_API
+#define API      MF__DOMAIN__DOMAIN_API
 #define DATABASE MF__DOMAIN__DOMAIN_DATABASE
-#define AUTH	MF__DOMAIN__DOMAIN_AUTH
-#define META	MF__DOMAIN__DOMAIN_META
+#define AUTH     MF__DOMAIN__DOMAIN_AUTH
+#define META     MF__DOMAIN__DOMAIN_META
 
 static Mf__TaskRequest
 request(bool a, bool d, bool u, bool m)
@@ -78,7 +79,8 @@ every_effect_needs_the_gate_whatever_is_required(void **unused)
 		assert_true(strategy_plan(&q, &p, err, sizeof err));
 		for (int s = STEP_STORE; s <= STEP_OWN; s++)
 			if ((p.steps & STEP_BIT(s)) != 0)
-				assert_true((p.needs[s] & STEP_BIT(STEP_GATE)) != 0 && before(&p, STEP_GATE, s));
+				assert_true((p.needs[s] & STEP_BIT(STEP_GATE)) != 0 &&
+					    before(&p, STEP_GATE, s));
 	}
 }
 
@@ -234,7 +236,8 @@ permissions_are_asked_once_each_and_never_dropped(void **unused)
 	char names[PERMITS_MOST + 1][8];
 
 	(void)unused;
-	assert_true(permits_add(&p, "task.read") && permits_add(&p, "task.read") && permits_add(&p, ""));
+	assert_true(
+	    permits_add(&p, "task.read") && permits_add(&p, "task.read") && permits_add(&p, ""));
 	assert_int_equal(p.n, 1);
 	for (size_t i = 0; i < PERMITS_MOST + 1; i++) {
 		snprintf(names[i], sizeof names[i], "p%zu", i);

@@ -28,7 +28,8 @@ a_link_says_hello_and_knows_whom_it_reached(void **unused)
 	assert_ptr_equal(l, wire_lane(a.w, "sql"));
 	assert_int_equal(end_call(l, 1), ST_UNAVAILABLE);
 	end_pass(20 * MS);
-	end_serve(&b, "sql");				/* the caller was there first: it is found within the re-dial */
+	/* the caller was there first: it is found within the re-dial */
+	end_serve(&b, "sql");
 	assert_true(end_wait(&a.ups, 1, 2 * SEC));
 	assert_true(lane_generation(l) == 7);
 	assert_int_equal(end_call(l, 2), ST_OK);
@@ -57,13 +58,13 @@ answers_find_their_calls_in_any_order(void **unused)
 		end_answer(&b, b.held[i - 1]);
 	assert_true(end_wait(&a.answers, 2000, 5 * SEC));
 	assert_true(a.last_answer == 1);
-	assert_true(wire_stats(a.w)->frames_out < 200);		/* packed */
+	assert_true(wire_stats(a.w)->frames_out < 200); /* packed */
 	end_free(&a);
 	end_free(&b);
 }
 
-/* A port scanner, or a peer killed while it connects: our half of the handshake meets a closed socket. So many, because
- * the closing has to win a race. */
+/* A port scanner, or a peer killed while it connects: our half of the handshake meets a closed
+ * socket. So many, because the closing has to win a race. */
 static void
 a_peer_that_hangs_up_before_the_handshake_closes_the_door_for_nobody(void **unused)
 {
@@ -103,7 +104,7 @@ a_slow_call_holds_nobody_up(void **unused)
 	l = end_connect(&a, "sql");
 	for (uint64_t i = 1; i <= 64; i++)
 		assert_int_equal(end_call(l, i), ST_OK);
-	for (unsigned seen = 0; id < 3000 && end_wait(&a.answers, seen + 1, SEC); ) {
+	for (unsigned seen = 0; id < 3000 && end_wait(&a.answers, seen + 1, SEC);) {
 		for (; seen < a.answers; seen++)
 			assert_int_equal(end_call(l, ++id), ST_OK);
 	}
@@ -129,7 +130,8 @@ what_is_too_much_is_refused_at_once(void **unused)
 	l = end_connect(&a, "sql");
 	memcpy(big, &id, sizeof(id));
 	assert_int_equal(lane_call(l, id, big, sizeof(big)), ST_RESOURCE_EXHAUSTED);
-	assert_int_equal(lane_call(l, id, big, sizeof(big) - 1), ST_OK);	/* the largest there is, both ways */
+	/* the largest there is, both ways */
+	assert_int_equal(lane_call(l, id, big, sizeof(big) - 1), ST_OK);
 	assert_true(end_wait(&a.answers, 1, 5 * SEC));
 	b.auto_answer = false;
 	for (id = 1; id <= WIRE_OUT_MAX; id++)
@@ -158,7 +160,7 @@ a_cancelled_call_is_told_and_its_answer_dropped(void **unused)
 	assert_true(end_wait(&b.cancels, 1, SEC));
 	assert_true(b.last_cancel == 5);
 	end_answer(&b, 5);
-	end_answer(&b, 6);			/* nobody asked */
+	end_answer(&b, 6); /* nobody asked */
 	end_pass(20 * MS);
 	assert_int_equal(a.answers, 0);
 	end_free(&a);
@@ -211,7 +213,7 @@ an_idle_link_falls_silent_with_all_receipts_given(void **unused)
 	}
 	end_pass(20 * MS);
 	before = wire_stats(a.w)->frames_out + wire_stats(b.w)->frames_out;
-	assert_true(before <= 20 + 20 + 4);	/* receipts rode along */
+	assert_true(before <= 20 + 20 + 4); /* receipts rode along */
 	end_pass(200 * MS);
 	assert_true(wire_stats(a.w)->frames_out + wire_stats(b.w)->frames_out == before);
 	end_free(&a);
@@ -237,7 +239,8 @@ events_reach_a_subscriber_as_they_were_published(void **unused)
 	end_serve(&b, "sql");
 	assert_non_null(end_new(&a, "api", &end_config));
 	wire_subscribe(a.w, "sql");
-	for (int tries = 0; tries < 200 && a.events == 0; tries++) {	/* a subscription takes a moment */
+	/* a subscription takes a moment */
+	for (int tries = 0; tries < 200 && a.events == 0; tries++) {
 		wire_publish(b.w, out, n, 3);
 		end_pass(10 * MS);
 	}
@@ -254,8 +257,9 @@ events_reach_a_subscriber_as_they_were_published(void **unused)
 static pid_t
 spawn_server(const char *name)
 {
-	char *argv[] = { (char *)"wire", (char *)"--serve", end_config.bus_dir == NULL ? NULL : (char *)end_config.bus_dir,
-		(char *)name, NULL };
+	char *argv[] = { (char *)"wire", (char *)"--serve",
+		end_config.bus_dir == NULL ? NULL : (char *)end_config.bus_dir, (char *)name,
+		NULL };
 	pid_t pid;
 
 	assert_int_equal(posix_spawn(&pid, "/proc/self/exe", NULL, NULL, argv, environ), 0);
@@ -268,8 +272,13 @@ serve(const char *bus_dir, const char *name)
 	struct end e;
 
 	end_loop = loop_new();
-	end_config = (struct node_config){ .var = "/", .bus_dir = bus_dir, .bus_listen = "", .bus_peers = "", .bus_key_file = "",
-		.bus_trust_file = "", .faults = "" };
+	end_config = (struct node_config){ .var = "/",
+		.bus_dir = bus_dir,
+		.bus_listen = "",
+		.bus_peers = "",
+		.bus_key_file = "",
+		.bus_trust_file = "",
+		.faults = "" };
 	if (end_new(&e, name, &end_config) == NULL || !wire_listen(e.w, end_err, sizeof(end_err)))
 		fatal("%s", end_err);
 	alarm(60);
@@ -329,7 +338,7 @@ calls_that_were_out_are_lost_and_never_answered_later(void **unused)
 	assert_true(end_wait(&a.downs, 1, SEC));
 	pid = spawn_server("victim");
 	assert_true(end_wait(&a.ups, 2, 10 * SEC));
-	assert_int_equal(end_call(l, 1), ST_OK);		/* none of them is out any more */
+	assert_int_equal(end_call(l, 1), ST_OK); /* none of them is out any more */
 	assert_true(end_wait(&a.answers, 1, SEC));
 	end_pass(50 * MS);
 	assert_int_equal(a.answers, 1);

@@ -1,4 +1,5 @@
-/* wire_peers: ends that misbehave, and plain clients: nng sockets driven by hand against the wire. */
+/* wire_peers: ends that misbehave, and plain clients: nng sockets driven by hand against the
+ * wire. */
 #include <nng/nng.h>
 #include <nng/protocol/reqrep0/rep.h>
 #include <nng/protocol/reqrep0/req.h>
@@ -54,7 +55,8 @@ raw_send(nng_socket s, nng_msg *to, const void *p, size_t n)
 }
 
 static size_t
-hello_bytes(uint8_t *out, enum frame_kind kind, const char *node, uint64_t to, uint64_t epoch, uint32_t version)
+hello_bytes(uint8_t *out, enum frame_kind kind, const char *node, uint64_t to, uint64_t epoch,
+    uint32_t version)
 {
 	Mf__Hello h = MF__HELLO__INIT;
 
@@ -91,7 +93,9 @@ data_bytes(uint8_t *out, uint64_t to, uint64_t from, uint32_t received, uint64_t
 	size_t n;
 
 	if (call_id != 0)
-		frame_add(f, &(struct frame_record){ .kind = RECORD_CALL, .p = (uint8_t *)&call_id, .n = sizeof(call_id) });
+		frame_add(
+		    f, &(struct frame_record){
+			   .kind = RECORD_CALL, .p = (uint8_t *)&call_id, .n = sizeof(call_id) });
 	p = frame_close(f, &h, &n);
 	out[0] = 0;
 	out[1] = FRAME_DATA;
@@ -116,7 +120,8 @@ no_more_frames_leave_than_the_window_and_a_silent_peer_is_given_up(void **unused
 	l = wire_lane(a.w, "sql");
 	(void)raw_welcome(s, &hello, "sql");
 	assert_true(end_wait(&a.ups, 1, SEC));
-	for (uint64_t id = 1; id <= 50; id++) {		/* each in a turn of its own, no receipt ever */
+	/* each in a turn of its own, no receipt ever */
+	for (uint64_t id = 1; id <= 50; id++) {
 		assert_int_equal(end_call(l, id), ST_OK);
 		end_pass(MS);
 	}
@@ -195,7 +200,7 @@ frames_of_another_epoch_are_dropped_and_counted(void **unused)
 	(void)unused;
 	end_serve(&b, "sql");
 	s = raw_open(false, "sql");
-	raw_send(s, NULL, out, data_bytes(out, 1, 2, 0, 77));		/* before any hello */
+	raw_send(s, NULL, out, data_bytes(out, 1, 2, 0, 77)); /* before any hello */
 	raw_send(s, NULL, out, hello_bytes(out, FRAME_HELLO, "api", 0, 1000, 1));
 	m = raw_recv(s, SEC);
 	assert_non_null(m);
@@ -209,7 +214,8 @@ frames_of_another_epoch_are_dropped_and_counted(void **unused)
 	assert_true(wire_stats(b.w)->dropped_epoch == 3);
 	raw_send(s, NULL, out, data_bytes(out, theirs, 1000, 0, 77));
 	assert_true(end_wait(&b.calls, 1, SEC));
-	raw_send(s, NULL, out, hello_bytes(out, FRAME_HELLO, "api", 0, 2000, 1));	/* a new hello ends the old link */
+	/* a new hello ends the old link */
+	raw_send(s, NULL, out, hello_bytes(out, FRAME_HELLO, "api", 0, 2000, 1));
 	assert_true(end_wait(&b.gones, 1, SEC));
 	raw_send(s, NULL, out, data_bytes(out, theirs, 1000, 0, 78));
 	end_pass(20 * MS);
@@ -223,7 +229,10 @@ frames_of_another_epoch_are_dropped_and_counted(void **unused)
 static void
 garbage_ends_the_pipe_and_hurts_nobody_else(void **unused)
 {
-	static const struct { const char *p; size_t n; } garbage[] = { { "", 0 }, { "\0", 1 }, { "\0\1", 2 }, { "\0\2xxxxxxxxx", 11 },
+	static const struct {
+		const char *p;
+		size_t n;
+	} garbage[] = { { "", 0 }, { "\0", 1 }, { "\0\1", 2 }, { "\0\2xxxxxxxxx", 11 },
 		{ "\0\1xxxxxxxx\xff\xff\xff\xff\xff", 15 }, { "\0\5xx", 4 }, { "\0\x7f", 2 } };
 	uint8_t out[FRAME_HELLO_MAX];
 	struct end a, b;
@@ -283,7 +292,7 @@ a_plain_req_client_gets_its_answers_each_under_its_own_request(void **unused)
 		assert_int_equal(nng_aio_result(aio[i]), 0);
 		nng_ctx_recv(ctx[i], aio[i]);
 	}
-	assert_true(end_wait(&b.gones, 8, 2 * SEC));		/* each was a visitor of its own */
+	assert_true(end_wait(&b.gones, 8, 2 * SEC)); /* each was a visitor of its own */
 	assert_string_equal(b.peer, "");
 	for (uint64_t i = 0; i < 8; i++) {
 		uint64_t id;

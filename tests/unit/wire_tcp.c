@@ -28,7 +28,8 @@ tcp_setup(struct tcp *t, bool relayed)
 	t->port = relay_free_port();
 	t->relay_port = relayed ? relay_free_port() : t->port;
 	snprintf(t->listen, sizeof(t->listen), "tcp://127.0.0.1:%u", t->port);
-	snprintf(t->peers, sizeof(t->peers), "x=tcp://127.0.0.1:1, sql=tcp://127.0.0.1:%u", t->relay_port);
+	snprintf(t->peers, sizeof(t->peers), "x=tcp://127.0.0.1:1, sql=tcp://127.0.0.1:%u",
+	    t->relay_port);
 	assert_true(keys_generate(end_dir, names, 2, &made, end_err, sizeof(end_err)));
 	snprintf(t->key_a, sizeof(t->key_a), "%s/api.key", end_dir);
 	snprintf(t->key_b, sizeof(t->key_b), "%s/sql.key", end_dir);
@@ -45,7 +46,8 @@ static void
 tcp_serve(struct tcp *t, struct end *b)
 {
 	assert_non_null(end_new(b, "sql", &t->server));
-	for (int tries = 0; !wire_listen(b->w, end_err, sizeof(end_err)); tries++) {	/* the port of one that just closed */
+	/* the port of one that just closed */
+	for (int tries = 0; !wire_listen(b->w, end_err, sizeof(end_err)); tries++) {
 		assert_true(tries < 50);
 		end_free(b);
 		end_pass(20 * MS);
@@ -71,7 +73,8 @@ over_tcp_calls_travel_sealed_under_authenticated_names(void **unused)
 	l = end_connect(&a, "sql");
 	assert_int_equal(lane_call(l, UINT64_C(0x4d41524b4d41524b), "KRAMKRAM", 8), ST_OK);
 	assert_true(end_wait(&a.answers, 1, SEC));
-	assert_string_equal(b.peer, "api");			/* the key's name, not what it calls itself */
+	/* the key's name, not what it calls itself */
+	assert_string_equal(b.peer, "api");
 	n = relay_recorded(r, &p);
 	assert_true(n > 100);
 	assert_null(memmem(p, n, "KRAMKRAM", 8));
@@ -121,7 +124,7 @@ a_caller_with_a_key_that_is_not_trusted_stays_outside(void **unused)
 	assert_true(keys_generate(other, names, 1, &made, end_err, sizeof(end_err)));
 	snprintf(key, sizeof(key), "%s/api.key", other);
 	tcp_serve(&t, &b);
-	t.caller.bus_key_file = key;				/* contradicts its own trust file */
+	t.caller.bus_key_file = key; /* contradicts its own trust file */
 	assert_null(end_new(&a, "api", &t.caller));
 	snprintf(t.trust, sizeof(t.trust), "%s/trust", other);
 	{
@@ -194,7 +197,7 @@ a_frame_changed_on_the_way_drops_the_link(void **unused)
 	assert_true(end_wait(&a.downs, 1, SEC));
 	assert_int_equal(b.calls, 0);
 	assert_int_equal(b.gones, 1);
-	assert_true(end_wait(&a.ups, 2, 2 * SEC));	/* and a new one works */
+	assert_true(end_wait(&a.ups, 2, 2 * SEC)); /* and a new one works */
 	assert_int_equal(end_call(l, 2), ST_OK);
 	assert_true(end_wait(&a.answers, 1, SEC));
 	end_free(&a);
@@ -205,7 +208,8 @@ a_frame_changed_on_the_way_drops_the_link(void **unused)
 static void
 a_recorded_session_sent_again_to_a_new_server_does_nothing(void **unused)
 {
-	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in sin = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	struct relay *r;
 	const uint8_t *p;
 	struct end a, b;
@@ -233,7 +237,8 @@ a_recorded_session_sent_again_to_a_new_server_does_nothing(void **unused)
 	sin.sin_port = htons(t.port);
 	assert_int_equal(connect(fd, (struct sockaddr *)&sin, sizeof(sin)), 0);
 	assert_int_equal(write(fd, p, n), (ssize_t)n);
-	assert_true(end_wait(&b.gones, 1, SEC));		/* its hello was right, its first frame was not */
+	/* its hello was right, its first frame was not */
+	assert_true(end_wait(&b.gones, 1, SEC));
 	assert_int_equal(b.calls, 0);
 	assert_true(wire_stats(b.w)->dropped_bad == 1);
 	close(fd);

@@ -50,7 +50,7 @@ struct tokens {
 
 struct tokens_opts {
 	struct bus *bus;
-	const char *var; /* absolute; outlives the tokens, like config */
+	const char *var;  /* absolute; outlives the tokens, like config */
 	const char *peer; /* "oauth" for jwt, and the other way round: its revocations count */
 	const struct jwt_config *config;
 	/* Keys are loaded and the revocations are known, or after 1 s without them. */

@@ -18,8 +18,8 @@
 #include <stdint.h>
 #include "base/id.h"
 
-#define SESSION_TOKEN_LEN 43 /* base64url of 32 bytes */
-#define SESSION_HASH_LEN  64 /* hex */
+#define SESSION_TOKEN_LEN 43                       /* base64url of 32 bytes */
+#define SESSION_HASH_LEN  64                       /* hex */
 #define SESSION_REPEAT_US (INT64_C(300) * 1000000) /* the fleet's own repeats come within this */
 
 struct session_token {

@@ -12,9 +12,8 @@
 #include "proto/database.pb-c.h"
 #include "proto/rbac.pb-c.h"
 
-#define READY_WAIT                                                                                 \
-	(1 * SEC) /* for the revocations; after that we are READY and say UNAVAILABLE until they   \
-	             are read */
+/* for the revocations; after that we are READY and say UNAVAILABLE until they are read */
+#define READY_WAIT (1 * SEC)
 #define KEYS_LOOK                                                                                  \
 	(1 * SEC) /* an unknown key id makes us look at the directory at most this often */
 

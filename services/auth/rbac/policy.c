@@ -77,8 +77,7 @@ policy_free(struct policy **pp)
 	*pp = NULL;
 	if (p == NULL)
 		return;
-	HASH_ITER(hh, p->by_name, r, next)
-	{
+	HASH_ITER(hh, p->by_name, r, next) {
 		HASH_DEL(p->by_name, r);
 		free(r->patterns);
 	}

@@ -1,4 +1,5 @@
-/* submit: the typed client in one page. Logs in as the administrator of a local fleet, submits one TaskRequest with a
+/* submit: the typed client in one page. Logs in as the administrator of a local fleet, submits one
+ * TaskRequest with a
  * deadline, prints the result and the path that it took.   Usage: submit VAR TITLE */
 #include <stdio.h>
 #include <string.h>
@@ -23,11 +24,12 @@ main(int argc, char **argv)
 	snprintf(path, sizeof(path), "%s/admin.json", argv[1]);
 	admin = json_load_file(path, 0, NULL);
 	if (client_login(c, json_string_value(json_object_get(admin, "username")) ?: "",
-	    json_string_value(json_object_get(admin, "password")) ?: "", &f) == NULL)
+		json_string_value(json_object_get(admin, "password")) ?: "", &f) == NULL)
 		return fprintf(stderr, "log-in: %s\n", f.message), 1;
 	json_decref(admin);
 
-	uuid7(id);				/* ours, so that sending it again makes nothing twice */
+	/* ours, so that sending it again makes nothing twice */
+	uuid7(id);
 	admin = json_pack("{s:s}", "title", argv[2]);
 	task = json_dumps(admin, JSON_COMPACT);
 	db.operation = (char[]){ "create" };
@@ -44,12 +46,14 @@ main(int argc, char **argv)
 	q.auth = &auth;
 	r = client_execute(c, &q, &f);
 	if (r == NULL || !r->success)
-		return fprintf(stderr, "failed: %s\n", r == NULL ? f.message : r->problem->message), 1;
+		return fprintf(stderr, "failed: %s\n", r == NULL ? f.message : r->problem->message),
+		       1;
 	printf("%.*s\n", (int)r->result.len, (const char *)r->result.data);
 	for (size_t l = 0; l < r->n_execution_trace; l++)
 		for (size_t i = 0; i < r->execution_trace[l]->n_hops; i++)
 			printf("level %u  %-10s %s  %llu us\n", r->execution_trace[l]->level,
-			    r->execution_trace[l]->hops[i]->node, r->execution_trace[l]->hops[i]->method,
+			    r->execution_trace[l]->hops[i]->node,
+			    r->execution_trace[l]->hops[i]->method,
 			    (unsigned long long)r->execution_trace[l]->hops[i]->duration_us);
 	json_decref(admin);
 	client_close(&c);

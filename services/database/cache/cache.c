@@ -1,7 +1,8 @@
 /* cache: the four operations of mf.Cache on one Redis connection.
  *
- * Invariant: an entry never goes back in version. A set compares with what is there, tombstones included, inside Redis
- * (one script, one round trip), so that a slow reader can't put old data back after a drop. */
+ * Invariant: an entry never goes back in version. A set compares with what is there, tombstones
+ * included, inside Redis (one script, one round trip), so that a slow reader can't put old data
+ * back after a drop. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,12 +15,12 @@
 #include "store/redis.h"
 #include "store/secret.h"
 
-#define KEYS_MAX	256
-#define KEY_PREFIX	"mf:c:"
+#define KEYS_MAX   256
+#define KEY_PREFIX "mf:c:"
 
 struct get {
 	struct call *c;
-	const Mf__CacheGet *q;		/* the keys come back with the entries */
+	const Mf__CacheGet *q; /* the keys come back with the entries */
 };
 
 static void cache_get(Mf__Cache_Service *, const Mf__CacheGet *, Mf__CacheEntries_Closure, void *);
@@ -39,12 +40,12 @@ const char *const cache_capabilities[] = { "get", "set", "drop", "versions", "to
 const struct config_key cache_keys[] = {
 	{ "redis_cache", CONFIG_STR, offsetof(struct cache_config, redis), "", 0, 0, false, true,
 	    "volatile Redis, unix:PATH or tcp:HOST:PORT; empty: the private server" },
-	{ "redis_cache_password_file", CONFIG_PATH, offsetof(struct cache_config, password_file), "", 0, 0, false, true,
-	    "file that holds its password" },
-	{ "ttl", CONFIG_DURATION, offsetof(struct cache_config, ttl_us), "60s", SEC, 86400 * SEC, false, false,
-	    "life of an entry that names none" },
-	{ "value_max", CONFIG_BYTES, offsetof(struct cache_config, value_max_bytes), "256k", 1, 16 << 20, false, false,
-	    "a larger value is not cached" },
+	{ "redis_cache_password_file", CONFIG_PATH, offsetof(struct cache_config, password_file),
+	    "", 0, 0, false, true, "file that holds its password" },
+	{ "ttl", CONFIG_DURATION, offsetof(struct cache_config, ttl_us), "60s", SEC, 86400 * SEC,
+	    false, false, "life of an entry that names none" },
+	{ "value_max", CONFIG_BYTES, offsetof(struct cache_config, value_max_bytes), "256k", 1,
+	    16 << 20, false, false, "a larger value is not cached" },
 	{ .name = NULL },
 };
 
@@ -59,9 +60,11 @@ cache_init(struct node *n)
 	char *address = NULL, *password = secret_read(cf->password_file);
 
 	self = n;
-	if (cf->redis[0] == '\0' && asprintf(&address, "unix:%s/run/stores/redis-cache.sock", node_var(n)) < 0)
+	if (cf->redis[0] == '\0' &&
+	    asprintf(&address, "unix:%s/run/stores/redis-cache.sock", node_var(n)) < 0)
 		return false;
-	server = redis_new(node_loop(n), &(const struct redis_opts){
+	server = redis_new(node_loop(n),
+	    &(const struct redis_opts){
 		.address = address != NULL ? address : cf->redis, .password = password });
 	free(address);
 	secret_free(&password);
@@ -119,7 +122,7 @@ on_got(const struct redis_reply *r, void *ctx)
 		mf__cache_entry__init(o);
 		o->key = x->q->keys[i];
 		o->found = r->items[i]->type == REDIS_STRING &&
-		    cache_entry_parse(r->items[i]->s, r->items[i]->n, &e) && !e.tombstone;
+		           cache_entry_parse(r->items[i]->s, r->items[i]->n, &e) && !e.tombstone;
 		if (o->found) {
 			o->value.data = (uint8_t *)(uintptr_t)e.value;
 			o->value.len = e.n;
@@ -132,14 +135,13 @@ on_got(const struct redis_reply *r, void *ctx)
 }
 
 /* KEYS: key. ARGV: version, entry, life in ms. Newer or equal versions stay. */
-static const char set_script[] =
-    "local have = redis.call('GET', KEYS[1])\n"
-    "if have then\n"
-    "  local v = tonumber(string.match(have, '^[vt](%d+):'))\n"
-    "  if v and v > tonumber(ARGV[1]) then return 0 end\n"
-    "end\n"
-    "redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])\n"
-    "return 1\n";
+static const char set_script[] = "local have = redis.call('GET', KEYS[1])\n"
+				 "if have then\n"
+				 "  local v = tonumber(string.match(have, '^[vt](%d+):'))\n"
+				 "  if v and v > tonumber(ARGV[1]) then return 0 end\n"
+				 "end\n"
+				 "redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])\n"
+				 "return 1\n";
 
 /* Set: unless something newer is there. */
 void
@@ -159,7 +161,8 @@ cache_set(Mf__Cache_Service *s, const Mf__CacheSet *q, Mf__CacheDone_Closure rep
 		return;
 	}
 	if (q->value.len > (size_t)cf->value_max_bytes) {
-		call_fail(c, ST_INVALID_ARGUMENT, "value: larger than %" PRId64 " bytes", cf->value_max_bytes);
+		call_fail(c, ST_INVALID_ARGUMENT, "value: larger than %" PRId64 " bytes",
+		    cf->value_max_bytes);
 		return;
 	}
 	entry = arena_alloc(a, q->value.len + 64);
@@ -169,15 +172,16 @@ cache_set(Mf__Cache_Service *s, const Mf__CacheSet *q, Mf__CacheDone_Closure rep
 	argv[0] = full_key(c, q->key, &lens[0]);
 	argv[1] = arena_printf(a, "%" PRIu64, q->version);
 	argv[2] = entry;
-	argv[3] = arena_printf(a, "%" PRId64, q->ttl_ms != 0 ? (int64_t)q->ttl_ms : cf->ttl_us / MS);
+	argv[3] =
+	    arena_printf(a, "%" PRId64, q->ttl_ms != 0 ? (int64_t)q->ttl_ms : cf->ttl_us / MS);
 	lens[1] = strlen(argv[1]);
 	lens[2] = (size_t)head + q->value.len;
 	lens[3] = strlen(argv[3]);
 	redis_script(server, c, set_script, 1, 4, argv, lens, on_changed, c);
 }
 
-/* KEYS: keys. ARGV: version, tombstone, its life in ms. A newer value stays; so does a newer tombstone, but it lives on as
- * long as this one would. */
+/* KEYS: keys. ARGV: version, tombstone, its life in ms. A newer value stays; so does a newer
+ * tombstone, but it lives on as long as this one would. */
 static const char drop_script[] =
     "local n = 0\n"
     "for _, k in ipairs(KEYS) do\n"
@@ -200,7 +204,8 @@ cache_drop(Mf__Cache_Service *s, const Mf__CacheDrop *q, Mf__CacheDone_Closure r
 
 	(void)s, (void)reply;
 	if (n == 0 || n > KEYS_MAX || q->tombstone_ms == 0) {
-		call_fail(c, ST_INVALID_ARGUMENT, "keys: 1 to %d are allowed; tombstone_ms: above 0", KEYS_MAX);
+		call_fail(c, ST_INVALID_ARGUMENT,
+		    "keys: 1 to %d are allowed; tombstone_ms: above 0", KEYS_MAX);
 		return;
 	}
 	argv = ARENA_ARRAY(a, const char *, n + 3);
@@ -232,7 +237,8 @@ void
 cache_stats(Mf__Cache_Service *s, const Mf__Empty *q, Mf__CacheStats_Closure reply, void *ctx)
 {
 	(void)s, (void)q, (void)reply;
-	redis_command(server, ctx, 1, (const char *const[]){ "INFO" }, (const size_t[]){ 4 }, on_stats, ctx);
+	redis_command(
+	    server, ctx, 1, (const char *const[]){ "INFO" }, (const size_t[]){ 4 }, on_stats, ctx);
 }
 
 static void
@@ -270,8 +276,8 @@ failed(struct call *c, const struct redis_reply *r)
 {
 	if (r->type != REDIS_FAILED)
 		return false;
-	call_fail_because(c, r->status, r->status == ST_UNAVAILABLE ? "STORE_DOWN" : "", 1000, "redis: %.*s",
-	    (int)r->n, r->s);
+	call_fail_because(c, r->status, r->status == ST_UNAVAILABLE ? "STORE_DOWN" : "", 1000,
+	    "redis: %.*s", (int)r->n, r->s);
 	return true;
 }
 

@@ -8,7 +8,7 @@
 #include "proto/cache.pb-c.h"
 
 struct cache_config {
-	const char *redis;		/* "" -> unix:VAR/run/stores/redis-cache.sock */
+	const char *redis; /* "" -> unix:VAR/run/stores/redis-cache.sock */
 	const char *password_file;
 	int64_t ttl_us;
 	int64_t value_max_bytes;
@@ -21,13 +21,14 @@ extern const char *const cache_capabilities[];
 bool cache_init(struct node *n);
 void cache_fini(struct node *n);
 
-/* How an entry is kept: "<kind><version>:<stored_at us>:" and the value; kind 'v' value, 't' tombstone. */
+/* How an entry is kept: "<kind><version>:<stored_at us>:" and the value; kind 'v' value, 't'
+ * tombstone. */
 struct cache_entry {
 	bool tombstone;
 	uint64_t version, stored_at;
 	const char *value;
 	size_t n;
 };
-bool cache_entry_parse(const char *p, size_t n, struct cache_entry *e);	/* false: none of ours */
+bool cache_entry_parse(const char *p, size_t n, struct cache_entry *e); /* false: none of ours */
 
 #endif

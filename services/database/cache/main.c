@@ -9,9 +9,14 @@ static const struct serve serves[] = {
 int
 main(int argc, char **argv)
 {
-	return node_main(argc, argv, &(const struct service_def){
-		.name = "cache", .keys = cache_keys, .config_size = sizeof(struct cache_config),
-		.serves = serves, .capabilities = cache_capabilities,
-		.init = cache_init, .fini = cache_fini,
-	});
+	return node_main(argc, argv,
+	    &(const struct service_def){
+		.name = "cache",
+		.keys = cache_keys,
+		.config_size = sizeof(struct cache_config),
+		.serves = serves,
+		.capabilities = cache_capabilities,
+		.init = cache_init,
+		.fini = cache_fini,
+	    });
 }

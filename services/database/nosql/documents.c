@@ -1,6 +1,7 @@
-/* documents: mf.Nosql on the durable Redis. A document is "<version>:<JSON>" under its own key, its id stands in the
- * collection's sorted set, and each write leaves its result under its operation id and document, all by one script: a
- * repeated operation finds its result, a version never goes back. Redis answers after the append-only file is on disk. */
+/* documents: mf.Nosql on the durable Redis. A document is "<version>:<JSON>" under its own key, its
+ * id stands in the collection's sorted set, and each write leaves its result under its operation id
+ * and document, all by one script: a repeated operation finds its result, a version never goes
+ * back. Redis answers after the append-only file is on disk. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,20 +13,21 @@
 #include "bus/call.h"
 #include "database/nosql/documents.h"
 
-#define CAS_TRIES	8		/* an update without if_version that keeps losing against others gives up */
-#define LIST_DEFAULT	100
-#define LIST_MOST	1000
+/* an update without if_version that keeps losing against others gives up */
+#define CAS_TRIES    8
+#define LIST_DEFAULT 100
+#define LIST_MOST    1000
 
 struct doc_op {
 	struct call *c;
 	const Mf__StoreOp *q;
 	const char *key, *index, *result_key, *keep_ms;
 	unsigned tries;
-	char *made;			/* update: "<version>:<JSON>" that is being tried */
+	char *made; /* update: "<version>:<JSON>" that is being tried */
 	size_t made_n;
 };
 
-struct doc {				/* as kept */
+struct doc { /* as kept */
 	uint64_t version;
 	const char *json;
 	size_t n;
@@ -83,12 +85,15 @@ documents_read(struct call *c, const Mf__StoreOp *q)
 		return;
 	}
 	if (q->n_filters != 0 || limit > LIST_MOST) {
-		call_fail(c, ST_INVALID_ARGUMENT, "documents are listed by id, at most %d, without filters", LIST_MOST);
+		call_fail(c, ST_INVALID_ARGUMENT,
+		    "documents are listed by id, at most %d, without filters", LIST_MOST);
 		return;
 	}
-	run(o, list_script, 1, (const char *const[]){ o->index,
-	    q->cursor[0] != '\0' ? arena_printf(a, "(%s", q->cursor) : "-", arena_printf(a, "%u", limit + 1),
-	    arena_printf(a, "mf:{%s}:d:", q->model), NULL }, on_list);
+	run(o, list_script, 1,
+	    (const char *const[]){ o->index,
+		q->cursor[0] != '\0' ? arena_printf(a, "(%s", q->cursor) : "-",
+		arena_printf(a, "%u", limit + 1), arena_printf(a, "mf:{%s}:d:", q->model), NULL },
+	    on_list);
 }
 
 void
@@ -106,7 +111,8 @@ documents_write(struct call *c, const Mf__StoreOp *q)
 	}
 	v = json_read(q->data.data, q->data.len, &e);
 	if (!json_is_object(v)) {
-		call_fail(c, ST_INVALID_ARGUMENT, "data: %s", v == NULL ? e.what : "is not an object");
+		call_fail(
+		    c, ST_INVALID_ARGUMENT, "data: %s", v == NULL ? e.what : "is not an object");
 		json_decref(v);
 		return;
 	}
@@ -116,7 +122,8 @@ documents_write(struct call *c, const Mf__StoreOp *q)
 	else if (q->kind == MF__STORE_OP__KIND__UPDATE)
 		start_update(o);
 	else
-		call_fail(c, ST_UNIMPLEMENTED, "kind: documents know create, read, update, delete and query");
+		call_fail(c, ST_UNIMPLEMENTED,
+		    "kind: documents know create, read, update, delete and query");
 }
 
 static struct doc_op *
@@ -182,7 +189,8 @@ on_list(const struct redis_reply *r, void *ctx)
 			doc_write(&w, r->items[2 * i]->s, r->items[2 * i]->n, &d);
 	jw_close(&w, ']');
 	if (n > limit)
-		jw_strn(&w, "next_cursor", r->items[2 * (last - 1)]->s, r->items[2 * (last - 1)]->n);
+		jw_strn(
+		    &w, "next_cursor", r->items[2 * (last - 1)]->s, r->items[2 * (last - 1)]->n);
 	else
 		jw_null(&w, "next_cursor");
 	jw_close(&w, '}');
@@ -202,10 +210,13 @@ static const char create_script[] =
 static void
 start_create(struct doc_op *o)
 {
-	o->made = arena_printf(call_arena(o->c), "1:%.*s", (int)o->q->data.len, (const char *)o->q->data.data);
+	o->made = arena_printf(
+	    call_arena(o->c), "1:%.*s", (int)o->q->data.len, (const char *)o->q->data.data);
 	o->made_n = strlen(o->made);
 	run(o, create_script, 3,
-	    (const char *const[]){ o->key, o->index, o->result_key, o->q->id, o->made, o->keep_ms, NULL }, on_created);
+	    (const char *const[]){
+		o->key, o->index, o->result_key, o->q->id, o->made, o->keep_ms, NULL },
+	    on_created);
 }
 
 static void
@@ -217,9 +228,11 @@ on_created(const struct redis_reply *r, void *ctx)
 	if (failed(o, r))
 		return;
 	if (!doc_parse(r, &d))
-		call_fail(o->c, ST_DATA_LOSS, "%s %s is kept in a form that is not ours", o->q->model, o->q->id);
+		call_fail(o->c, ST_DATA_LOSS, "%s %s is kept in a form that is not ours",
+		    o->q->model, o->q->id);
 	else if (d.n != o->q->data.len || memcmp(d.json, o->q->data.data, d.n) != 0)
-		call_fail(o->c, ST_ALREADY_EXISTS, "%s %s exists with other content", o->q->model, o->q->id);
+		call_fail(o->c, ST_ALREADY_EXISTS, "%s %s exists with other content", o->q->model,
+		    o->q->id);
 	else
 		reply_doc(o, &d, false);
 }
@@ -231,12 +244,12 @@ start_update(struct doc_op *o)
 	    (const size_t[]){ 4, strlen(o->key), strlen(o->result_key) }, on_before_update, o);
 }
 
-/* KEYS: document, result of the operation. ARGV: expected document, new document, life of the result in ms. */
-static const char update_script[] =
-    "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end\n"
-    "redis.call('SET', KEYS[1], ARGV[2])\n"
-    "redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])\n"
-    "return 1\n";
+/* KEYS: document, result of the operation. ARGV: expected document, new document, life of the
+ * result in ms. */
+static const char update_script[] = "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end\n"
+				    "redis.call('SET', KEYS[1], ARGV[2])\n"
+				    "redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])\n"
+				    "return 1\n";
 
 static void
 on_before_update(const struct redis_reply *r, void *ctx)
@@ -257,8 +270,8 @@ on_before_update(const struct redis_reply *r, void *ctx)
 		return;
 	}
 	if (o->q->if_version != 0 && o->q->if_version != d.version) {
-		call_fail_because(o->c, ST_ABORTED, "VERSION_CONFLICT", 0, "version is %" PRIu64 ", not %" PRIu64,
-		    d.version, o->q->if_version);
+		call_fail_because(o->c, ST_ABORTED, "VERSION_CONFLICT", 0,
+		    "version is %" PRIu64 ", not %" PRIu64, d.version, o->q->if_version);
 		return;
 	}
 	if (!merge(o, &d))
@@ -279,7 +292,8 @@ static bool
 merge(struct doc_op *o, const struct doc *d)
 {
 	struct json_error e;
-	json_t *have = json_read(d->json, d->n, &e), *patch = json_read(o->q->data.data, o->q->data.len, &e);
+	json_t *have = json_read(d->json, d->n, &e),
+	       *patch = json_read(o->q->data.data, o->q->data.len, &e);
 	char *text;
 
 	if (have == NULL || patch == NULL) {
@@ -312,10 +326,12 @@ on_updated(const struct redis_reply *r, void *ctx)
 	else if (++o->tries < CAS_TRIES)
 		start_update(o);
 	else
-		call_fail_because(o->c, ST_ABORTED, "VERSION_CONFLICT", 10, "%s %s changes too fast", o->q->model, o->q->id);
+		call_fail_because(o->c, ST_ABORTED, "VERSION_CONFLICT", 10,
+		    "%s %s changes too fast", o->q->model, o->q->id);
 }
 
-/* KEYS: document, index, result. ARGV: id, version or 0, life of the result. Answers the document that went. */
+/* KEYS: document, index, result. ARGV: id, version or 0, life of the result. Answers the document
+ * that went. */
 static const char delete_script[] =
     "local done = redis.call('GET', KEYS[3])\n"
     "if done then return done end\n"
@@ -332,8 +348,10 @@ start_delete(struct doc_op *o)
 {
 	struct arena *a = call_arena(o->c);
 
-	run(o, delete_script, 3, (const char *const[]){ o->key, o->index, o->result_key, o->q->id,
-	    arena_printf(a, "%" PRIu64, o->q->if_version), o->keep_ms, NULL }, on_deleted);
+	run(o, delete_script, 3,
+	    (const char *const[]){ o->key, o->index, o->result_key, o->q->id,
+		arena_printf(a, "%" PRIu64, o->q->if_version), o->keep_ms, NULL },
+	    on_deleted);
 }
 
 static void
@@ -346,7 +364,8 @@ on_deleted(const struct redis_reply *r, void *ctx)
 	if (failed(o, r))
 		return;
 	if (r->type == REDIS_INTEGER) {
-		call_fail_because(o->c, ST_ABORTED, "VERSION_CONFLICT", 0, "version is not %" PRIu64, o->q->if_version);
+		call_fail_because(o->c, ST_ABORTED, "VERSION_CONFLICT", 0,
+		    "version is not %" PRIu64, o->q->if_version);
 	} else if (!doc_parse(r, &d)) {
 		call_fail(o->c, ST_NOT_FOUND, "%s %s does not exist", o->q->model, o->q->id);
 	} else {
@@ -373,8 +392,8 @@ failed(struct doc_op *o, const struct redis_reply *r)
 {
 	if (r->type != REDIS_FAILED)
 		return false;
-	call_fail_because(o->c, r->status, r->status == ST_UNAVAILABLE ? "STORE_DOWN" : "", 1000, "redis: %.*s",
-	    (int)r->n, r->s);
+	call_fail_because(o->c, r->status, r->status == ST_UNAVAILABLE ? "STORE_DOWN" : "", 1000,
+	    "redis: %.*s", (int)r->n, r->s);
 	return true;
 }
 

@@ -1,5 +1,5 @@
-/* documents: collections "doc.NAME" of JSON objects with versions; read by id, or listed in order of id.
- * Both functions end the call. An object comes back as {"id", "version", "data"}. */
+/* documents: collections "doc.NAME" of JSON objects with versions; read by id, or listed in order
+ * of id. Both functions end the call. An object comes back as {"id", "version", "data"}. */
 #ifndef DATABASE_NOSQL_DOCUMENTS_H
 #define DATABASE_NOSQL_DOCUMENTS_H
 

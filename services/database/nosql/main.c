@@ -10,9 +10,14 @@ static const struct serve serves[] = {
 int
 main(int argc, char **argv)
 {
-	return node_main(argc, argv, &(const struct service_def){
-		.name = "nosql", .keys = nosql_keys(), .config_size = sizeof(struct nosql_config),
-		.serves = serves, .capabilities = nosql_capabilities,
-		.init = nosql_init, .fini = nosql_fini,
-	});
+	return node_main(argc, argv,
+	    &(const struct service_def){
+		.name = "nosql",
+		.keys = nosql_keys(),
+		.config_size = sizeof(struct nosql_config),
+		.serves = serves,
+		.capabilities = nosql_capabilities,
+		.init = nosql_init,
+		.fini = nosql_fini,
+	    });
 }

@@ -18,10 +18,11 @@ const char *const nosql_capabilities[] = { "documents", "versions", "sql_stand_i
 static const struct config_key document_keys[] = {
 	{ "redis_docs", CONFIG_STR, offsetof(struct nosql_config, redis), "", 0, 0, false, true,
 	    "durable Redis, unix:PATH or tcp:HOST:PORT; empty: the private server" },
-	{ "redis_docs_password_file", CONFIG_PATH, offsetof(struct nosql_config, password_file), "", 0, 0, false, true,
-	    "file that holds its password" },
-	{ "operation_ttl", CONFIG_DURATION, offsetof(struct nosql_config, operation_ttl_us), "1d", 60 * SEC,
-	    30 * 86400 * SEC, false, false, "how long the result of an operation answers its repetition" },
+	{ "redis_docs_password_file", CONFIG_PATH, offsetof(struct nosql_config, password_file), "",
+	    0, 0, false, true, "file that holds its password" },
+	{ "operation_ttl", CONFIG_DURATION, offsetof(struct nosql_config, operation_ttl_us), "1d",
+	    60 * SEC, 30 * 86400 * SEC, false, false,
+	    "how long the result of an operation answers its repetition" },
 	{ .name = NULL },
 };
 
@@ -48,10 +49,13 @@ nosql_init(struct node *n)
 	const struct nosql_config *cf = node_config(n);
 	char *address = NULL, *password = secret_read(cf->password_file);
 
-	if (cf->redis[0] == '\0' && asprintf(&address, "unix:%s/run/stores/redis-docs.sock", node_var(n)) < 0)
+	if (cf->redis[0] == '\0' &&
+	    asprintf(&address, "unix:%s/run/stores/redis-docs.sock", node_var(n)) < 0)
 		return false;
-	server = redis_new(node_loop(n), &(const struct redis_opts){
-		.address = address != NULL ? address : cf->redis, .password = password, .require_durable = true });
+	server = redis_new(node_loop(n),
+	    &(const struct redis_opts){ .address = address != NULL ? address : cf->redis,
+		.password = password,
+		.require_durable = true });
 	free(address);
 	secret_free(&password);
 	documents_init(server, cf->operation_ttl_us);

@@ -7,8 +7,8 @@
 #include "proto/nosql.pb-c.h"
 
 struct nosql_config {
-	struct sql_config sql;		/* first: the stand-in reads its part by the same table */
-	const char *redis;		/* "" -> unix:VAR/run/stores/redis-docs.sock */
+	struct sql_config sql; /* first: the stand-in reads its part by the same table */
+	const char *redis;     /* "" -> unix:VAR/run/stores/redis-docs.sock */
 	const char *password_file;
 	int64_t operation_ttl_us;
 };

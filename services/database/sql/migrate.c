@@ -143,7 +143,7 @@ apply(const struct migration *m)
 	migrate_checksum(m->text, sum);
 	buf_puts(&b, "BEGIN READ WRITE; SELECT pg_advisory_xact_lock(" LOCK ");"
 		     " CREATE TABLE IF NOT EXISTS schema_migrations (number integer PRIMARY KEY, "
-	             "name text NOT NULL,"
+		     "name text NOT NULL,"
 		     " checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now());");
 	buf_printf(&b,
 	    " INSERT INTO schema_migrations (number, name, checksum) VALUES (%u, '%s', '%s');\n",

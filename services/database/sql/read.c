@@ -8,7 +8,7 @@
 #include "database/sql/text.h"
 
 #define ROWS_DEFAULT 1000
-#define FIELDS_MOST  200000u     /* of an operator's statement: 64 bytes each in the call's arena */
+#define FIELDS_MOST  200000u    /* of an operator's statement: 64 bytes each in the call's arena */
 #define PAGE_BYTES   (2u << 20) /* an answer of the bus takes 4 MiB */
 
 struct reading {

@@ -19,7 +19,8 @@ struct sql_config {
 };
 
 /* clang-format off */
-/* Entries of a key table; S is the node's config struct, `at` the way to its struct sql_config: SQL_KEYS(struct x, sql.) */
+/* Entries of a key table; S is the node's config struct, `at` the way to its struct sql_config:
+ * SQL_KEYS(struct x, sql.) */
 #define SQL_KEYS(S, at)										\
 	{ "pg", CONFIG_STR, offsetof(S, at pg), "", 0, 0, false, true,				\
 	  "PostgreSQL conninfo without password; empty: the private server of scripts/run" },	\

@@ -224,7 +224,7 @@ static void
 add_effect_tail(struct buf *b, const struct model *m, int ns, const char *result)
 {
 	buf_puts(b, " AND ($3::bigint=0 OR t.version=$3::bigint) AND NOT EXISTS (SELECT FROM op) "
-	            "RETURNING t.*),"
+		    "RETURNING t.*),"
 		    "rec AS (INSERT INTO operations (op_id,model,row_id,result) SELECT $1,");
 	buf_printf(b, "'%s',$2,%s FROM eff WHERE $1 IS NOT NULL) ", m->name, result);
 	(void)ns;

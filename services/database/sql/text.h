@@ -7,7 +7,8 @@
 
 /* SELECT of all fields in order, by id: $1, and $2 the namespace where the model has one. */
 const char *text_read(const struct model *m);
-/* As text_read, from what was recorded under operation id $1 for the row $2; nulls: it was a delete. */
+/* As text_read, from what was recorded under operation id $1 for the row $2; nulls: it was a
+ * delete. */
 const char *text_recorded(const struct model *m);
 /* For pg_insert: $i is the array of field i; returns the ids that were not there. */
 const char *text_insert(const struct model *m);
