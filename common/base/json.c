@@ -99,7 +99,8 @@ jw_int(struct jw *w, const char *key, int64_t v)
 	put(w, text, (size_t)snprintf(text, sizeof(text), "%lld", (long long)v));
 }
 
-/* The shortest of two forms that reads back as the same number. */
+/* The shorter of two forms that reads back as the same number, and as a real again: what is 2e2
+ * must not become the integer 200 on its way through a node. */
 void
 jw_num(struct jw *w, const char *key, double v)
 {
@@ -117,6 +118,8 @@ jw_num(struct jw *w, const char *key, double v)
 		*comma = '.';
 	begin(w, key);
 	put(w, text, (size_t)n);
+	if (strpbrk(text, ".e") == NULL)
+		put(w, ".0", 2);
 }
 
 void

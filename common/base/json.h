@@ -38,7 +38,8 @@ void jw_close(struct jw *w, char bracket);                 /* '}' or ']' */
 void jw_str(struct jw *w, const char *key, const char *s); /* s NULL: null */
 void jw_strn(struct jw *w, const char *key, const char *s, size_t n);
 void jw_int(struct jw *w, const char *key, int64_t v);
-void jw_num(struct jw *w, const char *key, double v); /* not finite: null */
+/* reads back as the same real, whole ones too ("200.0"); not finite: null */
+void jw_num(struct jw *w, const char *key, double v);
 void jw_bool(struct jw *w, const char *key, bool v);
 void jw_null(struct jw *w, const char *key);
 /* a JSON text as it is; n 0: null */

@@ -179,6 +179,30 @@ numbers_read_back_exactly(void **unused)
 	setlocale(LC_ALL, "C");
 }
 
+/* Found by tests/fuzz/json.c: 2e2 came back as the integer 200. */
+static void
+a_whole_real_stays_a_real(void **unused)
+{
+	static const char *const texts[][2] = { { "-1111.0", "-1111.0" }, { "2e2", "200.0" },
+		{ "-0.0", "-0.0" }, { "1e17", "1e+17" },
+		{ "12345678901234567.0", "12345678901234568.0" }, { "-1111", "-1111" } };
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		json_t *v = json_read(texts[i][0], strlen(texts[i][0]), &e), *again;
+		struct jw w;
+
+		jw_start(&w, arena, 0);
+		jw_json(&w, NULL, v);
+		assert_string_equal(jw_text(&w, NULL), texts[i][1]);
+		again = json_read(w.p, w.n, &e);
+		assert_non_null(again);
+		assert_true(json_equal(v, again));
+		json_decref(v);
+		json_decref(again);
+	}
+}
+
 static void
 a_long_text_grows(void **unused)
 {
@@ -211,6 +235,7 @@ main(void)
 		J(bytes_that_are_no_utf8_become_the_replacement_character),
 		J(a_value_read_and_written_is_the_same_text),
 		J(numbers_read_back_exactly),
+		J(a_whole_real_stays_a_real),
 		J(a_long_text_grows),
 	};
 
