@@ -30,8 +30,8 @@ $(foreach n,sql nosql cache,$(eval DIR_$(n) := services/database/$(n)))
 $(foreach n,jwt oauth rbac,$(eval DIR_$(n) := services/auth/$(n)))
 # a stand-in links the library of whom it stands in for
 LINK_graphql   := rest ops
-LINK_websocket := rest ops
-LINK_rest      := ops
+LINK_websocket := rest graphql ops
+LINK_rest      := graphql ops
 LINK_api       := ops
 LINK_nosql     := sql
 LINK_oauth     := jwt

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/time.h"
+#include "proto/graphql.pb-c.h"
 
 #define HEADERS_MOST 16
 
@@ -24,12 +25,13 @@ static void on_handled(const Mf__HttpResponse *, void *);
 static void on_end(struct call *, const struct call_end *, void *);
 static void answer(struct exchange *, const Mf__HttpResponse *);
 
-static struct target *agents, *meta;
+static struct target *agents, *graphql, *meta;
 
 void
 forward_init(struct bus *b)
 {
 	static const char *const members[] = { "rest", "graphql", "websocket", NULL };
+	static const char *const graphql_members[] = { "graphql", "rest", "websocket", NULL };
 	static const char *const meta_members[] = { "meta", NULL };
 
 	/* Three failures make an agent suspect (spec 1). A whole request lies behind Handle,
@@ -37,6 +39,8 @@ forward_init(struct bus *b)
 	 * 50 ms of an agent's own. */
 	agents = target_new(b, &(const struct target_def){ &mf__rest__descriptor, members,
 				   { .failures = 3, .limit_us = 5 * SEC } });
+	graphql = target_new(b, &(const struct target_def){ &mf__graphql__descriptor,
+				    graphql_members, { .failures = 3, .limit_us = 5 * SEC } });
 	meta = target_new(b,
 	    &(const struct target_def){ &mf__meta__descriptor, meta_members, { .failures = 5 } });
 }
@@ -53,6 +57,7 @@ forward(struct exchange *x)
 	struct str parent = exchange_head(x)->fields[F_TRACEPARENT];
 	char operation_id[UUID_LEN], traceparent[64] = "";
 	Mf__HttpRequest q = MF__HTTP_REQUEST__INIT;
+	bool is_graphql = strcmp(exchange_path(x), "/graphql") == 0;
 	struct forwarding *f;
 	struct call *c;
 
@@ -71,10 +76,15 @@ forward(struct exchange *x)
 	    });
 	exchange_wait(x, c);
 	f = ARENA_NEW(call_arena(c), struct forwarding);
-	*f = (struct forwarding){ .x = x, .c = c, .rpc = rpc_new(c, agents, NULL) };
+	*f = (struct forwarding){
+		.x = x, .c = c, .rpc = rpc_new(c, is_graphql ? graphql : agents, NULL)
+	};
 	fill(x, call_arena(c), &q);
 	q.operation_id = operation_id;
-	mf__rest__handle(&f->rpc->service, &q, on_handled, f);
+	if (is_graphql)
+		mf__graphql__handle(&f->rpc->service, &q, on_handled, f);
+	else
+		mf__rest__handle(&f->rpc->service, &q, on_handled, f);
 }
 
 static void

@@ -1,5 +1,5 @@
-/* local: who answers a request. The probes and the metrics page are api's own; everything under /v1
- * is an agent's. */
+/* local: who answers a request. The probes and the metrics page are api's own; /graphql and
+ * everything under /v1 is an agent's. */
 #include <string.h>
 
 #include "api/api.h"
@@ -31,7 +31,8 @@ dispatch(struct exchange *x)
 	const char *path = exchange_path(x);
 	enum http_method m = exchange_head(x)->method;
 
-	if (str_starts(path, "/v1/") || strcmp(path, "/health") == 0) {
+	if (str_starts(path, "/v1/") || strcmp(path, "/health") == 0 ||
+	    strcmp(path, "/graphql") == 0) {
 		forward(x);
 		return;
 	}

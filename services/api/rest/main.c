@@ -1,8 +1,11 @@
-/* rest: the REST agent. Everything it does is in the library, which its stand-ins link. */
+/* rest: the REST agent. Everything it does is in the library, which its stand-ins link; it stands
+ * in for graphql. */
+#include "api/graphql/graphql.h"
 #include "api/rest/rest.h"
 
 static const struct serve serves[] = {
 	{ &rest_service.base, PRIMARY },
+	{ &graphql_service.base, STANDIN },
 	{ NULL, 0 },
 };
 

@@ -1,10 +1,13 @@
-/* websocket: serves its own Handle, and stands in for rest (same code, libsvc-rest.a). */
-#include "api/websocket/websocket.h"
+/* websocket: serves its own Handle, and stands in for rest and graphql (same code, libsvc-rest.a
+ * and libsvc-graphql.a). */
+#include "api/graphql/graphql.h"
 #include "api/rest/rest.h"
+#include "api/websocket/websocket.h"
 
 static const struct serve serves[] = {
 	{ &websocket_service.base, PRIMARY },
 	{ &rest_service.base, STANDIN },
+	{ &graphql_service.base, STANDIN },
 	{ NULL, 0 },
 };
 
