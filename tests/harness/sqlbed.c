@@ -193,6 +193,36 @@ done_free(struct done *d)
 }
 
 const char *
+done_str(const struct done *d, const char *name)
+{
+	const char *s = json_string_value(json_object_get(d->json, name));
+
+	return s != NULL ? s : "(none)";
+}
+
+void
+done_assert_json(const struct done *d, const char *name, const char *expected)
+{
+	json_t *v = json_loads(expected, JSON_DECODE_ANY, NULL);
+	char *is = json_dumps(json_object_get(d->json, name), JSON_ENCODE_ANY);
+
+	assert_non_null(v);
+	if (!json_equal(json_object_get(d->json, name), v))
+		fail_msg("%s is %s, not %s", name, is, expected);
+	free(is);
+	json_decref(v);
+}
+
+void
+bed_create(const char *id, const char *data)
+{
+	struct done d = op_run(OP(CREATE, .id = S(id), .data = DATA(data)));
+
+	assert_int_equal(d.status, ST_OK);
+	done_free(&d);
+}
+
+const char *
 new_id(void)
 {
 	static char ids[64][UUID_LEN];

@@ -33,13 +33,22 @@ struct done { /* of one call */
 	struct call *call;
 };
 void done_free(struct done *d);
+const char *done_str(const struct done *d, const char *name); /* of json; "(none)" */
+void done_assert_json(const struct done *d, const char *name, const char *expected);
 
 /* A StoreOp from its fields; what is not named is absent, the model is "task". */
 #define OP(...)                                                                                    \
 	(op_complete(&(Mf__StoreOp){                                                               \
 	    .base = PROTOBUF_C_MESSAGE_INIT(&mf__store_op__descriptor), __VA_ARGS__ }))
 const Mf__StoreOp *op_complete(Mf__StoreOp *op);
-#define S(s) ((char *)(uintptr_t)(s))
+#define READ_ONE    .kind = MF__STORE_OP__KIND__READ_ONE
+#define QUERY       .kind = MF__STORE_OP__KIND__QUERY_MANY
+#define CREATE      .kind = MF__STORE_OP__KIND__CREATE
+#define UPDATE      .kind = MF__STORE_OP__KIND__UPDATE
+#define DELETE      .kind = MF__STORE_OP__KIND__DELETE
+#define BULK        .kind = MF__STORE_OP__KIND__BULK_CREATE
+#define TRANSACTION .kind = MF__STORE_OP__KIND__TRANSACTION
+#define S(s)        ((char *)(uintptr_t)(s))
 #define DATA(s)                                                                                    \
 	{                                                                                          \
 		strlen(s), (uint8_t *)(uintptr_t)(s)                                               \
@@ -48,8 +57,9 @@ const Mf__StoreOp *op_complete(Mf__StoreOp *op);
 void op_start(struct done *d, const Mf__StoreOp *op,
     int64_t limit_us); /* Read or Write by its kind; no retry by the bus */
 void op_wait(struct done *d);
-struct done op_run(const Mf__StoreOp *op); /* start and wait, 5 s */
-const char *new_id(void);                  /* one of 64 static ones */
+struct done op_run(const Mf__StoreOp *op);         /* start and wait, 5 s */
+void bed_create(const char *id, const char *data); /* a task; must succeed */
+const char *new_id(void);                          /* one of 64 static ones */
 void bed_until(bool (*what)(void *ctx), void *ctx,
     int64_t limit_us); /* fails the test when it does not come true */
 void bed_pass(int64_t us);

@@ -1,0 +1,193 @@
+/* sql_outage: PostgreSQL goes and comes back under the service. */
+#include <stdio.h>
+#include <string.h>
+#include "base/id.h"
+#include "base/time.h"
+#include "harness/sqlbed.h"
+
+static bool
+store_is_down(void *ctx)
+{
+	(void)ctx;
+	return sql_store_down();
+}
+
+static bool
+store_is_up(void *ctx)
+{
+	return !store_is_down(ctx);
+}
+
+static void
+a_dead_server_is_told_at_once_and_found_again(void **unused)
+{
+	const char *id = new_id();
+	struct done d;
+
+	(void)unused;
+	bed_create(id, "{\"title\":\"kept\"}");
+	stores_kill_postgres(sqlbed.stores);
+	bed_until(store_is_down, NULL, 2 * SEC);
+	d = op_run(OP(READ_ONE, .id = S(id)));
+	assert_int_equal(d.status, ST_UNAVAILABLE);
+	assert_string_equal(d.reason, "STORE_DOWN");
+	assert_int_equal(d.retry_ms, 1000);
+	assert_true(d.took_us < 20 * MS);
+	stores_start_postgres(sqlbed.stores);
+	bed_until(store_is_up, NULL, 3 * SEC);
+	d = op_run(OP(READ_ONE, .id = S(id)));
+	assert_int_equal(d.status, ST_OK);
+	done_free(&d);
+}
+
+#define WRITES 40
+
+/* Half updates, half creates; all of them out, none answered. */
+static void
+start_writes(struct done *d, const char *ns, int64_t limit_us)
+{
+	static char ids[WRITES][UUID_LEN], ops[WRITES][UUID_LEN];
+	struct done r;
+
+	for (int i = 0; i < WRITES; i++) {
+		uuid7(ids[i]);
+		uuid7(ops[i]);
+		if (i % 2 == 0)
+			continue;
+		r = op_run(OP(
+		    CREATE, .id = ids[i], .namespace_ = S(ns), .data = DATA("{\"title\":\"x\"}")));
+		assert_int_equal(r.status, ST_OK);
+		done_free(&r);
+	}
+	if (strcmp(ns, "lost") ==
+	    0) /* commits, and never says so: waits for a standby that does not exist */
+		bed_count("alter system set synchronous_standby_names = 'nobody'"),
+		    bed_count("select pg_reload_conf()::int");
+	else
+		stores_pause_postgres(sqlbed.stores, true);
+	bed_pass(100 * MS);
+	for (int i = 0; i < WRITES; i++)
+		op_start(&d[i],
+		    i % 2 == 0
+			? OP(CREATE, .id = ids[i], .namespace_ = S(ns),
+			      .data = DATA("{\"title\":\"z\"}"))
+			: OP(UPDATE, .id = ids[i], .namespace_ = S(ns), .operation_id = ops[i],
+			      .if_version = 1, .data = DATA("{\"title\":\"y\"}")),
+		    limit_us);
+	bed_pass(200 * MS);
+	for (int i = 0; i < WRITES; i++)
+		assert_false(d[i].ended);
+}
+
+static void
+assert_writes_done(struct done *d, const char *ns)
+{
+	char count[200];
+
+	for (int i = 0; i < WRITES; i++) {
+		op_wait(&d[i]);
+		assert_int_equal(d[i].status, ST_OK);
+		assert_int_equal(d[i].result->version, i % 2 == 0 ? 1 : 2);
+		assert_false(d[i].result->repeated);
+		done_free(&d[i]);
+	}
+	snprintf(count, sizeof(count),
+	    "select count(*) from tasks where namespace='%s' and "
+	    "(title='y' and version=2 or title='z' and version=1)",
+	    ns);
+	assert_int_equal(bed_count(count), WRITES);
+}
+
+static void
+a_commit_whose_answer_was_lost_is_found_when_the_server_is_back(void **unused)
+{
+	static struct done d[WRITES];
+
+	(void)unused;
+	start_writes(d, "lost", 12 * SEC);
+	stores_crash_postgres(sqlbed.stores);
+	bed_pass(100 * MS);
+	stores_start_postgres(sqlbed.stores);
+	assert_writes_done(d, "lost");
+	bed_count("alter system reset synchronous_standby_names");
+	bed_count("select pg_reload_conf()::int");
+}
+
+static void
+a_write_that_the_server_lost_is_done_when_it_is_back(void **unused)
+{
+	static struct done d[WRITES];
+
+	(void)unused;
+	start_writes(d, "undone", 12 * SEC);
+	stores_crash_postgres(sqlbed.stores);
+	bed_pass(100 * MS);
+	stores_start_postgres(sqlbed.stores);
+	assert_writes_done(d, "undone");
+}
+
+static void
+a_server_that_stays_away_leaves_a_write_with_a_clear_answer_before_its_deadline(void **unused)
+{
+	static struct done d[WRITES];
+
+	(void)unused;
+	start_writes(d, "away", SEC);
+	stores_crash_postgres(sqlbed.stores);
+	for (int i = 0; i < WRITES; i++) {
+		op_wait(&d[i]);
+		assert_int_equal(d[i].status, ST_UNAVAILABLE);
+		assert_string_equal(d[i].reason, "OUTCOME_UNKNOWN");
+		assert_true(d[i].took_us < SEC);
+		done_free(&d[i]);
+	}
+	stores_start_postgres(sqlbed.stores);
+	bed_until(store_is_up, NULL, 3 * SEC);
+}
+
+static void
+writes_under_fire_are_each_done_exactly_once(void **unused)
+{
+	static struct done d[400];
+	static char ids[400][UUID_LEN];
+	int ok = 0;
+
+	(void)unused;
+	for (int i = 0; i < 400; i++) {
+		uuid7(ids[i]);
+		op_start(&d[i],
+		    OP(CREATE, .id = ids[i], .namespace_ = S("fire"),
+			.data = DATA("{\"title\":\"z\"}")),
+		    12 * SEC);
+		bed_pass(50);
+		if (i == 200) {
+			stores_crash_postgres(sqlbed.stores);
+			bed_pass(20 * MS);
+			stores_start_postgres(sqlbed.stores);
+			bed_until(store_is_up, NULL, 3 * SEC);
+		}
+	}
+	for (int i = 0; i < 400; i++) {
+		op_wait(&d[i]);
+		assert_true(d[i].status == ST_OK || d[i].status == ST_UNAVAILABLE);
+		ok += d[i].status == ST_OK;
+		done_free(&d[i]);
+	}
+	assert_true(ok > 300);
+	assert_in_range(bed_count("select count(*) from tasks where namespace='fire'"), ok, 400);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_dead_server_is_told_at_once_and_found_again),
+		cmocka_unit_test(a_commit_whose_answer_was_lost_is_found_when_the_server_is_back),
+		cmocka_unit_test(a_write_that_the_server_lost_is_done_when_it_is_back),
+		cmocka_unit_test(
+		    a_server_that_stays_away_leaves_a_write_with_a_clear_answer_before_its_deadline),
+		cmocka_unit_test(writes_under_fire_are_each_done_exactly_once),
+	};
+
+	return cmocka_run_group_tests(tests, sqlbed_start, sqlbed_stop);
+}

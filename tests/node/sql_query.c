@@ -1,0 +1,154 @@
+/* sql_query: filters, pages and cursors against a real PostgreSQL. */
+#include <stdio.h>
+#include <string.h>
+#include "base/id.h"
+#include "base/time.h"
+#include "harness/sqlbed.h"
+
+static void
+a_user_is_found_by_name(void **unused)
+{
+	Mf__KeyValue name = { PROTOBUF_C_MESSAGE_INIT(&mf__key_value__descriptor), S("username"),
+		S("by-name") };
+	Mf__KeyValue *filters[] = { &name };
+	struct done d;
+
+	(void)unused;
+	d = op_run(OP(CREATE, .model = S("user"), .id = S(new_id()),
+	    .data = DATA("{\"username\":\"by-name\","
+			 "\"password_hash\":\"h\",\"roles\":[\"admin\"]}")));
+	assert_int_equal(d.status, ST_OK);
+	done_free(&d);
+	d = op_run(OP(READ_ONE, .model = S("user"), .n_filters = 1, .filters = filters));
+	assert_int_equal(d.status, ST_OK);
+	done_assert_json(&d, "roles", "[\"admin\"]");
+	done_assert_json(&d, "disabled", "false");
+	done_free(&d);
+	name.value = S("nobody");
+	d = op_run(OP(READ_ONE, .model = S("user"), .n_filters = 1, .filters = filters));
+	assert_int_equal(d.status, ST_NOT_FOUND);
+}
+
+static size_t
+page(const char *ns, Mf__KeyValue **filters, size_t n, uint32_t limit, char *cursor, size_t cap,
+    json_t **items)
+{
+	struct done d = op_run(OP(QUERY, .namespace_ = S(ns), .limit = limit, .n_filters = n,
+	    .filters = filters, .cursor = cursor));
+	size_t got;
+
+	assert_int_equal(d.status, ST_OK);
+	got = json_array_size(json_object_get(d.json, "items"));
+	if (items != NULL)
+		*items = json_incref(json_object_get(d.json, "items"));
+	snprintf(cursor, cap, "%s",
+	    json_is_string(json_object_get(d.json, "next_cursor")) ? done_str(&d, "next_cursor")
+								   : "");
+	done_free(&d);
+	return got;
+}
+
+static void
+pages_by_cursor_stay_in_place_while_rows_come_and_go(void **unused)
+{
+	char ids[30][UUID_LEN], cursor[200] = "";
+	size_t seen = 0;
+	struct done d;
+
+	(void)unused;
+	for (int i = 0; i < 30; i++) {
+		uuid7(ids[i]);
+		d = op_run(OP(CREATE, .id = ids[i], .namespace_ = S("pages"),
+		    .data = DATA("{\"title\":\"x\"}")));
+		done_free(&d);
+	}
+	do {
+		json_t *items;
+		size_t n = page("pages", NULL, 0, 7, cursor, sizeof(cursor), &items);
+
+		for (size_t i = 0; i < n;
+		     i++, seen++) /* none twice, none left out, though the page before is deleted */
+			assert_string_equal(
+			    json_string_value(json_object_get(json_array_get(items, i), "id")),
+			    ids[seen]);
+		for (size_t i = 0; i < n; i++) {
+			d = op_run(OP(DELETE, .id = ids[seen - n + i], .namespace_ = S("pages")));
+			assert_int_equal(d.status, ST_OK);
+			done_free(&d);
+		}
+		json_decref(items);
+	} while (*cursor != '\0');
+	assert_int_equal(seen, 30);
+}
+
+static void
+filters_by_field_and_label_hold_together(void **unused)
+{
+	static const char *const tasks[] = {
+		"{\"title\":\"a\",\"labels\":{\"area\":\"net\",\"hot\":\"\"},\"priority\":\"LOW\"}",
+		"{\"title\":\"b\",\"labels\":[\"hot\",\"area=net\"],\"priority\":\"HIGH\"}",
+		"{\"title\":\"c\",\"labels\":{\"area\":\"disk\"},\"state\":\"FAILED\"}",
+	};
+	Mf__KeyValue a = { PROTOBUF_C_MESSAGE_INIT(&mf__key_value__descriptor), S("label"),
+		S("hot") };
+	Mf__KeyValue b = { PROTOBUF_C_MESSAGE_INIT(&mf__key_value__descriptor), S("priority"),
+		S("HIGH") };
+	Mf__KeyValue *filters[] = { &a, &b };
+	char cursor[200] = "";
+	struct done d;
+
+	(void)unused;
+	for (size_t i = 0; i < 3; i++) {
+		d = op_run(OP(
+		    CREATE, .id = S(new_id()), .namespace_ = S("filters"), .data = DATA(tasks[i])));
+		assert_int_equal(d.status, ST_OK);
+		done_free(&d);
+	}
+	assert_int_equal(page("filters", filters, 1, 0, cursor, sizeof(cursor), NULL), 2);
+	assert_int_equal(page("filters", filters, 2, 0, cursor, sizeof(cursor), NULL), 1);
+	a.value = S("area=net");
+	assert_int_equal(page("filters", filters, 1, 0, cursor, sizeof(cursor), NULL), 2);
+	b.key = S("state");
+	b.value = S("FAILED");
+	assert_int_equal(page("filters", &filters[1], 1, 0, cursor, sizeof(cursor), NULL), 1);
+	b.value = S("LOST");
+	d = op_run(OP(QUERY, .n_filters = 1, .filters = &filters[1]));
+	assert_int_equal(d.status, ST_INVALID_ARGUMENT);
+	assert_string_equal(d.field, "state");
+}
+
+static void
+a_cursor_that_is_not_ours_is_refused(void **unused)
+{
+	Mf__KeyValue a = { PROTOBUF_C_MESSAGE_INIT(&mf__key_value__descriptor), S("state"),
+		S("QUEUED") };
+	Mf__KeyValue *filters[] = { &a };
+	char cursor[200] = "";
+	struct done d;
+
+	(void)unused;
+	for (int i = 0; i < 2; i++)
+		bed_create(new_id(), "{\"title\":\"x\"}");
+	page("", NULL, 0, 1, cursor, sizeof(cursor), NULL);
+	assert_string_not_equal(cursor, "");
+	d = op_run(
+	    OP(QUERY, .cursor = cursor, .n_filters = 1, .filters = filters)); /* of another query */
+	assert_int_equal(d.status, ST_INVALID_ARGUMENT);
+	assert_string_equal(d.field, "cursor");
+	d = op_run(OP(QUERY, .cursor = S("AAAA")));
+	assert_int_equal(d.status, ST_INVALID_ARGUMENT);
+	assert_string_equal(d.field, "cursor");
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(a_user_is_found_by_name),
+		T(pages_by_cursor_stay_in_place_while_rows_come_and_go),
+		T(filters_by_field_and_label_hold_together),
+		T(a_cursor_that_is_not_ours_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, sqlbed_start, sqlbed_stop);
+}
