@@ -21,7 +21,7 @@ static const struct config_key document_keys[] = {
 	{ "redis_docs_password_file", CONFIG_PATH, offsetof(struct nosql_config, password_file), "",
 	    0, 0, false, true, "file that holds its password" },
 	{ "operation_ttl", CONFIG_DURATION, offsetof(struct nosql_config, operation_ttl_us), "1d",
-	    60 * SEC, 30 * 86400 * SEC, false, false,
+	    60 * SEC, 30 * 86400 * SEC, false, true,
 	    "how long the result of an operation answers its repetition" },
 	{ .name = NULL },
 };
