@@ -252,6 +252,9 @@ put(struct jw *w, const void *p, size_t n)
 static void
 put_string(struct jw *w, const char *s, size_t n)
 {
+	static const char short_escape[] = {
+		['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r'
+	};
 	size_t from = 0, i = 0;
 
 	put(w, "\"", 1);
@@ -270,8 +273,8 @@ put_string(struct jw *w, const char *s, size_t n)
 			put(w, "\xef\xbf\xbd", 3);
 		else if (c == '"' || c == '\\')
 			put(w, escape, (size_t)snprintf(escape, sizeof(escape), "\\%c", c));
-		else if (c == '\n' || c == '\t' || c == '\r')
-			put(w, c == '\n' ? "\\n" : c == '\t' ? "\\t" : "\\r", 2);
+		else if (c < sizeof(short_escape) && short_escape[c] != '\0')
+			put(w, (char[]){ '\\', short_escape[c] }, 2);
 		else
 			put(w, escape, (size_t)snprintf(escape, sizeof(escape), "\\u%04x", c));
 		from = ++i;

@@ -31,6 +31,35 @@ a_created_task_reads_back_as_it_was_answered(void **unused)
 	done_free(&read);
 }
 
+/* Labels are jsonb, which has its own order, spacing and escapes. */
+static void
+a_create_answers_the_bytes_that_are_read_back(void **unused)
+{
+	static const char *const labels[] = { "{}", "{\"b\":\"1\",\"a\":\"2\",\"cc\":\"\"}",
+		"{\"team\":\"a b, c: {d}\",\"é\":\"\\\" \\\\ \\b\\f\\n\\u0001\\u007f\",\"x\":\"/ "
+		"ü\"}",
+		"[\"z, y\",\"a\",\"\\\"\"]" };
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(labels) / sizeof(labels[0]); i++) {
+		const char *id = new_id();
+		struct done made, read;
+		char data[200];
+
+		snprintf(data, sizeof(data),
+		    "{\"title\":\"x\",\"labels\":%s,\"payload\":{\"z\": 1, \"a\": [1e2, \"b\"]}}",
+		    labels[i]);
+		made = op_run(OP(CREATE, .id = S(id), .data = DATA(data)));
+		read = op_run(OP(READ_ONE, .id = S(id)));
+		assert_int_equal(made.status, ST_OK);
+		assert_int_equal(made.result->data.len, read.result->data.len);
+		assert_memory_equal(
+		    made.result->data.data, read.result->data.data, read.result->data.len);
+		done_free(&made);
+		done_free(&read);
+	}
+}
+
 static void
 the_same_create_again_is_one_row_and_says_so(void **unused)
 {
@@ -289,6 +318,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(a_created_task_reads_back_as_it_was_answered),
+		T(a_create_answers_the_bytes_that_are_read_back),
 		T(the_same_create_again_is_one_row_and_says_so),
 		T(what_is_not_there_is_not_found),
 		T(a_task_of_another_namespace_is_not_found),

@@ -3,6 +3,7 @@
  * back a group. */
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "base/id.h"
 #include "base/json.h"
@@ -25,6 +26,7 @@ static void complain_unknown(const struct model *m, const json_t *data, unsigned
     const char *at, const char *id, struct complaints *e);
 static void patch_field(struct jw *w, struct arena *a, const struct field *f, const json_t *v,
     const char *at, struct complaints *e);
+static const char *text_of_labels(struct arena *a, const json_t *v);
 static const char *text_of_json(struct arena *a, const json_t *v);
 static size_t characters(struct str s);
 
@@ -342,7 +344,38 @@ take_labels(struct arena *a, const struct field *f, const json_t *v, bool patch,
 			    "the value of label \"%.60s\" must be a string of at most 1000 bytes",
 			    key);
 	}
-	return e->n == i ? text_of_json(a, v) : NULL;
+	return e->n == i ? text_of_labels(a, v) : NULL;
+}
+
+static int
+by_length_and_bytes(const void *x, const void *y)
+{
+	const char *a = *(const char *const *)x, *b = *(const char *const *)y;
+	size_t n = strlen(a), m = strlen(b);
+
+	return n != m ? (n < m ? -1 : 1) : memcmp(a, b, n);
+}
+
+/* In the order in which jsonb keeps them: what a create answers are the bytes that are read back. */
+static const char *
+text_of_labels(struct arena *a, const json_t *v)
+{
+	const char **keys = ARENA_ARRAY(a, const char *, json_object_size(v) + 1), *key;
+	json_t *item;
+	struct jw w;
+	size_t n = 0;
+
+	json_object_foreach((json_t *)(uintptr_t)v, key, item)
+	{
+		keys[n++] = key;
+	}
+	qsort(keys, n, sizeof(*keys), by_length_and_bytes);
+	jw_start(&w, a, 64);
+	jw_object(&w, NULL);
+	for (size_t i = 0; i < n; i++)
+		jw_json(&w, keys[i], json_object_get(v, keys[i]));
+	jw_close(&w, '}');
+	return jw_text(&w, NULL);
 }
 
 static const char *

@@ -8,6 +8,7 @@
 #define ROOM_LEFT (1u << 20) /* of the call, for its answer's message */
 
 static void render_time(struct jw *w, const char *name, const char *v);
+static void render_jsonb(struct jw *w, const char *name, const char *v);
 
 void
 row_of_reply(
@@ -41,8 +42,9 @@ render_row(struct jw *w, const struct row *r)
 			render_time(w, f->name, v);
 		else if (f->type == FIELD_BOOL)
 			jw_bool(w, f->name, *v == 't');
-		else if (f->type == FIELD_LABELS || f->type == FIELD_STRINGS ||
-			 f->type == FIELD_JSON || f->type == FIELD_INT)
+		else if (f->type == FIELD_LABELS || f->type == FIELD_STRINGS)
+			render_jsonb(w, f->name, v);
+		else if (f->type == FIELD_JSON || f->type == FIELD_INT)
 			jw_raw(w, f->name, v, strlen(v));
 		else
 			jw_str(w, f->name, v);
@@ -94,4 +96,24 @@ render_time(struct jw *w, const char *name, const char *v)
 	for (size_t i = 20; i < 26 && i < n && v[19] == '.' && v[i] >= '0' && v[i] <= '9'; i++)
 		t[i] = v[i];
 	jw_str(w, name, t);
+}
+
+/* jsonb writes a blank after each ',' and ':'; intake writes none. The same object has the same
+ * bytes wherever it comes from. */
+static void
+render_jsonb(struct jw *w, const char *name, const char *v)
+{
+	char *text = arena_alloc(w->a, strlen(v) + 1), *p = text;
+	bool in_string = false;
+
+	for (; *v != '\0'; v++) {
+		if (*v == '"')
+			in_string = !in_string;
+		else if (*v == '\\')
+			*p++ = *v++;
+		else if (*v == ' ' && !in_string)
+			continue;
+		*p++ = *v;
+	}
+	jw_raw(w, name, text, (size_t)(p - text));
 }
