@@ -1,4 +1,6 @@
 /* memdb: see memdb.h. */
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "base/json.h"
 #include "base/time.h"
@@ -10,6 +12,7 @@ static const char *const uniques[] = { "username", "token_hash" };
 static json_t *model_of(struct memdb *db, const char *model);
 static bool matches(const json_t *row, const Mf__StoreOp *q);
 static json_t *find(struct memdb *db, const Mf__StoreOp *q);
+static json_t *query(struct memdb *db, const Mf__StoreOp *q);
 static enum status apply(struct memdb *db, const Mf__StoreOp *q, json_t **out, bool *repeated);
 static enum status create(struct memdb *db, const Mf__StoreOp *q, json_t **out, bool *repeated);
 static enum status update(struct memdb *db, const Mf__StoreOp *q, json_t **out, bool *repeated);
@@ -21,8 +24,7 @@ static void
 memdb_read(Mf__Database_Service *s, const Mf__StoreOp *q, Mf__StoreResult_Closure reply, void *ctx)
 {
 	struct memdb *db = (struct memdb *)s;
-	json_t *answer, *items, *row;
-	const char *id;
+	json_t *row;
 
 	(void)reply;
 	db->reads++;
@@ -38,14 +40,32 @@ memdb_read(Mf__Database_Service *s, const Mf__StoreOp *q, Mf__StoreResult_Closur
 			reply_row(ctx, json_incref(row), false);
 		return;
 	}
-	answer = json_object();
-	items = json_array();
-	json_object_foreach(model_of(db, q->model), id,
-	    row) if (matches(row, q) && (q->limit == 0 || json_array_size(items) < q->limit))
-	    json_array_append(items, row);
-	json_object_set_new(answer, "items", items);
-	json_object_set_new(answer, "next_cursor", json_null());
-	reply_row(ctx, answer, false);
+	reply_row(ctx, query(db, q), false);
+}
+
+/* A page; the cursor is the number of rows before it. */
+static json_t *
+query(struct memdb *db, const Mf__StoreOp *q)
+{
+	size_t most = q->limit != 0 ? q->limit : 100, skip = strtoul(q->cursor, NULL, 10), at = 0;
+	json_t *items = json_array(), *next = json_null(), *row;
+	char cursor[24];
+	const char *id;
+
+	if (db->page != 0 && db->page < most)
+		most = db->page;
+	json_object_foreach(model_of(db, q->model), id, row)
+	{
+		if (!matches(row, q) || at++ < skip)
+			continue;
+		if (json_array_size(items) == most) {
+			(void)snprintf(cursor, sizeof(cursor), "%zu", skip + most);
+			next = json_string(cursor);
+			break;
+		}
+		json_array_append(items, row);
+	}
+	return json_pack("{s:o,s:o}", "items", items, "next_cursor", next);
 }
 
 static void

@@ -15,6 +15,7 @@ struct memdb {
 	json_t *rows;          /* {model: {id: object}} */
 	json_t *operations;    /* {operation id: true} */
 	bool down;             /* UNAVAILABLE */
+	unsigned page;         /* items of a page; 0: as many as are asked for */
 	unsigned lose_answers; /* so many more writes take effect and answer UNAVAILABLE */
 	void (*before_write)(
 	    struct memdb *db); /* once, when set: something that happens in between */

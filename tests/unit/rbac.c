@@ -10,6 +10,17 @@
 
 #define N(x) (sizeof(x) / sizeof((x)[0]))
 
+static struct policy *
+built(const struct role_def *roles, size_t n)
+{
+	char err[200];
+	struct policy *p = policy_build(roles, n, err, sizeof(err));
+
+	if (p == NULL)
+		fail_msg("%s", err);
+	return p;
+}
+
 static bool
 may(const struct policy *p, const char *role, const char *permission)
 {
@@ -43,7 +54,7 @@ a_pattern_covers_itself_or_what_its_star_stands_for(void **unused)
 static void
 the_default_roles_permit_what_the_readme_says_and_nothing_else(void **unused)
 {
-	struct policy *p = policy_build(policy_defaults, policy_n_defaults);
+	struct policy *p = built(policy_defaults, policy_n_defaults);
 
 	(void)unused;
 	assert_true(may(p, "admin", "user.delete"));
@@ -73,7 +84,7 @@ a_role_gets_what_it_inherits_however_far_and_a_cycle_does_no_harm(void **unused)
 		{ "c", 1, c, 1, to_a },
 		{ "self", 0, NULL, 1, to_self },
 	};
-	struct policy *p = policy_build(defs, N(defs));
+	struct policy *p = built(defs, N(defs));
 
 	(void)unused;
 	for (size_t i = 0; i < 3; i++) {
@@ -95,7 +106,7 @@ inheriting_gives_nothing_to_the_one_that_is_inherited_from(void **unused)
 		{ "low", 1, low, 0, NULL },
 		{ "high", 1, high, 1, to_low },
 	};
-	struct policy *p = policy_build(defs, N(defs));
+	struct policy *p = built(defs, N(defs));
 
 	(void)unused;
 	assert_true(may(p, "high", "task.read"));
@@ -106,14 +117,15 @@ inheriting_gives_nothing_to_the_one_that_is_inherited_from(void **unused)
 static void
 an_expansion_is_sorted_and_names_each_pattern_once(void **unused)
 {
-	struct policy *p = policy_build(policy_defaults, policy_n_defaults);
+	struct policy *p = built(policy_defaults, policy_n_defaults);
 	char *roles[] = { (char *)(uintptr_t) "operator", (char *)(uintptr_t) "viewer",
 		(char *)(uintptr_t) "nobody" };
 	struct arena *a = arena_new(65536);
 	char **out;
-	size_t n = policy_expand(p, a, 3, roles, &out);
+	size_t n;
 
 	(void)unused;
+	assert_true(policy_expand(p, a, 3, roles, &out, &n));
 	assert_int_equal(n, 5);
 	assert_string_equal(out[0], "fault.inject");
 	assert_string_equal(out[1], "fleet.read");
@@ -125,7 +137,7 @@ an_expansion_is_sorted_and_names_each_pattern_once(void **unused)
 static void
 the_deciding_rule_is_named(void **unused)
 {
-	struct policy *p = policy_build(policy_defaults, policy_n_defaults);
+	struct policy *p = built(policy_defaults, policy_n_defaults);
 	char *roles[] = { (char *)(uintptr_t) "viewer", (char *)(uintptr_t) "user" };
 	struct decision d = policy_decide(p, 2, roles, "task.update");
 
@@ -143,8 +155,7 @@ two_policies_are_the_same_when_they_decide_the_same(void **unused)
 				 *const other[] = { "a" };
 	static const struct role_def d1 = { "r", 2, one, 0, NULL }, d2 = { "r", 3, two, 0, NULL },
 				     d3 = { "r", 1, other, 0, NULL };
-	struct policy *p1 = policy_build(&d1, 1), *p2 = policy_build(&d2, 1),
-		      *p3 = policy_build(&d3, 1);
+	struct policy *p1 = built(&d1, 1), *p2 = built(&d2, 1), *p3 = built(&d3, 1);
 
 	(void)unused;
 	assert_true(policy_same(p1, p2));
@@ -153,6 +164,63 @@ two_policies_are_the_same_when_they_decide_the_same(void **unused)
 	policy_free(&p1);
 	policy_free(&p2);
 	policy_free(&p3);
+}
+
+/* 2,000 roles in a chain, the last with a thousand permissions: two million inherited ones. And a
+ * chain of 20,000 without any: deep, but small, unless somebody counts the visits. */
+static void
+what_roles_inherit_is_bounded_and_the_role_that_is_too_much_is_named(void **unused)
+{
+	static char names[20000][8], texts[1000][12];
+	static const char *to[20000][1], *patterns[1000];
+	struct role_def *defs = calloc(20000, sizeof(*defs));
+	char err[200] = "";
+
+	(void)unused;
+	for (size_t i = 0; i < 1000; i++) {
+		(void)snprintf(texts[i], sizeof(texts[i]), "m.v%zu", i);
+		patterns[i] = texts[i];
+	}
+	for (size_t i = 0; i < 20000; i++) {
+		(void)snprintf(names[i], sizeof(names[i]), "r%zu", i);
+		to[i][0] = i + 1 < 20000 ? names[i] : "none";
+		if (i > 0)
+			to[i - 1][0] = names[i];
+		defs[i] = (struct role_def){ .name = names[i], .n_inherits = 1, .inherits = to[i] };
+	}
+	assert_null(policy_build(defs, 20000, err, sizeof(err)));
+	assert_non_null(strstr(err, "role r"));
+	defs[4999].n_permissions = 1000;
+	defs[4999].permissions = patterns;
+	assert_null(policy_build(defs, 5000, err, sizeof(err)));
+	assert_non_null(strstr(err, "inherit"));
+	free(defs);
+}
+
+static void
+more_permissions_than_a_token_can_carry_are_no_expansion(void **unused)
+{
+	static char texts[POLICY_EXPAND_MAX + 1][16];
+	static const char *patterns[POLICY_EXPAND_MAX + 1];
+	struct role_def d = { .name = "r", .permissions = patterns };
+	char *roles[] = { (char *)(uintptr_t) "r", (char *)(uintptr_t) "r" }, **out;
+	struct arena *a = arena_new(1 << 20);
+	size_t n;
+
+	(void)unused;
+	for (size_t i = 0; i <= POLICY_EXPAND_MAX; i++) {
+		(void)snprintf(texts[i], sizeof(texts[i]), "m.v%zu", i);
+		patterns[i] = texts[i];
+	}
+	for (d.n_permissions = POLICY_EXPAND_MAX; d.n_permissions <= POLICY_EXPAND_MAX + 1;
+	     d.n_permissions++) {
+		struct policy *p = built(&d, 1);
+
+		assert_int_equal(
+		    policy_expand(p, a, 2, roles, &out, &n), d.n_permissions == POLICY_EXPAND_MAX);
+		policy_free(&p);
+	}
+	arena_free(&a);
 }
 
 /* Bound: 50 us. 10,000 roles; the asked one is last of the principal's eight and has 100 patterns.
@@ -178,7 +246,7 @@ a_decision_among_ten_thousand_roles_takes_well_under_50_us(void **unused)
 			.name = names[i], .n_permissions = 100, .permissions = patterns
 		};
 	}
-	p = policy_build(defs, 10000);
+	p = built(defs, 10000);
 	for (int i = 0; i < 8; i++)
 		roles[i] = names[1000 * i + 7];
 	for (int batch = 0; batch < 20; batch++) { /* the best: others use this machine too */
@@ -375,6 +443,44 @@ a_changed_role_counts_after_the_next_reading_and_a_failed_reading_changes_nothin
 	log_set_level(LOG_INFO);
 }
 
+/* Eighty roles of a megabyte each: more than the memory of the call that reads them. */
+static void
+giant_roles_are_refused_with_an_error_and_the_old_policy_stays(void **unused)
+{
+	char name[16], text[1000];
+	json_t *role;
+
+	(void)unused;
+	db.page = 2;
+	rbac_start(&rbac, bus, &config, on_ready, NULL);
+	loop_run_until(loop, is_set, &ready, 2 * SEC);
+	for (int i = 0; i < 80; i++) {
+		role = json_pack("{s:[],s:[]}", "permissions", "inherits");
+		for (int k = 0; k < 1000; k++) {
+			(void)snprintf(text, sizeof(text), "m%d.%0990d", i, k);
+			json_array_append_new(
+			    json_object_get(role, "permissions"), json_string(text));
+		}
+		(void)snprintf(name, sizeof(name), "giant%d", i);
+		memdb_put(&db, "role", name, role);
+	}
+	test_expect_log(LOG_ERROR, 1); /* however often it is read */
+	for (int i = 0; i < 50 && !rbac.refused; i++)
+		loop_run_until(loop, never, NULL, 100 * MS);
+	assert_true(rbac.refused);
+	loop_run_until(loop, never, NULL, 500 * MS);
+	assert_true(check("viewer", "task.read").allowed);
+	assert_false(check("giant1", "m1.read").allowed);
+	for (int i = 0; i < 80; i++) {
+		(void)snprintf(name, sizeof(name), "giant%d", i);
+		json_object_del(json_object_get(db.rows, "role"), name);
+	}
+	for (int i = 0; i < 50 && rbac.refused; i++)
+		loop_run_until(loop, never, NULL, 100 * MS);
+	assert_false(rbac.refused);
+	assert_true(check("viewer", "task.read").allowed);
+}
+
 int
 main(void)
 {
@@ -386,11 +492,14 @@ main(void)
 		T(an_expansion_is_sorted_and_names_each_pattern_once),
 		T(the_deciding_rule_is_named),
 		T(two_policies_are_the_same_when_they_decide_the_same),
+		T(what_roles_inherit_is_bounded_and_the_role_that_is_too_much_is_named),
+		T(more_permissions_than_a_token_can_carry_are_no_expansion),
 		T(a_decision_among_ten_thousand_roles_takes_well_under_50_us),
 		NODE(the_first_start_stores_the_default_roles_and_uses_them),
 		NODE(without_a_database_there_is_no_decision_until_the_roles_were_read),
 		NODE(
 		    a_changed_role_counts_after_the_next_reading_and_a_failed_reading_changes_nothing),
+		NODE(giant_roles_are_refused_with_an_error_and_the_old_policy_stays),
 	};
 
 	return TEST_RUN(tests);

@@ -52,6 +52,10 @@ on_permissions(const Mf__PermissionList *m, void *ctx)
 	struct expand *x = ctx;
 	struct grant *g = x->g;
 
+	if (m == NULL && !status_is_fault(rpc_failure(g->rpc)->status)) {
+		call_fail_with(g->c, rpc_failure(g->rpc)); /* too many of them */
+		return;
+	}
 	if (m == NULL) {
 		call_fail_because(g->c, ST_UNAVAILABLE, "ROLES_UNAVAILABLE", STORE_RETRY_MS,
 		    "what the account may do can't be read now");
@@ -89,9 +93,13 @@ grant_reply(struct grant *g)
 	claims.session = g->family;
 	payload = claims_write(a, &claims, &expect, &n);
 	m.access_token = jws_sign(a, keyring_signer(g->t->keys), CLAIMS_TYPE, payload, n);
-	if (m.access_token == NULL || strlen(m.access_token) > JWS_TOKEN_MAX) {
-		call_fail_because(g->c, ST_INTERNAL, "TOKEN_NOT_MADE", 0,
-		    "the token can't be made: the account has too many permissions for one");
+	if (m.access_token == NULL) {
+		call_fail(g->c, ST_INTERNAL, "the signing key can't sign");
+		return;
+	}
+	if (strlen(m.access_token) > JWS_TOKEN_MAX) {
+		call_fail_because(g->c, ST_FAILED_PRECONDITION, "TOO_MANY_PERMISSIONS", 0,
+		    "the account has more roles and permissions than a token can carry");
 		return;
 	}
 	m.refresh_token = g->token.text;

@@ -1,6 +1,9 @@
 /* load: reads the roles, page by page, builds the new policy completely, then swaps. An empty model
  * means a first start: the default roles are stored, all or nothing, and read like any others. A
- * change is announced ("auth.policy"). */
+ * change is announced ("auth.policy").
+ *
+ * Roles that are too many or too large for memory are refused as a whole, with an error that names
+ * the role, and what was in force stays in force. */
 #include <string.h>
 #include "auth/rbac/rbac.h"
 #include "base/json.h"
@@ -12,6 +15,10 @@
 #define LOAD_RETRY (200 * MS) /* until they were read once */
 #define PAGE       1000
 #define ROLES_MAX  20000
+#define TOO_LARGE  "ROLES_TOO_LARGE"
+/* What the roles leave of the call's arena: room for their table (it grows to 2 MiB), for one more
+ * page, and for what the call itself needs. */
+#define ROLES_LEAVE (24u << 20)
 
 struct load {
 	struct rbac *r;
@@ -20,6 +27,7 @@ struct load {
 	Mf__StoreOp op;
 	size_t n, cap;
 	struct role_def *roles; /* with all they point to in the call's arena */
+	const char *too_much;   /* why the roles are refused; NULL: they are not */
 	bool seeded;
 };
 
@@ -27,12 +35,14 @@ static void load_begin(struct timer *timer);
 static void load_page(struct load *l);
 static void on_page(const Mf__StoreResult *m, void *ctx);
 static bool take_page(struct load *l, const ProtobufCBinaryData *data, const char **next);
-static void take_role(struct load *l, const json_t *item);
+static bool take_role(struct load *l, const json_t *item);
+static size_t role_bytes(const json_t *item, const char *name);
 static size_t take_texts(struct arena *a, const json_t *v, const char *const **out);
 static void seed(struct load *l);
 static Mf__StoreOp *seed_role(struct arena *a, const struct role_def *d);
 static void on_seeded(const Mf__StoreResult *m, void *ctx);
 static void put_in_force(struct load *l);
+static void refuse(struct load *l, const char *why);
 static void load_end(struct call *c, const struct call_end *end, void *ctx);
 
 void
@@ -75,8 +85,11 @@ on_page(const Mf__StoreResult *m, void *ctx)
 	if (m == NULL) {
 		call_fail_with(l->c, rpc_failure(l->rpc));
 	} else if (!take_page(l, &m->data, &next)) {
-		call_fail(l->c, ST_DATA_LOSS, "roles: the answer is no page");
-	} else if (next != NULL && l->n < ROLES_MAX) {
+		if (l->too_much != NULL)
+			refuse(l, l->too_much);
+		else
+			call_fail(l->c, ST_DATA_LOSS, "roles: the answer is no page");
+	} else if (next != NULL) {
 		l->op.cursor = (char *)(uintptr_t)next;
 		load_page(l);
 	} else if (l->n == 0 && !l->seeded) {
@@ -96,13 +109,13 @@ take_page(struct load *l, const ProtobufCBinaryData *data, const char **next)
 	bool ok = json_is_array(items);
 
 	*next = cursor != NULL && cursor[0] != '\0' ? arena_strdup(call_arena(l->c), cursor) : NULL;
-	for (size_t i = 0; i < json_array_size(items); i++)
-		take_role(l, json_array_get(items, i));
+	for (size_t i = 0; ok && i < json_array_size(items); i++)
+		ok = take_role(l, json_array_get(items, i));
 	json_decref(v);
 	return ok;
 }
 
-static void
+static bool
 take_role(struct load *l, const json_t *item)
 {
 	const char *name = json_string_value(json_object_get(item, "id"));
@@ -110,7 +123,14 @@ take_role(struct load *l, const json_t *item)
 	struct role_def *d;
 
 	if (name == NULL)
-		return;
+		return true;
+	if (l->n == ROLES_MAX)
+		l->too_much = arena_printf(a, "there are more than %d roles", ROLES_MAX);
+	else if (arena_left(a) < role_bytes(item, name) + ROLES_LEAVE)
+		l->too_much = arena_printf(
+		    a, "role %.64s: all roles together have too many permissions", name);
+	if (l->too_much != NULL)
+		return false;
 	if (l->n == l->cap) {
 		size_t cap = l->cap == 0 ? 64 : 2 * l->cap;
 		struct role_def *more = ARENA_ARRAY(a, struct role_def, cap);
@@ -124,6 +144,23 @@ take_role(struct load *l, const json_t *item)
 	d->name = arena_strdup(a, name);
 	d->n_permissions = take_texts(a, json_object_get(item, "permissions"), &d->permissions);
 	d->n_inherits = take_texts(a, json_object_get(item, "inherits"), &d->inherits);
+	return true;
+}
+
+/* What take_role takes from the arena, at most. */
+static size_t
+role_bytes(const json_t *item, const char *name)
+{
+	static const char *const lists[] = { "permissions", "inherits" };
+	size_t n = strlen(name) + 4 * 16;
+
+	for (size_t k = 0; k < sizeof(lists) / sizeof(lists[0]); k++) {
+		const json_t *v = json_object_get(item, lists[k]);
+
+		for (size_t i = 0; i < json_array_size(v); i++)
+			n += json_string_length(json_array_get(v, i)) + 17 + sizeof(char *);
+	}
+	return n;
 }
 
 static size_t
@@ -200,9 +237,16 @@ static void
 put_in_force(struct load *l)
 {
 	struct rbac *r = l->r;
-	struct policy *fresh = policy_build(l->roles, l->n);
 	Mf__Empty done = MF__EMPTY__INIT;
+	struct policy *fresh;
+	char err[200];
 
+	fresh = policy_build(l->roles, l->n, err, sizeof(err));
+	if (fresh == NULL) {
+		refuse(l, err);
+		return;
+	}
+	r->refused = false;
 	if (policy_same(fresh, r->policy)) {
 		policy_free(&fresh);
 	} else {
@@ -221,6 +265,17 @@ put_in_force(struct load *l)
 	call_reply(l->c, &done.base);
 }
 
+/* Said once: the next readings, which find the same, don't repeat it. */
+static void
+refuse(struct load *l, const char *why)
+{
+	if (!l->r->refused)
+		log_error("roles_refused", L_STR("why", why),
+		    L_STR("in_force", l->r->policy != NULL ? "the roles as they were" : "none"));
+	l->r->refused = true;
+	call_fail_because(l->c, ST_RESOURCE_EXHAUSTED, TOO_LARGE, 0, "%s", why);
+}
+
 static void
 load_end(struct call *c, const struct call_end *end, void *ctx)
 {
@@ -229,8 +284,10 @@ load_end(struct call *c, const struct call_end *end, void *ctx)
 	(void)c;
 	if (end->failure != NULL && end->failure->status == ST_CANCELLED)
 		return; /* the node is ending */
-	if (end->failure != NULL && r->policy != NULL)
+	if (end->failure != NULL && r->policy != NULL &&
+	    strcmp(end->failure->reason, TOO_LARGE) != 0)
 		log_warn("roles_not_read", L_STR("status", status_name(end->failure->status)),
 		    L_STR("why", end->failure->message));
-	timer_in(&r->poll_timer, r->policy != NULL ? r->config->roles_poll_us : LOAD_RETRY);
+	timer_in(&r->poll_timer,
+	    r->policy != NULL || r->refused ? r->config->roles_poll_us : LOAD_RETRY);
 }

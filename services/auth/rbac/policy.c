@@ -1,4 +1,6 @@
-/* policy: see policy.h. */
+/* policy: see policy.h. Texts are copied once, into the policy's arena; the expanded lists of all
+ * roles point to them. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
@@ -9,9 +11,10 @@
 struct role {
 	const char *name;
 	const struct role_def *def; /* only while the policy is built */
+	const char **own;           /* copies of def's permissions */
 	size_t walked;              /* number of the last expansion that came by */
 	size_t n, cap;
-	const char **patterns; /* own and inherited, sorted, each once; texts in the arena */
+	const char **patterns; /* own and inherited, sorted, each once */
 	UT_hash_handle hh;
 };
 
@@ -32,39 +35,28 @@ const struct role_def policy_defaults[] = {
 };
 const size_t policy_n_defaults = sizeof(policy_defaults) / sizeof(policy_defaults[0]);
 
-#define POLICY_BYTES_MAX (256u << 20)
+/* Lists of more than this are not even sorted to see how many are distinct. */
+#define EXPAND_RAW_MAX (64 * POLICY_EXPAND_MAX)
 
 static struct role *role_find(const struct policy *p, const char *name);
-static void role_gather(struct policy *p, size_t expansion, struct role *into, struct role *from);
+static bool
+take_roles(struct policy *p, const struct role_def *roles, size_t n, char *err, size_t err_size);
+static size_t role_bytes(const struct role_def *d);
+static bool expand_roles(struct policy *p, char *err, size_t err_size);
+static bool role_gather(
+    struct policy *p, size_t expansion, struct role *into, struct role **queue, size_t *steps);
 static void role_add(struct role *r, const char *pattern);
 static size_t sort_unique(const char **items, size_t n);
 static int by_text(const void *a, const void *b);
 
 struct policy *
-policy_build(const struct role_def *roles, size_t n)
+policy_build(const struct role_def *roles, size_t n, char *err, size_t err_size)
 {
 	struct policy *p = mem_zalloc(sizeof(*p));
-	size_t expansion = 0;
-	struct role *r;
 
 	p->a = arena_new(POLICY_BYTES_MAX);
-	for (size_t i = 0; i < n; i++) {
-		if (role_find(p, roles[i].name) != NULL)
-			continue;
-		r = ARENA_NEW(p->a, struct role);
-		r->name = arena_strdup(p->a, roles[i].name);
-		r->def = &roles[i];
-		HASH_ADD_KEYPTR(hh, p->by_name, r->name, strlen(r->name), r);
-	}
-	for (r = p->by_name; r != NULL; r = r->hh.next) {
-		role_gather(p, ++expansion, r, r);
-		r->n = sort_unique(r->patterns, r->n);
-	}
-	for (r = p->by_name; r != NULL; r = r->hh.next) {
-		for (size_t i = 0; i < r->n; i++)
-			r->patterns[i] = arena_strdup(p->a, r->patterns[i]);
-		r->def = NULL;
-	}
+	if (!take_roles(p, roles, n, err, err_size) || !expand_roles(p, err, err_size))
+		policy_free(&p);
 	return p;
 }
 
@@ -121,30 +113,96 @@ policy_decide(const struct policy *p, size_t n_roles, char *const *roles, const 
 	return (struct decision){ false, NULL, NULL };
 }
 
-size_t
-policy_expand(
-    const struct policy *p, struct arena *a, size_t n_roles, char *const *roles, char ***out)
+bool
+policy_expand(const struct policy *p, struct arena *a, size_t n_roles, char *const *roles,
+    char ***out, size_t *n)
 {
-	size_t n = 0, at = 0;
+	size_t raw = 0, at = 0;
 	const char **all;
 
 	for (size_t i = 0; i < n_roles; i++) {
 		const struct role *r = role_find(p, roles[i]);
 
-		n += r == NULL ? 0 : r->n;
+		raw += r == NULL ? 0 : r->n;
 	}
-	all = ARENA_ARRAY(a, const char *, n + 1);
+	if (raw > EXPAND_RAW_MAX)
+		return false;
+	all = ARENA_ARRAY(a, const char *, raw + 1);
 	for (size_t i = 0; i < n_roles; i++) {
 		const struct role *r = role_find(p, roles[i]);
 
 		for (size_t k = 0; r != NULL && k < r->n; k++)
 			all[at++] = r->patterns[k];
 	}
-	n = sort_unique(all, at);
-	*out = ARENA_ARRAY(a, char *, n + 1);
-	for (size_t i = 0; i < n; i++)
+	*n = sort_unique(all, at);
+	if (*n > POLICY_EXPAND_MAX)
+		return false;
+	*out = ARENA_ARRAY(a, char *, *n + 1);
+	for (size_t i = 0; i < *n; i++)
 		(*out)[i] = arena_strdup(a, all[i]);
+	return true;
+}
+
+static bool
+take_roles(struct policy *p, const struct role_def *roles, size_t n, char *err, size_t err_size)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct role_def *d = &roles[i];
+		struct role *r;
+
+		if (role_find(p, d->name) != NULL)
+			continue;
+		if (arena_left(p->a) < role_bytes(d)) {
+			(void)snprintf(err, err_size,
+			    "role %.64s: all roles together have more than %u MiB", d->name,
+			    POLICY_BYTES_MAX >> 20);
+			return false;
+		}
+		r = ARENA_NEW(p->a, struct role);
+		r->name = arena_strdup(p->a, d->name);
+		r->def = d;
+		r->own = ARENA_ARRAY(p->a, const char *, d->n_permissions);
+		for (size_t k = 0; k < d->n_permissions; k++)
+			r->own[k] = arena_strdup(p->a, d->permissions[k]);
+		HASH_ADD_KEYPTR(hh, p->by_name, r->name, strlen(r->name), r);
+	}
+	return true;
+}
+
+/* What take_roles takes from the arena for it, at most: each piece is rounded up to 16. */
+static size_t
+role_bytes(const struct role_def *d)
+{
+	size_t n =
+	    sizeof(struct role) + strlen(d->name) + d->n_permissions * sizeof(char *) + 4 * 16;
+
+	for (size_t i = 0; i < d->n_permissions; i++)
+		n += strlen(d->permissions[i]) + 16;
 	return n;
+}
+
+static bool
+expand_roles(struct policy *p, char *err, size_t err_size)
+{
+	struct role **queue = mem_zalloc((policy_roles(p) + 1) * sizeof(struct role *)), *r;
+	size_t expansion = 0, steps = 0;
+
+	for (r = p->by_name; r != NULL; r = r->hh.next) {
+		if (!role_gather(p, ++expansion, r, queue, &steps)) {
+			(void)snprintf(err, err_size,
+			    "role %.64s: what the roles inherit adds up to more than %u "
+			    "permissions",
+			    r->name, POLICY_STEPS_MAX);
+			break;
+		}
+		r->n = sort_unique(r->patterns, r->n);
+	}
+	free(queue);
+	if (r != NULL)
+		return false;
+	for (r = p->by_name; r != NULL; r = r->hh.next)
+		r->def = NULL;
+	return true;
 }
 
 static struct role *
@@ -156,21 +214,34 @@ role_find(const struct policy *p, const char *name)
 	return r;
 }
 
-/* Each role is walked once per expansion: a cycle ends where it began. */
-static void
-role_gather(struct policy *p, size_t expansion, struct role *into, struct role *from)
+/* Each role is walked once per expansion: a cycle ends where it began. No recursion: a chain may be
+ * as long as there are roles. */
+static bool
+role_gather(
+    struct policy *p, size_t expansion, struct role *into, struct role **queue, size_t *steps)
 {
-	if (from->walked == expansion)
-		return;
-	from->walked = expansion;
-	for (size_t i = 0; i < from->def->n_permissions; i++)
-		role_add(into, from->def->permissions[i]);
-	for (size_t i = 0; i < from->def->n_inherits; i++) {
-		struct role *next = role_find(p, from->def->inherits[i]);
+	size_t n = 0;
 
-		if (next != NULL)
-			role_gather(p, expansion, into, next);
+	into->walked = expansion;
+	queue[n++] = into;
+	for (size_t i = 0; i < n; i++) {
+		const struct role *from = queue[i];
+
+		*steps += 1 + from->def->n_permissions + from->def->n_inherits;
+		if (*steps > POLICY_STEPS_MAX)
+			return false;
+		for (size_t k = 0; k < from->def->n_permissions; k++)
+			role_add(into, from->own[k]);
+		for (size_t k = 0; k < from->def->n_inherits; k++) {
+			struct role *next = role_find(p, from->def->inherits[k]);
+
+			if (next == NULL || next->walked == expansion)
+				continue;
+			next->walked = expansion;
+			queue[n++] = next;
+		}
 	}
+	return true;
 }
 
 static void

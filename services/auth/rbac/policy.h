@@ -17,10 +17,17 @@ struct role_def { /* as stored */
 	    *inherits; /* of a role that is not there nothing is inherited; cycles are harmless */
 };
 
+/* Bounds of one policy. Beyond them it is not built: who wants more has made a mistake, and a
+ * policy that was cut would be another one than what is stored. */
+#define POLICY_BYTES_MAX  (64u << 20) /* of names and texts, each stored once */
+#define POLICY_STEPS_MAX  4000000u    /* roles visited and permissions met while expanding */
+#define POLICY_EXPAND_MAX 1000        /* distinct permissions of one principal */
+
 struct policy;
 
-struct policy *policy_build(
-    const struct role_def *roles, size_t n); /* copies; two of one name: the first counts */
+/* Copies; two of one name: the first counts. NULL: err says which role is too much. */
+struct policy *policy_build(const struct role_def *roles, size_t n, char *err, size_t err_size)
+    __attribute__((warn_unused_result));
 void policy_free(struct policy **p);
 bool
 policy_same(const struct policy *a, const struct policy *b); /* the same decisions in every case */
@@ -34,9 +41,10 @@ struct decision {
 struct decision
 policy_decide(const struct policy *p, size_t n_roles, char *const *roles, const char *permission);
 
-/* All patterns that the roles give, sorted, each once. */
-size_t policy_expand(
-    const struct policy *p, struct arena *a, size_t n_roles, char *const *roles, char ***out);
+/* All patterns that the roles give, sorted, each once. False: there are more than a token can
+ * carry. */
+bool policy_expand(const struct policy *p, struct arena *a, size_t n_roles, char *const *roles,
+    char ***out, size_t *n) __attribute__((warn_unused_result));
 
 extern const struct role_def policy_defaults[]; /* what the first start stores */
 extern const size_t policy_n_defaults;

@@ -53,9 +53,13 @@ rbac_expand(
 	(void)reply;
 	if (!known(r, c))
 		return;
-	m.n_permissions =
-	    policy_expand(r->policy, call_arena(c), q->n_roles, q->roles, &m.permissions);
-	call_reply(c, &m.base);
+	if (policy_expand(
+		r->policy, call_arena(c), q->n_roles, q->roles, &m.permissions, &m.n_permissions))
+		call_reply(c, &m.base);
+	else
+		call_fail_because(c, ST_FAILED_PRECONDITION, "TOO_MANY_PERMISSIONS", 0,
+		    "the roles permit more than %d things: more than a token can carry",
+		    POLICY_EXPAND_MAX);
 }
 
 void

@@ -22,6 +22,7 @@ struct rbac {
 	struct loop *loop;
 	struct target *database;
 	struct policy *policy; /* NULL: never read */
+	bool refused;          /* the last reading was too large: said once */
 	struct timer poll_timer, ready_timer;
 	void (*ready)(void *ctx); /* NULL once it was called */
 	void *ready_ctx;
