@@ -254,19 +254,46 @@ update(struct memdb *db, const Mf__StoreOp *q, json_t **out, bool *repeated)
 	return ST_OK;
 }
 
+/* FNV-1a of the packed operation. */
+static json_int_t
+content_of(const Mf__StoreOp *q)
+{
+	size_t n = mf__store_op__get_packed_size(q);
+	uint8_t *p = malloc(n);
+	uint64_t h = UINT64_C(0xcbf29ce484222325);
+
+	assert_non_null(p);
+	mf__store_op__pack(q, p);
+	for (size_t i = 0; i < n; i++)
+		h = (h ^ p[i]) * UINT64_C(0x100000001b3);
+	free(p);
+	return (json_int_t)(h >> 1);
+}
+
+/* The same operation again must be the same to the byte. */
 static enum status
 transact(struct memdb *db, const Mf__StoreOp *q)
 {
 	json_t *rows = json_deep_copy(db->rows), *operations = json_deep_copy(db->operations);
+	const json_t *known = json_object_get(db->operations, q->operation_id);
+	json_int_t content = content_of(q);
 	enum status st = ST_OK;
 
-	for (size_t i = 0; st == ST_OK && i < q->n_members; i++) {
+	if (known != NULL)
+		st = json_integer_value(known) == content ? ST_OK : ST_ALREADY_EXISTS;
+	for (size_t i = 0; known == NULL && st == ST_OK && i < q->n_members; i++) {
+		const Mf__StoreOp *m = q->members[i];
 		json_t *out = NULL;
 		bool repeated = false;
 
-		st = apply(db, q->members[i], &out, &repeated);
+		st = apply(db, m, &out, &repeated);
+		if (st == ST_OK && repeated && m->kind == MF__STORE_OP__KIND__CREATE &&
+		    !m->if_absent)
+			st = ST_ALREADY_EXISTS;
 		json_decref(out);
 	}
+	if (q->operation_id[0] != '\0')
+		json_object_set_new(db->operations, q->operation_id, json_integer(content));
 	if (st != ST_OK) {
 		json_t *t = db->rows;
 

@@ -189,7 +189,6 @@ seed(struct load *l)
 	for (size_t i = 0; i < policy_n_defaults; i++)
 		members[i] = seed_role(a, &policy_defaults[i]);
 	op.kind = MF__STORE_OP__KIND__TRANSACTION;
-	op.operation_id = arena_strdup(a, "seed:roles");
 	op.n_members = policy_n_defaults;
 	op.members = members;
 	l->rpc = rpc_new(l->c, l->r->database, NULL);
@@ -204,6 +203,7 @@ seed_role(struct arena *a, const struct role_def *d)
 
 	mf__store_op__init(op);
 	op->kind = MF__STORE_OP__KIND__CREATE;
+	op->if_absent = true; /* another process may seed at the same time */
 	op->model = arena_strdup(a, "role");
 	op->id = arena_strdup(a, d->name);
 	jw_start(&w, a, 200);

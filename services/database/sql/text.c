@@ -7,7 +7,16 @@
 #include "base/str.h"
 #include "database/sql/text.h"
 
-enum { TEXT_READ, TEXT_RECORDED, TEXT_INSERT, TEXT_INSERT_ONE, TEXT_UPDATE, TEXT_DELETE, TEXTS };
+enum {
+	TEXT_READ,
+	TEXT_RECORDED,
+	TEXT_INSERT,
+	TEXT_INSERT_ABSENT,
+	TEXT_INSERT_STRICT,
+	TEXT_UPDATE,
+	TEXT_DELETE,
+	TEXTS
+};
 
 struct interned {
 	UT_hash_handle hh;
@@ -23,10 +32,16 @@ of(const struct model *m, int kind, void (*make)(struct buf *b, const struct mod
 static void make_read(struct buf *b, const struct model *m);
 static void make_recorded(struct buf *b, const struct model *m);
 static void make_insert(struct buf *b, const struct model *m);
-static void make_insert_one(struct buf *b, const struct model *m);
+static void make_insert_absent(struct buf *b, const struct model *m);
+static void make_insert_strict(struct buf *b, const struct model *m);
 static void make_update(struct buf *b, const struct model *m);
 static void make_delete(struct buf *b, const struct model *m);
 static const char *pg_type(const struct model *m, const struct field *f);
+
+const char text_transaction[] =
+    "INSERT INTO operations (op_id,model,row_id) VALUES ($1,'transaction',$2)";
+const char text_transaction_same[] =
+    "SELECT 1 FROM operations WHERE op_id=$1 AND model='transaction' AND row_id=$2";
 
 const char *
 text_read(const struct model *m)
@@ -47,9 +62,15 @@ text_insert(const struct model *m)
 }
 
 const char *
-text_insert_one(const struct model *m)
+text_insert_absent(const struct model *m)
 {
-	return of(m, TEXT_INSERT_ONE, make_insert_one);
+	return of(m, TEXT_INSERT_ABSENT, make_insert_absent);
+}
+
+const char *
+text_insert_strict(const struct model *m)
+{
+	return of(m, TEXT_INSERT_STRICT, make_insert_strict);
 }
 
 const char *
@@ -175,14 +196,42 @@ make_insert(struct buf *b, const struct model *m)
 	buf_puts(b, ") ON CONFLICT (id) DO NOTHING RETURNING id");
 }
 
+/* What `eff` did, under operation id $1 if there is one. */
 static void
-make_insert_one(struct buf *b, const struct model *m)
+add_record(struct buf *b, const struct model *m, const char *row_id, const char *result)
 {
-	add_insert_head(b, m);
+	buf_printf(b,
+	    "rec AS (INSERT INTO operations (op_id,model,row_id,result)"
+	    " SELECT $1::text,'%s',%s,%s FROM eff WHERE $1::text IS NOT NULL) ",
+	    m->name, row_id, result);
+}
+
+static void
+add_values(struct buf *b, const struct model *m, size_t first)
+{
 	buf_puts(b, " VALUES (");
 	for (size_t i = 0; i < m->n_fields; i++)
-		buf_printf(b, "%s$%zu::%s", i > 0 ? "," : "", i + 1, pg_type(m, &m->fields[i]));
-	buf_puts(b, ") ON CONFLICT (id) DO NOTHING RETURNING id");
+		buf_printf(b, "%s$%zu::%s", i > 0 ? "," : "", first + i, pg_type(m, &m->fields[i]));
+	buf_puts(b, ")");
+}
+
+static void
+make_insert_absent(struct buf *b, const struct model *m)
+{
+	add_insert_head(b, m);
+	add_values(b, m, 1);
+	buf_puts(b, " ON CONFLICT (id) DO NOTHING RETURNING id");
+}
+
+static void
+make_insert_strict(struct buf *b, const struct model *m)
+{
+	buf_puts(b, "WITH eff AS (");
+	add_insert_head(b, m);
+	add_values(b, m, 2);
+	buf_puts(b, " RETURNING *),");
+	add_record(b, m, "id::text", "to_jsonb(eff)");
+	buf_puts(b, "SELECT 'done'");
 }
 
 /* --- update and delete --- */
@@ -221,13 +270,11 @@ add_where(struct buf *b, const struct model *m, int ns)
 }
 
 static void
-add_effect_tail(struct buf *b, const struct model *m, int ns, const char *result)
+add_effect_tail(struct buf *b, const struct model *m, const char *result)
 {
 	buf_puts(b, " AND ($3::bigint=0 OR t.version=$3::bigint) AND NOT EXISTS (SELECT FROM op) "
-		    "RETURNING t.*),"
-		    "rec AS (INSERT INTO operations (op_id,model,row_id,result) SELECT $1,");
-	buf_printf(b, "'%s',$2,%s FROM eff WHERE $1 IS NOT NULL) ", m->name, result);
-	(void)ns;
+		    "RETURNING t.*),");
+	add_record(b, m, "$2", result);
 }
 
 /* What became of it when no row was touched. */
@@ -235,8 +282,9 @@ static void
 add_otherwise(struct buf *b, const struct model *m, int ns)
 {
 	buf_printf(b,
-	    " FROM (SELECT CASE WHEN EXISTS (SELECT FROM op) THEN 'repeat' WHEN $3::bigint<>0 AND "
-	    "EXISTS (SELECT FROM %s t",
+	    " FROM (SELECT CASE WHEN EXISTS (SELECT FROM op) THEN"
+	    " CASE WHEN $4::boolean THEN mf_refuse('MF410')::text ELSE 'repeat' END"
+	    " WHEN $3::bigint<>0 AND EXISTS (SELECT FROM %s t",
 	    m->table);
 	add_where(b, m, ns);
 	buf_puts(b,
@@ -255,7 +303,7 @@ make_update(struct buf *b, const struct model *m)
 			add_assignment(b, &m->fields[i], pg_type(m, &m->fields[i]));
 	buf_puts(b, "version=t.version+1,updated_at=clock_timestamp()");
 	add_where(b, m, 6);
-	add_effect_tail(b, m, 6, "to_jsonb(eff)");
+	add_effect_tail(b, m, "to_jsonb(eff)");
 	buf_puts(b, "SELECT 'done',");
 	add_columns(b, m, "");
 	buf_puts(b, " FROM eff UNION ALL SELECT x.outcome");
@@ -270,7 +318,7 @@ make_delete(struct buf *b, const struct model *m)
 	buf_puts(b, "WITH op AS (SELECT FROM operations WHERE op_id=$1::text),");
 	buf_printf(b, "eff AS (DELETE FROM %s t", m->table);
 	add_where(b, m, 5);
-	add_effect_tail(b, m, 5, "NULL");
+	add_effect_tail(b, m, "NULL");
 	buf_puts(b, "SELECT 'done',version FROM eff UNION ALL SELECT x.outcome,NULL::bigint");
 	add_otherwise(b, m, 5);
 }

@@ -13,13 +13,18 @@ const char *text_recorded(const struct model *m);
 /* For pg_insert: $i is the array of field i; returns the ids that were not there. */
 const char *text_insert(const struct model *m);
 /* One row: $i is field i; the same answer. */
-const char *text_insert_one(const struct model *m);
+const char *text_insert_absent(const struct model *m);
+/* One row that must not be there (else a unique violation): $1 operation id or null, $i+1 field i. */
+const char *text_insert_strict(const struct model *m);
 /* $1 operation id or null, $2 id, $3 version or 0, $4 strict, $5 patch, last the namespace. Answers
- * one row, first column done, repeat, conflict or missing, then (done) the fields. Strict: conflict
- * and missing end the transaction (MF409, MF404). */
+ * one row, first column done, repeat, conflict or missing, then (done) the fields. Strict: what is
+ * not done ends the transaction (MF410, MF409, MF404). */
 const char *text_update(const struct model *m);
 /* The same without $5, answers outcome and version. */
 const char *text_delete(const struct model *m);
+/* A transaction: $1 operation id, $2 hash of what it does. The first one takes the operation id for
+ * it, a unique violation when that is taken; the second one answers a row when it was this one. */
+extern const char text_transaction[], text_transaction_same[];
 /* Params in order: namespace, each condition's, after, limit + 1. */
 const char *text_query(const struct filter *f);
 size_t text_query_params(struct arena *a, const struct filter *f, const char *params[], size_t cap);

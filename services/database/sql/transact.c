@@ -1,20 +1,27 @@
 /* transact: several changes, all or nothing, in one transaction of their own. Statements are
- * strict: a member that finds no row, or another version, ends it. Each member is idempotent by
- * "<operation>/<n>", and so is the whole. */
+ * strict: a member that is not done, whatever the reason, ends it.
+ *
+ * The first statement takes the operation id, together with a hash of what the transaction does: a
+ * second one under this id fails there, and then the same hash means that it is a repeat. Each
+ * member records its result under "<operation>/<n>", which is what a repeat answers. */
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/json.h"
 #include "base/log.h"
+#include "base/str.h"
 #include "database/sql/render.h"
 #include "database/sql/store.h"
 #include "database/sql/text.h"
 
 #define MEMBERS_MOST  100
-#define MEMBER_PARAMS MODEL_FIELDS_MOST
+#define MEMBER_PARAMS (MODEL_FIELDS_MOST + 1)
+#define HASH_BYTES    16
 
 struct member {
 	const struct model *model;
 	Mf__StoreOp__Kind kind;
+	bool if_absent;
 	struct row row; /* CREATE */
 	const char *id, *ns, *operation;
 	const char *params[MEMBER_PARAMS];
@@ -23,24 +30,31 @@ struct member {
 struct transaction {
 	struct effect effect; /* first */
 	size_t n, left;
+	const char *taking[2]; /* params of text_transaction: the operation id or NULL, the hash */
 	struct member *members;
-	struct pg_statement *statements;
-	bool collided;
+	struct pg_statement *statements; /* text_transaction, then the members' */
 	Mf__StoreResult result;
 };
 
-struct lookup { /* of a member whose effect was there already */
+struct lookup { /* of a member whose object the commit did not answer */
 	struct transaction *t;
 	size_t i;
 };
 
+static bool members_read(struct transaction *t, struct call *c, const Mf__StoreOp *op);
 static bool member_read(
     struct transaction *t, struct call *c, size_t i, const Mf__StoreOp *op, struct complaints *e);
 static bool member_change(struct transaction *t, struct call *c, size_t i, const Mf__StoreOp *op,
     const char *at, struct complaints *e);
+static bool member_create(struct transaction *t, struct call *c, size_t i, const Mf__StoreOp *op,
+    const char *at, struct complaints *e);
+static const char *hash_of(struct arena *a, const struct transaction *t);
 static void submit(struct effect *e);
 static void on_committed(const struct pg_reply *r, void *ctx);
+static void on_same(const struct pg_reply *r, void *ctx);
 static void member_done(struct transaction *t, size_t i, const struct pg_reply *r);
+static void member_repeated(struct transaction *t, size_t i);
+static void look_up(struct transaction *t, size_t i, const char *text, int n, const char **params);
 static void on_lookup(const struct pg_reply *r, void *ctx);
 static void item_set(struct transaction *t, size_t i, const struct row *row);
 static void maybe_reply(struct transaction *t);
@@ -52,7 +66,6 @@ sql_transact(struct call *c, const Mf__StoreOp *op)
 	struct arena *a = call_arena(c);
 	struct complaints e = { .arena = a };
 	struct transaction *t = ARENA_NEW(a, struct transaction);
-	size_t bytes = 0;
 
 	t->n = op->n_members;
 	if (t->n == 0 || t->n > MEMBERS_MOST) {
@@ -61,26 +74,39 @@ sql_transact(struct call *c, const Mf__StoreOp *op)
 		return;
 	}
 	t->members = ARENA_ARRAY(a, struct member, t->n);
-	t->statements = ARENA_ARRAY(a, struct pg_statement, t->n);
+	t->statements = ARENA_ARRAY(a, struct pg_statement, t->n + 1);
 	mf__store_result__init(&t->result);
 	t->result.n_items = t->n;
 	t->result.items = ARENA_ARRAY(a, Mf__StoreItem *, t->n);
-	for (size_t i = 0; i < t->n; i++) {
-		const char *operation = sql_operation_of(c, op);
+	t->taking[0] = sql_operation_of(c, op);
+	if (!members_read(t, c, op))
+		return;
+	t->taking[1] = hash_of(a, t);
+	t->statements[0] = (struct pg_statement){ text_transaction, 2, t->taking };
+	effect_start(&t->effect, c, submit);
+}
 
+static bool
+members_read(struct transaction *t, struct call *c, const Mf__StoreOp *op)
+{
+	struct arena *a = call_arena(c);
+	struct complaints e = { .arena = a };
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < t->n; i++) {
 		bytes += op->members[i]->data.len;
 		t->result.items[i] = ARENA_NEW(a, Mf__StoreItem);
 		mf__store_item__init(t->result.items[i]);
-		t->members[i].operation =
-		    operation != NULL ? arena_printf(a, "%s/%zu", operation, i) : NULL;
+		if (t->taking[0] != NULL)
+			t->members[i].operation = arena_printf(a, "%s/%zu", t->taking[0], i);
 		if (bytes > DATA_BYTES)
 			complain(&e, "members", "must have at most %u bytes of data", DATA_BYTES);
 		if (e.n > 0 || !member_read(t, c, i, op->members[i], &e)) {
 			sql_refuse(c, &e);
-			return;
+			return false;
 		}
 	}
-	effect_start(&t->effect, c, submit);
+	return true;
 }
 
 static bool
@@ -90,24 +116,35 @@ member_read(
 	struct arena *a = call_arena(c);
 	const char *at = arena_printf(a, "/%zu", i);
 	struct member *m = &t->members[i];
-	struct json_error je;
-	json_t *data;
-	bool ok;
 
 	if ((m->model = model_find(op->model)) == NULL) {
 		complain(e, arena_printf(a, "%s/model", at), "there is no such model");
 		return false;
 	}
 	m->kind = op->kind;
+	m->if_absent = op->if_absent;
 	m->id = op->id;
 	m->ns = op->namespace_;
 	if (op->kind == MF__STORE_OP__KIND__UPDATE || op->kind == MF__STORE_OP__KIND__DELETE)
 		return member_change(t, c, i, op, at, e);
-	if (op->kind != MF__STORE_OP__KIND__CREATE) {
-		complain(e, arena_printf(a, "%s/kind", at), "must be CREATE, UPDATE or DELETE");
-		return false;
-	}
-	if ((data = json_read(op->data.data, op->data.len, &je)) == NULL) {
+	if (op->kind == MF__STORE_OP__KIND__CREATE)
+		return member_create(t, c, i, op, at, e);
+	complain(e, arena_printf(a, "%s/kind", at), "must be CREATE, UPDATE or DELETE");
+	return false;
+}
+
+static bool
+member_create(struct transaction *t, struct call *c, size_t i, const Mf__StoreOp *op,
+    const char *at, struct complaints *e)
+{
+	struct arena *a = call_arena(c);
+	struct member *m = &t->members[i];
+	struct json_error je;
+	json_t *data = json_read(op->data.data, op->data.len, &je);
+	int n = (int)m->model->n_fields;
+	bool ok;
+
+	if (data == NULL) {
 		complain(e, at, "%s", je.what);
 		return false;
 	}
@@ -120,9 +157,12 @@ member_read(
 	    },
 	    at, &m->row, e);
 	json_decref(data);
-	memcpy(m->params, m->row.values, sizeof(m->row.values));
-	t->statements[i] =
-	    (struct pg_statement){ text_insert_one(m->model), (int)m->model->n_fields, m->params };
+	m->id = m->row.values[0];
+	m->params[0] = m->operation;
+	memcpy(m->params + 1, m->row.values, sizeof(m->row.values));
+	t->statements[i + 1] =
+	    m->if_absent ? (struct pg_statement){ text_insert_absent(m->model), n, m->row.values }
+			 : (struct pg_statement){ text_insert_strict(m->model), n + 1, m->params };
 	return ok;
 }
 
@@ -158,39 +198,70 @@ member_change(struct transaction *t, struct call *c, size_t i, const Mf__StoreOp
 	}
 	if (m->model->namespaced)
 		m->params[n++] = m->ns;
-	t->statements[i] =
+	t->statements[i + 1] =
 	    (struct pg_statement){ update ? text_update(m->model) : text_delete(m->model), n,
 		    m->params };
 	return true;
+}
+
+/* What was asked for, without the times that are made here. */
+static const char *
+hash_of(struct arena *a, const struct transaction *t)
+{
+	crypto_generichash_state h;
+	uint8_t sum[HASH_BYTES];
+	char *hex = arena_alloc(a, 2 * HASH_BYTES + 1);
+
+	crypto_generichash_init(&h, NULL, 0, HASH_BYTES);
+	for (size_t i = 0; i < t->n; i++) {
+		const struct member *m = &t->members[i];
+		bool create = m->kind == MF__STORE_OP__KIND__CREATE;
+		size_t from = create ? 0 : 1, to = create ? m->model->n_fields - 2 : MEMBER_PARAMS;
+		const char *const *values = create ? m->row.values : m->params;
+		const uint8_t head[] = { (uint8_t)m->kind, m->if_absent };
+
+		crypto_generichash_update(&h, head, sizeof(head));
+		crypto_generichash_update(
+		    &h, (const uint8_t *)m->model->name, strlen(m->model->name) + 1);
+		for (size_t j = from; j < to; j++) {
+			const char *v = values[j] != NULL ? values[j] : "\xff"; /* not in UTF-8 */
+
+			crypto_generichash_update(&h, (const uint8_t *)v, strlen(v) + 1);
+		}
+	}
+	crypto_generichash_final(&h, sum, HASH_BYTES);
+	str_hex(sum, HASH_BYTES, hex);
+	return hex;
 }
 
 static void
 submit(struct effect *e)
 {
 	struct transaction *t = (struct transaction *)e;
+	size_t skip = t->taking[0] == NULL;
 
-	pg_write(sql_pool(), e->call, NULL, t->n, t->statements, on_committed, t);
+	pg_write(sql_pool(), e->call, NULL, t->n + 1 - skip, t->statements + skip, on_committed, t);
 }
 
 static void
 on_committed(const struct pg_reply *r, void *ctx)
 {
 	struct transaction *t = ctx;
+	size_t taking = t->taking[0] != NULL;
 
 	if (effect_unknown(&t->effect, r))
 		return;
 	if (!pg_ok(r)) {
-		if (strcmp(pg_constraint(r), "operations_pkey") == 0 && !t->collided) {
-			t->collided = true;
-			submit(&t->effect);
-		} else {
+		if (taking && pg_failed_at(r) == 0 && pg_status(r) == ST_ALREADY_EXISTS)
+			pg_read(sql_pool(), t->effect.call, text_transaction_same, 2, t->taking,
+			    on_same, t);
+		else
 			refused(t, r);
-		}
 		return;
 	}
 	t->left = t->n + 1;
 	for (size_t i = 0; i < t->n; i++)
-		member_done(t, i, pg_reply_at(r, i));
+		member_done(t, i, pg_reply_at(r, i + taking));
 	maybe_reply(t);
 }
 
@@ -198,37 +269,73 @@ static void
 member_done(struct transaction *t, size_t i, const struct pg_reply *r)
 {
 	struct member *m = &t->members[i];
-	struct lookup *x;
 	struct row row;
 
-	if (m->kind == MF__STORE_OP__KIND__CREATE && pg_rows(r) > 0) {
-		item_set(t, i, &m->row);
-		t->result.rows_affected++;
-	} else if (m->kind != MF__STORE_OP__KIND__CREATE &&
-		   strcmp(pg_value(r, 0, 0), "done") == 0) {
-		if (m->kind == MF__STORE_OP__KIND__UPDATE) {
-			row_of_reply(r, 0, 1, m->model, &row);
-			item_set(t, i, &row);
-		} else {
-			t->left--;
-		}
-		t->result.rows_affected++;
-	} else if (m->kind == MF__STORE_OP__KIND__DELETE) {
-		t->result.repeated = t->result.items[i]->repeated = t->effect.tries == 0;
+	t->result.rows_affected++;
+	if (m->kind == MF__STORE_OP__KIND__DELETE) {
 		t->left--;
-	} else {
-		t->result.repeated = t->result.items[i]->repeated = t->effect.tries == 0;
-		x = ARENA_NEW(call_arena(t->effect.call), struct lookup);
-		*x = (struct lookup){ t, i };
-		if (m->kind == MF__STORE_OP__KIND__UPDATE)
-			pg_read(sql_pool(), t->effect.call, text_recorded(m->model), 2,
-			    (const char *[]){ m->operation, m->id }, on_lookup, x);
-		else
-			pg_read(sql_pool(), t->effect.call, text_read(m->model),
-			    m->model->namespaced ? 2 : 1, m->row.values, on_lookup, x);
+	} else if (m->kind == MF__STORE_OP__KIND__UPDATE) {
+		row_of_reply(r, 0, 1, m->model, &row);
+		item_set(t, i, &row);
+	} else if (pg_rows(r) > 0) {
+		item_set(t, i, &m->row);
+	} else { /* if_absent, and it is not */
+		t->result.rows_affected--;
+		t->result.items[i]->repeated = true;
+		look_up(t, i, text_read(m->model), m->model->namespaced ? 2 : 1, m->row.values);
 	}
 }
 
+/* --- the operation id is taken: by the same transaction? --- */
+
+static void
+on_same(const struct pg_reply *r, void *ctx)
+{
+	struct transaction *t = ctx;
+	bool ours = t->effect.tries > 0; /* the commit's answer was lost, that is all */
+
+	if (!pg_ok(r)) {
+		pg_fail_call(t->effect.call, r);
+		return;
+	}
+	if (pg_rows(r) == 0) {
+		call_fail_because(t->effect.call, ST_ALREADY_EXISTS, "OPERATION_TAKEN", 0,
+		    "the operation id belongs to another operation");
+		return;
+	}
+	t->result.repeated = !ours;
+	t->result.rows_affected = ours ? t->n : 0;
+	t->left = t->n + 1;
+	for (size_t i = 0; i < t->n; i++) {
+		t->result.items[i]->repeated = !ours;
+		member_repeated(t, i);
+	}
+	maybe_reply(t);
+}
+
+static void
+member_repeated(struct transaction *t, size_t i)
+{
+	struct member *m = &t->members[i];
+
+	if (m->kind == MF__STORE_OP__KIND__DELETE)
+		t->left--;
+	else if (m->if_absent)
+		look_up(t, i, text_read(m->model), m->model->namespaced ? 2 : 1, m->row.values);
+	else
+		look_up(t, i, text_recorded(m->model), 2, (const char *[]){ m->operation, m->id });
+}
+
+static void
+look_up(struct transaction *t, size_t i, const char *text, int n, const char **params)
+{
+	struct lookup *x = ARENA_NEW(call_arena(t->effect.call), struct lookup);
+
+	*x = (struct lookup){ t, i };
+	pg_read(sql_pool(), t->effect.call, text, n, params, on_lookup, x);
+}
+
+/* What was created if_absent may have gone since: then there is no object to answer. */
 static void
 on_lookup(const struct pg_reply *r, void *ctx)
 {
@@ -239,13 +346,9 @@ on_lookup(const struct pg_reply *r, void *ctx)
 		pg_fail_call(x->t->effect.call, r);
 		return;
 	}
-	if (pg_rows(r) > 0 && !pg_null(r, 0, 0)) {
+	if (pg_rows(r) > 0) {
 		row_of_reply(r, 0, 0, x->t->members[x->i].model, &row);
 		item_set(x->t, x->i, &row);
-	} else if (x->t->members[x->i].kind == MF__STORE_OP__KIND__UPDATE) {
-		call_fail(x->t->effect.call, ST_FAILED_PRECONDITION,
-		    "/%zu: the operation id belongs to another operation", x->i);
-		return;
 	} else {
 		x->t->left--;
 	}
@@ -274,14 +377,22 @@ maybe_reply(struct transaction *t)
 static void
 refused(struct transaction *t, const struct pg_reply *r)
 {
-	size_t i = pg_failed_at(r);
+	size_t i = pg_failed_at(r) - (t->taking[0] != NULL);
+	const struct member *m = &t->members[i < t->n ? i : 0];
+	struct call *c = t->effect.call;
 
 	if (strcmp(pg_sqlstate(r), "MF409") == 0)
-		call_fail_because(t->effect.call, ST_ABORTED, "VERSION_CONFLICT", 0,
-		    "/%zu: the %s has another version", i, t->members[i].model->name);
+		call_fail_because(c, ST_ABORTED, "VERSION_CONFLICT", 0,
+		    "/%zu: the %s has another version", i, m->model->name);
 	else if (strcmp(pg_sqlstate(r), "MF404") == 0)
-		call_fail(t->effect.call, ST_NOT_FOUND, "/%zu: there is no such %s", i,
-		    t->members[i].model->name);
+		call_fail(c, ST_NOT_FOUND, "/%zu: there is no such %s", i, m->model->name);
+	else if (strcmp(pg_sqlstate(r), "MF410") == 0)
+		call_fail_because(c, ST_ALREADY_EXISTS, "OPERATION_TAKEN", 0,
+		    "/%zu: the operation id belongs to another operation", i);
+	else if (pg_status(r) == ST_ALREADY_EXISTS)
+		call_fail_because(c, ST_ALREADY_EXISTS, "ALREADY_EXISTS", 0,
+		    "/%zu: there is a %s with the same unique field (%s)", i, m->model->name,
+		    pg_constraint(r));
 	else
-		sql_fail_write(t->effect.call, t->members[i < t->n ? i : 0].model, r);
+		pg_fail_call(c, r);
 }
