@@ -1,6 +1,8 @@
 /* api: the public HTTP edge and the orchestrator of the API agents.
  *
- *   edge.c       the listener: libmicrohttpd on the loop, connections and their time limits, drain
+ *   settings.c   the configuration
+ *   edge.c       libmicrohttpd on the loop
+ *   conn.c       connections: their time limits, their number, drain; address.c: whose they are
  *   exchange.c   one HTTP request: checks, body, suspended while an agent works, answered
  *   local.c      what api answers itself (/livez, /readyz, /metrics) and what it refuses
  *   forward.c    the call to an API agent and what comes back
@@ -11,7 +13,9 @@
 #define API_API_H
 
 #include <microhttpd.h>
+#include "api/conn.h"
 #include "api/http_check.h"
+#include "api/settings.h"
 #include "base/list.h"
 #include "base/status.h"
 #include "bus/bus.h"
@@ -25,35 +29,15 @@
 #error "libmicrohttpd 1.0 or later: see services/api/README.md, How it fails"
 #endif
 
-enum access_log { ACCESS_OFF, ACCESS_ERRORS, ACCESS_ALL };
-
-struct api_config {
-	const char *listen; /* without a supervisor */
-	bool behind_proxy;
-	const char *tls_cert, *tls_key; /* PEM files; both or none */
-	const char *access_log;
-	int64_t connections;
-	int64_t connection_memory;
-	int64_t uri_limit;
-	int64_t body_limit;
-	int64_t head_time_us;
-	int64_t body_time_us;
-	int64_t idle_time_us;
-	int64_t send_time_us;
-	int64_t request_time_us;
-	int64_t gone_grace_us;
-	int64_t drain_idle_us;
-};
-extern const struct config_key api_keys[];
 extern Mf__Api_Service api_service;
 extern const char *const api_capabilities[];
 
 bool api_check(const void *config, char *err, size_t err_size);
 bool api_init(struct node *n);
+void api_reload(struct node *n, const void *old_config, const void *new_config);
 void api_drain(struct node *n);
 bool api_drained(struct node *n);
 void api_fini(struct node *n);
-enum access_log access_log_of(const char *name);
 
 /* --- listener.c: the socket; -1: err says why --- */
 int listener_open(const char *address, char *err, size_t err_size);
@@ -63,7 +47,6 @@ char *listener_read_pem(const char *path, char *err, size_t err_size); /* heap; 
 /* --- edge.c --- */
 struct edge;
 struct exchange;
-struct conn;
 
 struct edge_opts {
 	struct node *node;
@@ -76,20 +59,12 @@ void edge_drain(struct edge *e); /* no new connection; those there end with thei
 bool edge_empty(const struct edge *e);
 void edge_free(struct edge **e);
 struct node *edge_node(const struct edge *e);
+void edge_reload(struct edge *e, const struct api_config *c);
+const struct api_settings *edge_settings(const struct edge *e);
 const struct api_config *edge_config(const struct edge *e);
 bool edge_draining(const struct edge *e);
 void edge_answered(
     struct edge *e, struct exchange *x); /* of a suspended one: leaves at the end of this turn */
-
-/* --- conn: a client's connection, as edge.c keeps it --- */
-enum conn_state { CONN_HEAD, CONN_IDLE, CONN_BODY, CONN_WAIT, CONN_SEND };
-struct edge *conn_edge(const struct conn *k);
-const char *conn_address(const struct conn *k);
-void conn_enter(struct conn *k, enum conn_state s, struct exchange *x);
-bool conn_left(const struct conn *k); /* the client has closed its side, or all of it */
-void conn_cut(struct conn *k);        /* nothing more is said to it */
-/* When a connection in this state, entered at `since`, is cut; 0: never. Pure. */
-int64_t conn_limit(const struct api_config *c, enum conn_state s, int64_t since_us);
 
 /* --- exchange.c: what libmicrohttpd calls, and the answer --- */
 void *exchange_begin(void *edge, const char *target, struct MHD_Connection *m);

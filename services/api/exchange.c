@@ -40,7 +40,8 @@ struct exchange {
 	struct MHD_Response *response;
 	int http;
 	int64_t began_us;
-	char client[64];
+	struct address from; /* the client's */
+	char client[ADDRESS_TEXT];
 	char target_room[2 * TARGET_ROOM];
 	char body_room[BODY_ROOM];
 };
@@ -53,6 +54,7 @@ struct checking { /* while the header lines are walked */
 static struct exchange *take(void);
 static void give(struct exchange *);
 static enum MHD_Result look_at_head(struct exchange *, const char *, const char *);
+static void look_at_client(struct exchange *);
 static bool refuse_later(struct exchange *, const struct http_refusal *);
 static enum MHD_Result
 on_field(void *, enum MHD_ValueKind, const char *, size_t, const char *, size_t);
@@ -245,7 +247,6 @@ exchange_body(const struct exchange *x)
 	return (struct str){ x->body, x->body_n };
 }
 
-/* Behind a proxy the connection's address is the proxy's. */
 const char *
 exchange_client(const struct exchange *x)
 {
@@ -330,11 +331,21 @@ look_at_head(struct exchange *x, const char *method, const char *version)
 		refuse(x, r);
 		return MHD_YES;
 	}
-	if (c->behind_proxy)
-		forwarded_for(x->head.fields[F_X_FORWARDED_FOR], x->client, sizeof(x->client));
+	look_at_client(x);
 	if (x->head.chunked || x->head.content_length != 0)
 		conn_enter(x->k, CONN_BODY, NULL);
 	return MHD_YES;
+}
+
+/* Behind a proxy the connection's address is the proxy's. */
+static void
+look_at_client(struct exchange *x)
+{
+	const struct address *peer = conn_peer(x->k);
+
+	x->from = settings_client(edge_settings(x->e), peer, x->head.fields[F_X_FORWARDED_FOR]);
+	if (!address_same(&x->from, peer))
+		address_write(&x->from, x->client);
 }
 
 /* Where the framing of the request is in doubt nothing behind its head is read, and the connection
@@ -456,7 +467,7 @@ on_gone(struct timer *t)
 static void
 account(struct exchange *x)
 {
-	enum access_log want = access_log_of(edge_config(x->e)->access_log);
+	enum access_log want = edge_settings(x->e)->access_log;
 	static struct metric *seconds;
 	int64_t us = time_now_us() - x->began_us;
 

@@ -65,8 +65,6 @@ bool media_is(struct str content_type,
 bool media_accepted(struct str accept,
     const char *type); /* some range with q > 0 takes it; malformed ranges are passed over */
 
-/* The last address that the proxy in front of us wrote: "" when it is none. */
-void forwarded_for(struct str value, char *out, size_t size);
 bool traceparent_ok(struct str s); /* W3C, version 00, lower case, nothing zero */
 
 #endif

@@ -18,6 +18,7 @@ main(int argc, char **argv)
 		.capabilities = api_capabilities,
 		.check = api_check,
 		.init = api_init,
+		.reload = api_reload,
 		.drain = api_drain,
 		.drained = api_drained,
 		.fini = api_fini,

@@ -1,6 +1,5 @@
-/* media: values of Content-Type, Accept, X-Forwarded-For and traceparent, as far as the edge has to
- * understand them. */
-#include <arpa/inet.h>
+/* media: values of Content-Type, Accept and traceparent, as far as the edge has to understand them.
+ */
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -44,24 +43,6 @@ media_accepted(struct str accept, const char *type)
 		}
 	}
 	return taken;
-}
-
-void
-forwarded_for(struct str value, char *out, size_t size)
-{
-	struct str rest = value, one = value;
-	unsigned char binary[sizeof(struct in6_addr)];
-
-	out[0] = '\0';
-	while (str_cut(rest, ',', &one, &rest))
-		continue;
-	one = str_trim(one);
-	if (one.n == 0 || one.n >= size)
-		return;
-	memcpy(out, one.p, one.n);
-	out[one.n] = '\0';
-	if (inet_pton(AF_INET, out, binary) != 1 && inet_pton(AF_INET6, out, binary) != 1)
-		out[0] = '\0';
 }
 
 bool

@@ -3,6 +3,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include "api/address.h"
 #include "api/http_check.h"
 #include "base/log.h"
 
@@ -31,11 +32,28 @@ check_path(const struct http_head *h)
 	free(out);
 }
 
+/* Whoever we come to believe in, it is the peer or an address that stood there. */
+static void
+check_forwarded(struct str value)
+{
+	struct address peer = { .bytes = { 0xfd } }, from, again;
+	struct networks trusted;
+	char text[ADDRESS_TEXT];
+
+	must(networks_parse(&trusted, "fd00::/8, 10.0.0.0/8"));
+	from = forwarded_by(&peer, value, &trusted);
+	address_write(&from, text);
+	if (text[0] != '\0')
+		must(address_parse(str_of(text), &again) && address_same(&from, &again));
+	from = address_client(&from);
+	again = address_client(&from);
+	must(address_same(&from, &again));
+}
+
 static void
 check_fields(struct http_head *h, struct str rest, const char *version)
 {
 	struct str line, name, value;
-	char address[64];
 
 	while (rest.n != 0) {
 		str_cut(rest, '\n', &line, &rest);
@@ -49,8 +67,7 @@ check_fields(struct http_head *h, struct str rest, const char *version)
 	must(h->content_length <= 1000);
 	(void)media_accepted(h->fields[F_ACCEPT], "application/json");
 	(void)media_is(h->fields[F_CONTENT_TYPE], "application/json");
-	forwarded_for(h->fields[F_X_FORWARDED_FOR], address, sizeof(address));
-	must(strlen(address) < sizeof(address));
+	check_forwarded(h->fields[F_X_FORWARDED_FOR]);
 	(void)traceparent_ok(h->fields[F_TRACEPARENT]);
 }
 

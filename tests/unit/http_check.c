@@ -214,22 +214,6 @@ an_answer_in_json_is_refused_only_to_who_clearly_does_not_want_it(void **unused)
 }
 
 static void
-only_an_address_of_the_nearest_proxy_is_believed(void **unused)
-{
-	char out[64];
-
-	(void)unused;
-	forwarded_for(STR("1.2.3.4, 10.0.0.9"), out, sizeof(out));
-	assert_string_equal(out, "10.0.0.9");
-	forwarded_for(STR("::1"), out, sizeof(out));
-	assert_string_equal(out, "::1");
-	forwarded_for(STR("1.2.3.4, evil"), out, sizeof(out));
-	assert_string_equal(out, "");
-	forwarded_for(STR(""), out, sizeof(out));
-	assert_string_equal(out, "");
-}
-
-static void
 a_trace_is_taken_over_only_when_it_is_one(void **unused)
 {
 	(void)unused;
@@ -246,7 +230,7 @@ a_trace_is_taken_over_only_when_it_is_one(void **unused)
 }
 
 static void
-every_state_but_waiting_for_an_agent_has_a_limit(void **unused)
+every_state_in_which_a_client_could_be_slow_has_a_limit(void **unused)
 {
 	const struct api_config c = { .head_time_us = 1 * SEC,
 		.body_time_us = 2 * SEC,
@@ -259,6 +243,8 @@ every_state_but_waiting_for_an_agent_has_a_limit(void **unused)
 	assert_int_equal(conn_limit(&c, CONN_IDLE, 10 * SEC), 13 * SEC);
 	assert_int_equal(conn_limit(&c, CONN_SEND, 10 * SEC), 14 * SEC);
 	assert_int_equal(conn_limit(&c, CONN_WAIT, 10 * SEC), 0);
+	assert_int_equal(conn_limit(&c, CONN_ENDING, 10 * SEC), 0);
+	assert_int_equal(conn_spared(&c, 10 * SEC), 10 * SEC + SEC / 4);
 }
 
 static void
@@ -314,9 +300,8 @@ main(void)
 		T(http_1_0_needs_no_host_and_knows_no_chunks),
 		T(a_path_is_decoded_once_and_never_climbs),
 		T(an_answer_in_json_is_refused_only_to_who_clearly_does_not_want_it),
-		T(only_an_address_of_the_nearest_proxy_is_believed),
 		T(a_trace_is_taken_over_only_when_it_is_one),
-		T(every_state_but_waiting_for_an_agent_has_a_limit),
+		T(every_state_in_which_a_client_could_be_slow_has_a_limit),
 		T(metrics_of_many_nodes_are_one_page_with_one_head_per_family),
 	};
 

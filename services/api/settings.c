@@ -1,0 +1,111 @@
+/* settings: the key table of api, and what a table can't say. */
+#include "api/settings.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/config.h"
+#include "base/time.h"
+
+#define AT(field) offsetof(struct api_config, field)
+
+static bool complain(char *, size_t, const char *);
+static bool access_log_parse(const char *, enum access_log *);
+
+const struct config_key api_keys[] = {
+	{ "listen", CONFIG_STR, AT(listen), "127.0.0.1:8080", 0, 0, false, true,
+	    "address of the HTTP listener, where no supervisor hands one down" },
+	{ "behind_proxy", CONFIG_BOOL, AT(behind_proxy), "false", 0, 0, false, true,
+	    "a proxy in front speaks TLS: plain HTTP beyond loopback is fine, X-Forwarded-For is "
+	    "believed" },
+	{ "proxies", CONFIG_STR, AT(proxies), "", 0, 0, false, false,
+	    "networks of the proxies that are believed, \"10.0.0.0/8, local\" (local: loopback and "
+	    "unix sockets); empty: whoever connects is the one proxy" },
+	{ "tls_cert", CONFIG_PATH, AT(tls_cert), "", 0, 0, false, true,
+	    "certificate chain (PEM): HTTPS" },
+	{ "tls_key", CONFIG_PATH, AT(tls_key), "", 0, 0, false, true, "private key (PEM)" },
+	{ "access_log", CONFIG_STR, AT(access_log), "errors", 0, 0, false, false,
+	    "off, errors (5xx) or all" },
+	{ "connections", CONFIG_INT, AT(connections), "1000", 8, 65536, false, true,
+	    "open connections; for more the longest idle ones are closed, else they wait" },
+	{ "address_connections", CONFIG_INT, AT(address_connections), "250", 0, 65536, false, false,
+	    "open connections of one address (IPv6: one /64), proxies excepted; more are closed; "
+	    "0: no such limit" },
+	{ "address_connections_local", CONFIG_BOOL, AT(address_connections_local), "false", 0, 0,
+	    false, false, "that limit holds for loopback and unix sockets too" },
+	{ "connection_memory", CONFIG_BYTES, AT(connection_memory), "16k", 4096, 1 << 20, false,
+	    true, "bytes of a connection's head and answer; cleared after each request" },
+	{ "uri_limit", CONFIG_BYTES, AT(uri_limit), "8k", 256, 1 << 20, false, false,
+	    "longer targets: 414" },
+	{ "body_limit", CONFIG_BYTES, AT(body_limit), "1m", 1024, 3 << 20, false, false,
+	    "larger bodies: 413" },
+	{ "head_time", CONFIG_DURATION, AT(head_time_us), "10s", 100 * MS, 600 * SEC, false, false,
+	    "from the connection to the end of its first head" },
+	{ "body_time", CONFIG_DURATION, AT(body_time_us), "30s", 100 * MS, 600 * SEC, false, false,
+	    "from the head to the end of the body" },
+	{ "idle_time", CONFIG_DURATION, AT(idle_time_us), "75s", 100 * MS, 3600 * SEC, false, false,
+	    "from an answer to the end of the next head" },
+	{ "send_time", CONFIG_DURATION, AT(send_time_us), "30s", 100 * MS, 600 * SEC, false, false,
+	    "for a client to take its answer" },
+	{ "request_time", CONFIG_DURATION, AT(request_time_us), "30s", 10 * MS, 600 * SEC, false,
+	    false, "deadline of a request" },
+	{ "gone_grace", CONFIG_DURATION, AT(gone_grace_us), "100ms", 0, 60 * SEC, false, false,
+	    "a client that only closed its sending side gets an answer that comes within this" },
+	{ "drain_idle", CONFIG_DURATION, AT(drain_idle_us), "500ms", 0, 60 * SEC, false, false,
+	    "while draining: how long an idle connection may still bring a request" },
+	{ .name = NULL },
+};
+
+bool
+settings_build(struct api_settings *out, const struct api_config *c, char *err, size_t err_size)
+{
+	*out = (struct api_settings){ .c = c, .any_proxy = c->proxies[0] == '\0' };
+	if (!access_log_parse(c->access_log, &out->access_log))
+		return complain(err, err_size, "access_log: must be off, errors or all");
+	if ((c->tls_cert[0] == '\0') != (c->tls_key[0] == '\0'))
+		return complain(err, err_size, "tls_cert, tls_key: both or none");
+	if (c->uri_limit > c->connection_memory / 2)
+		return complain(err, err_size, "uri_limit: at most half of connection_memory");
+	if (!networks_parse(&out->proxies, c->proxies))
+		return complain(err, err_size,
+		    "proxies: must be at most 32 addresses, ADDRESS/BITS or local, with commas "
+		    "between");
+	if (c->proxies[0] != '\0' && !c->behind_proxy)
+		return complain(err, err_size, "proxies: needs behind_proxy = true");
+	return true;
+}
+
+bool
+settings_is_proxy(const struct api_settings *s, const struct address *peer)
+{
+	return s->c->behind_proxy && (s->any_proxy || networks_have(&s->proxies, peer));
+}
+
+struct address
+settings_client(const struct api_settings *s, const struct address *peer, struct str forwarded_for)
+{
+	return s->c->behind_proxy
+	           ? forwarded_by(peer, forwarded_for, s->any_proxy ? NULL : &s->proxies)
+	           : *peer;
+}
+
+static bool
+complain(char *err, size_t err_size, const char *what)
+{
+	snprintf(err, err_size, "%s", what);
+	return false;
+}
+
+static bool
+access_log_parse(const char *name, enum access_log *out)
+{
+	static const char *const names[] = { "off", "errors", "all" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(names[i], name) == 0) {
+			*out = (enum access_log)i;
+			return true;
+		}
+	return false;
+}

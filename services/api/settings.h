@@ -1,0 +1,49 @@
+/* settings: the configuration of api with its texts understood. Built whole, beside the old one;
+ * then swapped. */
+#ifndef API_SETTINGS_H
+#define API_SETTINGS_H
+
+#include "api/address.h"
+#include "base/config.h"
+
+enum access_log { ACCESS_OFF, ACCESS_ERRORS, ACCESS_ALL };
+
+struct api_config {         /* as api_keys says */
+	const char *listen; /* without a supervisor */
+	bool behind_proxy;
+	const char *proxies;
+	const char *tls_cert, *tls_key; /* PEM files; both or none */
+	const char *access_log;
+	int64_t connections;
+	int64_t address_connections;
+	bool address_connections_local;
+	int64_t connection_memory;
+	int64_t uri_limit;
+	int64_t body_limit;
+	int64_t head_time_us;
+	int64_t body_time_us;
+	int64_t idle_time_us;
+	int64_t send_time_us;
+	int64_t request_time_us;
+	int64_t gone_grace_us;
+	int64_t drain_idle_us;
+};
+extern const struct config_key api_keys[];
+
+struct api_settings {
+	const struct api_config *c; /* the node's; holds until its next reload */
+	bool any_proxy;             /* whoever connects is the proxy */
+	struct networks proxies;
+	enum access_log access_log;
+};
+
+/* False: err says which key is wrong and why. */
+bool
+settings_build(struct api_settings *out, const struct api_config *c, char *err, size_t err_size);
+/* What this peer says about whom it forwards for is believed. */
+bool settings_is_proxy(const struct api_settings *s, const struct address *peer);
+/* Whom a request is from. */
+struct address
+settings_client(const struct api_settings *s, const struct address *peer, struct str forwarded_for);
+
+#endif
