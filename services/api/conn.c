@@ -350,9 +350,9 @@ on_sweep(struct timer *t)
 			LIST_EACH(&cs->in[s], l)
 				conn_shut(container_of(l, struct conn, link));
 	}
-	watch_listener(cs);
 	if ((next = first_limit(cs)) != 0)
 		timer_at(t, next > now + SWEEP_GAP_US ? next : now + SWEEP_GAP_US);
+	watch_listener(cs); /* may want an earlier sweep */
 }
 
 /* 0: nobody has a limit. */
