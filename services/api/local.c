@@ -1,9 +1,11 @@
-/* local: who answers a request. The probes and the metrics page are api's own; /graphql and
- * everything under /v1 is an agent's. */
+/* local: who answers a request. The index, the probes and the metrics page are api's own; an agent
+ * has everything under /v1, /graphql, and what describes them. */
 #include <string.h>
 
 #include "api/api.h"
 
+static bool is_agents(const char *);
+static void index_page(struct exchange *);
 static void livez(struct exchange *);
 static void readyz(struct exchange *);
 static void options(struct exchange *);
@@ -13,6 +15,8 @@ static const struct {
 	const char *path;
 	void (*answer)(struct exchange *);
 } own[] = {
+	{ "/", index_page },
+	{ "/v1", index_page },
 	{ "/livez", livez },
 	{ "/readyz", readyz },
 	{ "/metrics", scrape },
@@ -31,8 +35,7 @@ dispatch(struct exchange *x)
 	const char *path = exchange_path(x);
 	enum http_method m = exchange_head(x)->method;
 
-	if (str_starts(path, "/v1/") || strcmp(path, "/health") == 0 ||
-	    strcmp(path, "/graphql") == 0) {
+	if (is_agents(path)) {
 		forward(x);
 		return;
 	}
@@ -52,6 +55,34 @@ dispatch(struct exchange *x)
 		return;
 	}
 	no_such_path(x);
+}
+
+static bool
+is_agents(const char *path)
+{
+	static const char *const whole[] = { "/health", "/graphql", "/openapi.json", "/docs" };
+	static const char *const below[] = { "/v1/", "/docs/" };
+
+	for (size_t i = 0; i < sizeof(below) / sizeof(below[0]); i++)
+		if (str_starts(path, below[i]))
+			return true;
+	for (size_t i = 0; i < sizeof(whole) / sizeof(whole[0]); i++)
+		if (strcmp(whole[i], path) == 0)
+			return true;
+	return false;
+}
+
+/* Where to go from here. */
+static void
+index_page(struct exchange *x)
+{
+	static const char body[] =
+	    "{\"name\":\"metafed\",\"version\":\"" METAFED_VERSION "\","
+	    "\"links\":{\"api\":\"/v1\",\"openapi\":\"/openapi.json\",\"docs\":\"/docs\","
+	    "\"graphql\":\"/graphql\",\"health\":\"/health\",\"livez\":\"/livez\","
+	    "\"readyz\":\"/readyz\",\"metrics\":\"/metrics\"}}";
+
+	exchange_answer(x, 200, 1, &json, body, sizeof(body) - 1);
 }
 
 /* The process runs and its loop turns: that is all it says. */

@@ -257,6 +257,31 @@ another_method_is_405_and_learns_which_there_are(void **unused)
 	assert_int_equal(raw_ask("OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n", out, sizeof(out)), 204);
 }
 
+static void
+the_root_says_where_to_go_and_an_unknown_path_that_there_is_nothing(void **unused)
+{
+	static const char *const unknown[] = { "/nothing", "/v2/tasks", "/index.html", "/livez/x",
+		"//", "/v1/nothing" };
+	char out[4096], request[128], type[64];
+
+	(void)unused;
+	assert_int_equal(raw_ask(GET("/"), out, sizeof(out)), 200);
+	assert_non_null(strstr(out, "\"api\":\"/v1\""));
+	assert_non_null(strstr(out, "\"openapi\":\"/openapi.json\""));
+	assert_int_equal(raw_ask(GET("/v1"), out, sizeof(out)), 200);
+	for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++) {
+		snprintf(
+		    request, sizeof(request), "GET %s HTTP/1.1\r\nHost: h\r\n\r\n", unknown[i]);
+		assert_int_equal(raw_ask(request, out, sizeof(out)), 404);
+		raw_header(out, "Content-Type", type, sizeof(type));
+		assert_string_equal(type, "application/problem+json");
+		assert_non_null(strstr(out, "NO_RESOURCE"));
+	}
+	assert_int_equal(
+	    raw_ask("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n", out, sizeof(out)),
+	    405);
+}
+
 int
 main(void)
 {
@@ -268,6 +293,7 @@ main(void)
 		T(a_chunked_body_is_a_body),
 		T(pipelined_requests_are_answered_in_their_order),
 		T(head_is_get_without_a_body),
+		T(the_root_says_where_to_go_and_an_unknown_path_that_there_is_nothing),
 		T(another_method_is_405_and_learns_which_there_are),
 	};
 
