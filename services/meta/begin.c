@@ -27,7 +27,8 @@
 #define LOCK_PATIENCE (1 * SEC) /* a guard that is just ending, or a --stop that looks */
 
 static void directories(const struct conf *s);
-static void own_dir(const struct conf *s, const char *path, mode_t mode);
+static int
+own_dir(const struct conf *s, int parent, const char *name, const char *path, mode_t mode);
 static int lock(const struct conf *s, uint64_t *generation);
 static void public_socket(const struct conf *s, struct takeover *t);
 static void drop_privileges(const struct conf *s);
@@ -59,37 +60,45 @@ guard_begin(const struct conf *s, struct holdings *h, bool detached)
 	return lock_fd;
 }
 
+/* Step by step from VAR's own descriptor, no link is followed below it: when root starts the fleet,
+ * whoever owns VAR must not be able to aim these changes at another directory in between. VAR itself
+ * may be a link. */
 static void
 directories(const struct conf *s)
 {
-	if (mkdir(s->var, 0755) == 0 && s->drop && chown(s->var, s->uid, s->gid) < 0)
+	bool made = mkdir(s->var, 0755) == 0;
+	int var = open(s->var, O_RDONLY | O_DIRECTORY | O_CLOEXEC), run;
+
+	if (var < 0 || (made && s->drop && fchown(var, s->uid, s->gid) < 0))
 		fatal("directory %s: %s", s->var, strerror(errno));
-	own_dir(s, s->var, 0);
-	own_dir(s, conf_path(s, "run"), 0700);
-	own_dir(s, conf_path(s, "run/bus"), 0700);
-	own_dir(s, conf_path(s, "run/stores"), 0700);
-	own_dir(s, conf_path(s, "log"), 0750);
+	run = own_dir(s, var, "run", conf_path(s, "run"), 0700);
+	close(own_dir(s, run, "bus", conf_path(s, "run/bus"), 0700));
+	close(own_dir(s, run, "stores", conf_path(s, "run/stores"), 0700));
+	close(own_dir(s, var, "log", conf_path(s, "log"), 0750));
+	close(run);
+	close(var);
 }
 
-/* mode 0: only look whether it is a directory. */
-static void
-own_dir(const struct conf *s, const char *path, mode_t mode)
+/* Made where it is missing, and the fleet's alone; its descriptor. */
+static int
+own_dir(const struct conf *s, int parent, const char *name, const char *path, mode_t mode)
 {
 	struct stat st;
+	int fd;
 
-	if (mode != 0 && mkdir(path, mode) < 0 && errno != EEXIST)
+	if (mkdirat(parent, name, mode) < 0 && errno != EEXIST)
 		fatal("directory %s: %s", path, strerror(errno));
-	if (lstat(path, &st) < 0)
-		fatal("directory %s: %s", path, strerror(errno));
-	if (!S_ISDIR(st.st_mode) && (mode != 0 || !S_ISLNK(st.st_mode)))
+	fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 && (errno == ENOTDIR || errno == ELOOP))
 		fatal("%s is not a directory", path);
-	if (mode == 0)
-		return;
-	if (st.st_uid != s->uid && (geteuid() != 0 || lchown(path, s->uid, s->gid) < 0))
+	if (fd < 0 || fstat(fd, &st) < 0)
+		fatal("directory %s: %s", path, strerror(errno));
+	if (st.st_uid != s->uid && (geteuid() != 0 || fchown(fd, s->uid, s->gid) < 0))
 		fatal("directory %s belongs to another user; remove it when nothing runs there",
 		    path);
-	if (chmod(path, mode) < 0)
+	if (fchmod(fd, mode) < 0)
 		fatal("directory %s: %s", path, strerror(errno));
+	return fd;
 }
 
 /* The lock ends with this process: a supervisor that has lost its guard must not keep a new one

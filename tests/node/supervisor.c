@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -444,6 +445,40 @@ a_second_fleet_in_the_same_directory_is_refused(void **state)
 	assert_true(fake_all_ready(f));
 }
 
+/* Whoever owns VAR swaps a directory for a link while a guard, root perhaps, sets it up. A file in the
+ * place of the next directory ends each try at once. */
+static void
+a_link_in_the_place_of_a_directory_is_never_followed(void **state)
+{
+	struct fleet *f = *state;
+	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	struct stat st;
+	pid_t swapper;
+
+	assert_int_equal(mkdir(fake_path(f, "", "victim"), 0755), 0);
+	assert_int_equal(chmod(fake_path(f, "", "victim"), 0755), 0);
+	assert_int_equal(mkdir(fake_path(f, "", "run"), 0700), 0);
+	assert_int_equal(mkdir(fake_path(f, "run/", "bus"), 0700), 0);
+	assert_int_equal(symlink("../victim", fake_path(f, "run/", "link")), 0);
+	close(open(fake_path(f, "run/", "stores"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+	swapper = fork();
+	if (swapper == 0) {
+		const char *dir = fake_path(f, "run/", "bus"), *link = fake_path(f, "run/", "link");
+
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		while (renameat2(AT_FDCWD, dir, AT_FDCWD, link, RENAME_EXCHANGE) == 0)
+			;
+		_exit(1);
+	}
+	for (int i = 0; i < 200; i++)
+		assert_int_equal(fake_ended(fake_run(f, NULL, null)), 1);
+	kill(swapper, SIGKILL);
+	assert_int_equal(fake_ended(swapper), 128 + SIGKILL);
+	assert_int_equal(stat(fake_path(f, "", "victim"), &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0755);
+	close(null);
+}
+
 static void
 detach_returns_when_all_are_ready_and_has_let_go_of_what_it_inherited(void **state)
 {
@@ -508,6 +543,7 @@ main(int argc, char **argv)
 		F(stop_ends_nodes_whose_guard_and_supervisor_are_gone),
 		F(asked_twice_a_fleet_does_not_wait_for_who_does_not_go),
 		F(a_second_fleet_in_the_same_directory_is_refused),
+		F(a_link_in_the_place_of_a_directory_is_never_followed),
 		F(detach_returns_when_all_are_ready_and_has_let_go_of_what_it_inherited),
 		F(detach_says_who_does_not_come_and_why_and_leaves_nothing),
 	};
