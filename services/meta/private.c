@@ -149,10 +149,13 @@ accepts(const char *path)
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	bool ok;
 
-	if (fd < 0 || strlen(path) >= sizeof(at.sun_path))
+	if (fd < 0)
 		return false;
-	memcpy(at.sun_path, path, strlen(path) + 1);
-	ok = connect(fd, (struct sockaddr *)&at, sizeof(at)) == 0;
+	ok = strlen(path) < sizeof(at.sun_path);
+	if (ok) {
+		memcpy(at.sun_path, path, strlen(path) + 1);
+		ok = connect(fd, (struct sockaddr *)&at, sizeof(at)) == 0;
+	}
 	close(fd);
 	return ok;
 }
