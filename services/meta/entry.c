@@ -276,10 +276,18 @@ attempt(struct entry *e)
 	} else if (errno != EWOULDBLOCK) {
 		log_error("run_file", L_STR("path", path), L_STR("error", strerror(errno)));
 		e->due_us = h->now + SPAWN_AGAIN;
-	} else if (runfile_probe(path, &run, &pidfd) == RUN_ALIVE) {
-		adopt(e, &run, pidfd);
 	} else {
-		busy(e, path);
+		switch (runfile_probe(path, &run, &pidfd)) {
+		case RUN_ALIVE:
+			adopt(e, &run, pidfd);
+			break;
+		case RUN_BUSY:
+			busy(e, path);
+			break;
+		case RUN_FREE: /* by now */
+			e->due_us = h->now;
+			break;
+		}
 	}
 }
 

@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,27 +19,43 @@
 #include "base/time.h"
 
 #define STARTING_LIMIT (1 * SEC) /* between fork and exec; measured: 1 ms */
+#define LOOKS          3         /* of a probe: who dies under its eyes is dead at the second */
+#define DYING_MS       5
+#define PROBES_PASS    100 /* of a claim, 50 us each */
 
 static const char magic[8] = "MFRUN1\n";
 
+static bool lock(int fd);
 static bool read_run(int fd, struct contract_run *run);
 static bool identify(const struct contract_run *run, int *pidfd);
+static void await_end(pid_t pid);
 static bool holds(pid_t pid, const struct stat *file);
+static bool has_lock(pid_t pid, const char *number);
 
+/* Between a refused lock and a look at who has it, he may die or be replaced: then it is asked
+ * again. */
 enum run_probe
 runfile_probe(const char *path, struct contract_run *run, int *pidfd)
 {
-	enum run_probe found = RUN_FREE;
+	enum run_probe found = RUN_BUSY;
 	int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 
 	*pidfd = -1;
 	memset(run, 0, sizeof(*run));
 	if (fd < 0)
 		return errno == ENOENT ? RUN_FREE : RUN_BUSY;
-	if (flock(fd, LOCK_SH | LOCK_NB) < 0)
-		found = read_run(fd, run) && identify(run, pidfd) ? RUN_ALIVE : RUN_BUSY;
-	else
-		read_run(fd, run);
+	for (int tries = 0; tries < LOOKS && found == RUN_BUSY; tries++) {
+		bool locked = flock(fd, LOCK_SH | LOCK_NB) < 0, named = read_run(fd, run);
+
+		if (!locked)
+			found = RUN_FREE;
+		else if (!named || run->pid <= 0)
+			break; /* being started */
+		else if (identify(run, pidfd))
+			found = RUN_ALIVE;
+		else
+			await_end(run->pid);
+	}
 	close(fd);
 	return found;
 }
@@ -62,7 +79,7 @@ runfile_claim(const char *path, uint64_t *generation)
 
 	if (fd < 0)
 		return -1;
-	if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+	if (lock(fd)) {
 		*generation = read_run(fd, &run) ? run.generation + 1 : 1;
 		run = (struct contract_run){ .generation = *generation };
 		memcpy(run.magic, magic, sizeof(magic));
@@ -151,6 +168,21 @@ proc_start_us(uint64_t ticks)
 	       ((boot.tv_sec - mono.tv_sec) * 1000000 + (boot.tv_nsec - mono.tv_nsec) / 1000);
 }
 
+/* A probe has the file locked for some microseconds, shared: whoever claims it waits for that, but not
+ * for a claim. */
+static bool
+lock(int fd)
+{
+	for (int tries = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; tries++) {
+		if (errno != EWOULDBLOCK || tries == PROBES_PASS ||
+		    flock(fd, LOCK_SH | LOCK_NB) < 0)
+			return false;
+		flock(fd, LOCK_UN);
+		usleep(50);
+	}
+	return true;
+}
+
 static bool
 read_run(int fd, struct contract_run *run)
 {
@@ -170,6 +202,20 @@ identify(const struct contract_run *run, int *pidfd)
 	return false;
 }
 
+/* A zombie's other threads may hold its lock for a moment longer; its pidfd tells when all are gone. */
+static void
+await_end(pid_t pid)
+{
+	struct pollfd p = { .fd = pidfd_open(pid, 0), .events = POLLIN };
+
+	if (p.fd < 0)
+		return;
+	if (proc_start_ticks(pid, NULL) == 0)
+		poll(&p, 1, DYING_MS);
+	close(p.fd);
+}
+
+/* Has it locked through an open file of its own or inherited; a probe (a shared lock) does not count. */
 static bool
 holds(pid_t pid, const struct stat *file)
 {
@@ -184,7 +230,24 @@ holds(pid_t pid, const struct stat *file)
 		return false;
 	while (!found && (e = readdir(d)) != NULL)
 		found = fstatat(dirfd(d), e->d_name, &st, 0) == 0 && st.st_dev == file->st_dev &&
-		        st.st_ino == file->st_ino;
+		        st.st_ino == file->st_ino && has_lock(pid, e->d_name);
 	closedir(d);
+	return found;
+}
+
+static bool
+has_lock(pid_t pid, const char *number)
+{
+	char path[64], line[128];
+	bool found = false;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/fdinfo/%.10s", (int)pid, number);
+	if ((f = fopen(path, "re")) == NULL)
+		return false;
+	while (!found && fgets(line, sizeof(line), f) != NULL)
+		found = strncmp(line, "lock:", 5) == 0 && strstr(line, "FLOCK") != NULL &&
+		        strstr(line, "WRITE") != NULL;
+	fclose(f);
 	return found;
 }

@@ -32,7 +32,7 @@ enum run_probe runfile_probe_settled(const char *path, struct contract_run *run,
 int runfile_claim(const char *path, uint64_t *generation) __attribute__((warn_unused_result));
 bool runfile_enter(int fd, uint64_t generation); /* this process is it, from now on */
 
-/* Everybody but the caller who has the file open gets the signal; how many there were. Slow: walks
+/* Everybody but the caller who holds the lock gets the signal; how many there were. Slow: walks
  * /proc. */
 unsigned runfile_signal_holders(const char *path, int sig);
 

@@ -6,6 +6,8 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "base/time.h"
@@ -212,6 +214,93 @@ what_a_dead_process_left_behind_holds_the_lock_and_can_be_ended(void **state)
 	end(stranger);
 }
 
+/* Between the lock that is refused and the look at who has it, he dies. */
+static void
+who_dies_under_the_eyes_of_a_probe_is_not_taken_for_one_being_started(void **state)
+{
+	struct contract_run run;
+	enum run_probe found;
+	uint64_t generation;
+	int pidfd;
+
+	(void)state;
+	for (int i = 0; i < 400; i++) {
+		pid_t pid = holder(true, &generation);
+
+		kill(pid, SIGKILL);
+		while ((found = runfile_probe(path, &run, &pidfd)) == RUN_ALIVE)
+			close(pidfd);
+		assert_int_equal(found, RUN_FREE);
+		waitpid(pid, NULL, 0);
+	}
+}
+
+/* A process that does `what` again and again until it is killed. */
+static pid_t
+repeats(void (*what)(void))
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+	while (pid == 0)
+		what();
+	return pid;
+}
+
+static void
+probe_once(void)
+{
+	struct contract_run run;
+	int pidfd;
+
+	runfile_probe(path, &run, &pidfd);
+	usleep(20);
+}
+
+static void
+a_probe_keeps_nobody_from_claiming(void **state)
+{
+	uint64_t generation;
+	pid_t pid = repeats(probe_once);
+
+	(void)state;
+	for (int i = 0; i < 5000; i++) {
+		int fd = runfile_claim(path, &generation);
+
+		assert_true(fd >= 0);
+		close(fd);
+	}
+	end(pid);
+}
+
+static void
+who_only_looks_is_not_ended_with_what_a_dead_process_left_behind(void **state)
+{
+	uint64_t generation;
+	int fd = runfile_claim(path, &generation), done[2], status;
+	pid_t looks;
+	char c;
+
+	(void)state;
+	close(fd);
+	assert_int_equal(pipe(done), 0);
+	looks = fork();
+	if (looks == 0) {
+		fd = open(path, O_RDWR | O_CLOEXEC);
+		(void)!flock(fd, LOCK_SH | LOCK_NB);
+		(void)!write(done[1], "x", 1);
+		pause();
+		_exit(0);
+	}
+	assert_int_equal(read(done[0], &c, 1), 1);
+	close(done[0]);
+	close(done[1]);
+	assert_int_equal(runfile_signal_holders(path, SIGTERM), 0);
+	assert_int_equal(waitpid(looks, &status, WNOHANG), 0);
+	end(looks);
+}
+
 static void
 a_start_time_is_told_on_the_monotonic_clock(void **state)
 {
@@ -237,6 +326,9 @@ main(void)
 		R(a_zombie_is_dead),
 		R(a_process_held_by_a_stop_signal_is_seen),
 		R(what_a_dead_process_left_behind_holds_the_lock_and_can_be_ended),
+		R(who_dies_under_the_eyes_of_a_probe_is_not_taken_for_one_being_started),
+		R(a_probe_keeps_nobody_from_claiming),
+		R(who_only_looks_is_not_ended_with_what_a_dead_process_left_behind),
 		R(a_start_time_is_told_on_the_monotonic_clock),
 	};
 
