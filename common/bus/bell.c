@@ -27,9 +27,6 @@ static void ear_dial(struct ear *e);
 static struct ear *ear_find(struct wire *w, const char *node);
 static void on_message(struct port *p, nng_msg *m);
 static void ear_bell(struct ear *e, uint8_t *p, size_t n);
-static void on_pipe(struct port *p, uint32_t pipe, enum port_event e);
-
-static const struct port_ops bell_ops = { on_message, on_pipe };
 
 bool
 bell_listen(struct wire *w, char *err, size_t err_size)
@@ -39,7 +36,7 @@ bell_listen(struct wire *w, char *err, size_t err_size)
 
 	if (!wire_url_listen(w, PLACE_BELL, url, err, err_size))
 		return false;
-	rv = port_open(&w->bell, w->loop, nng_pub0_open, !wire_is_tcp(url), &bell_ops, w);
+	rv = port_open(&w->bell, w->loop, nng_pub0_open, !wire_is_tcp(url), NULL, w);
 	if (rv == 0)
 		rv = nng_listen(w->bell.sock, url, NULL, 0);
 	if (rv != 0)
@@ -123,7 +120,7 @@ ear_dial(struct ear *e)
 	if (!wire_url_of(e->w, e->node, PLACE_BELL, url))
 		return; /* said by lane_dial */
 	e->tcp = wire_is_tcp(url);
-	rv = port_open(&e->port, e->w->loop, nng_sub0_open, !e->tcp, &bell_ops, e);
+	rv = port_open(&e->port, e->w->loop, nng_sub0_open, !e->tcp, on_message, e);
 	if (rv == 0)
 		rv = nng_socket_set(e->port.sock, NNG_OPT_SUB_SUBSCRIBE, "", 0);
 	if (rv == 0)
@@ -176,12 +173,4 @@ ear_bell(struct ear *e, uint8_t *p, size_t n)
 	}
 	if (b != NULL)
 		mf__event_batch__free_unpacked(b, NULL);
-}
-
-static void
-on_pipe(struct port *p, uint32_t pipe, enum port_event e)
-{
-	(void)p, (void)pipe;
-	if (e == PORT_REFUSED)
-		log_warn("bus_peer_refused", L_STR("why", "uid"));
 }

@@ -1,11 +1,9 @@
-/* lane: our way to one peer. Dialled for ever by nng; a call leaves only while the hello of the
- * present pipe is done.
+/* lane: our way to one peer. Dialled for ever; a call leaves only while the hello of the present
+ * connection is done.
  *
- * Invariant: `out` holds the calls that were sent on the present pipe and have neither been
- * answered nor cancelled. When the pipe goes, all of them are lost at once (`down`). Called by
+ * Invariant: `out` holds the calls that were sent on the present connection and have neither been
+ * answered nor cancelled. When that goes, all of them are lost at once (`down`). Called by
  * target.c through wire.h. */
-#include <nng/nng.h>
-#include <nng/protocol/reqrep0/req.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/log.h"
@@ -13,7 +11,7 @@
 
 struct lane {
 	struct line line;
-	struct port port;
+	struct sp *sp;
 	struct wire *w;
 	char node[WIRE_NAME];
 	void *owner;
@@ -25,9 +23,11 @@ struct lane {
 };
 
 static void lane_dial(struct lane *l);
-static void on_message(struct port *p, nng_msg *m);
-static void on_pipe(struct port *p, uint32_t pipe, enum port_event e);
-static void lane_greet(struct lane *l, uint32_t pipe);
+static void on_up(void *owner, struct sp_conn *c);
+static void on_message(void *owner, struct sp_conn *c, const struct sp_message *m);
+static void on_down(void *owner, struct sp_conn *c);
+static void on_refused(void *owner, const char *why);
+static void lane_greet(struct lane *l, struct sp_conn *c);
 static bool lane_welcomed(struct lane *l, const uint8_t *body, size_t n);
 static bool lane_accept(struct lane *l, const Mf__Hello *h);
 static void lane_lost(struct lane *l, const char *why);
@@ -35,7 +35,7 @@ static void on_head(struct line *line, const struct frame_head *h);
 static void on_record(struct line *line, const struct frame_record *r);
 static void on_silent(struct line *line);
 
-static const struct port_ops lane_port_ops = { on_message, on_pipe };
+static const struct sp_ops lane_sp_ops = { on_up, on_message, on_down, on_refused };
 static const struct line_ops lane_line_ops = { on_head, on_record, on_silent };
 
 struct lane *
@@ -51,7 +51,7 @@ wire_lane(struct wire *w, const char *node)
 	l->w = w;
 	memcpy(l->node, node, strlen(node) + 1);
 	HASH_ADD_STR(w->lanes, node, l);
-	line_init(&l->line, &w->lines, &lane_line_ops, &l->port);
+	line_init(&l->line, &w->lines, &lane_line_ops);
 	lane_dial(l);
 	return l;
 }
@@ -119,7 +119,7 @@ lane_free_all(struct wire *w)
 
 	HASH_ITER(hh, w->lanes, l, next) {
 		HASH_DEL(w->lanes, l);
-		port_close(&l->port);
+		sp_close(&l->sp);
 		line_free(&l->line);
 		secure_dial_free(&l->dial);
 		idset_free(&l->out);
@@ -130,64 +130,70 @@ lane_free_all(struct wire *w)
 static void
 lane_dial(struct lane *l)
 {
-	char url[WIRE_URL];
-	int rv;
+	char url[WIRE_URL], err[160];
 
 	if (!wire_url_of(l->w, l->node, PLACE_CALLS, url)) {
 		log_warn("bus_peer_unknown", L_STR("peer", l->node),
 		    L_STR("why", "bus_peers does not name it"));
 		return;
 	}
-	rv = port_open(
-	    &l->port, l->w->loop, nng_req0_open_raw, !wire_is_tcp(url), &lane_port_ops, l);
-	if (rv == 0)
-		rv = nng_dial(l->port.sock, url, NULL, NNG_FLAG_NONBLOCK);
-	if (rv != 0)
-		log_warn("bus_dial_failed", L_STR("peer", l->node), L_STR("url", url),
-		    L_STR("why", nng_strerror(rv)));
+	l->sp = sp_dial(&(const struct sp_opts){ .loop = l->w->loop,
+			    .role = SP_REQ,
+			    .url = url,
+			    .ops = &lane_sp_ops,
+			    .owner = l,
+			    .body_max = wire_is_tcp(url) ? WIRE_STRANGER_MAX : WIRE_BODY_MAX },
+	    err, sizeof(err));
+	if (l->sp == NULL)
+		log_warn("bus_dial_failed", L_STR("peer", l->node), L_STR("why", err));
 }
 
 static void
-on_message(struct port *p, nng_msg *m)
+on_up(void *owner, struct sp_conn *c)
 {
-	struct lane *l = p->owner;
-	enum frame_kind kind = frame_kind_of(nng_msg_body(m), nng_msg_len(m));
+	lane_greet(owner, c);
+}
+
+static void
+on_message(void *owner, struct sp_conn *c, const struct sp_message *m)
+{
+	struct lane *l = owner;
+	enum frame_kind kind = frame_kind_of(m->body, m->n);
 	bool good = false;
 
-	if ((uint32_t)nng_pipe_id(nng_msg_get_pipe(m)) != l->line.pipe) {
+	if (c != l->line.conn) { /* we gave it up */
 		l->w->lines.stats.dropped_epoch++;
 		return;
 	}
 	if (kind == FRAME_WELCOME)
-		good = lane_welcomed(l, nng_msg_body(m), nng_msg_len(m));
+		good = lane_welcomed(l, m->body, m->n);
 	else if (l->line.up && (kind == FRAME_DATA || kind == FRAME_SEALED))
-		good = line_take(&l->line, nng_msg_body(m), nng_msg_len(m));
-	if (!good && l->line.pipe != 0) {
+		good = line_take(&l->line, m->body, m->n);
+	if (!good && l->line.conn != NULL) {
 		l->w->lines.stats.dropped_bad++;
 		log_warn("bus_bad_frame", L_STR("peer", l->node));
-		port_hang_up(l->line.pipe);
+		sp_hang_up(c);
 		lane_lost(l, "bad frame");
 	}
 }
 
 static void
-on_pipe(struct port *p, uint32_t pipe, enum port_event e)
+on_down(void *owner, struct sp_conn *c)
 {
-	struct lane *l = p->owner;
+	struct lane *l = owner;
 
-	if (e == PORT_REFUSED) {
-		wire_pipe_refused(l->w, "uid");
-	} else if (e == PORT_UP) {
-		lane_greet(l, pipe);
-	} else if (pipe == l->line.pipe) {
-		port_drain(p); /* answers that came before the end still count */
-		if (pipe == l->line.pipe)
-			lane_lost(l, "closed");
-	}
+	if (c == l->line.conn)
+		lane_lost(l, "closed");
 }
 
 static void
-lane_greet(struct lane *l, uint32_t pipe)
+on_refused(void *owner, const char *why)
+{
+	wire_refused(((struct lane *)owner)->w, why);
+}
+
+static void
+lane_greet(struct lane *l, struct sp_conn *c)
 {
 	/* a request id: top bit set, else any */
 	static const uint8_t request[4] = { 0x80, 0, 0, 1 };
@@ -195,7 +201,7 @@ lane_greet(struct lane *l, uint32_t pipe)
 	char err[160];
 	Mf__Hello h;
 
-	line_start(&l->line, pipe);
+	line_start(&l->line, c);
 	line_set_header(&l->line, request, sizeof(request));
 	wire_hello(l->w, l->line.mine, &h);
 	if (l->w->id != NULL) {
@@ -209,7 +215,7 @@ lane_greet(struct lane *l, uint32_t pipe)
 	line_raw(&l->line, out, frame_hello(out, FRAME_HELLO, 0, &h));
 }
 
-/* True also for a welcome to an earlier hello, which a queue of nng's may have carried over. */
+/* True also for a welcome to an earlier hello. */
 static bool
 lane_welcomed(struct lane *l, const uint8_t *body, size_t n)
 {
@@ -225,7 +231,7 @@ lane_welcomed(struct lane *l, const uint8_t *body, size_t n)
 }
 
 /* A peer that is another than we dialled, or speaks another version, stays connected and not up:
- * said once per pipe. */
+ * said once per connection. */
 static bool
 lane_accept(struct lane *l, const Mf__Hello *h)
 {
@@ -249,6 +255,7 @@ lane_accept(struct lane *l, const Mf__Hello *h)
 	l->generation = h->generation;
 	l->draining = false;
 	line_set_up(&l->line, h->epoch, s);
+	sp_set_body_max(l->line.conn, WIRE_BODY_MAX);
 	log_debug("bus_up", L_STR("peer", l->node), L_INT("peer_generation", h->generation));
 	l->w->events.up(l->w->ctx, l);
 	return true;
@@ -298,6 +305,6 @@ on_silent(struct line *line)
 {
 	struct lane *l = container_of(line, struct lane, line);
 
-	port_hang_up(line->pipe);
+	sp_hang_up(line->conn);
 	lane_lost(l, "silent");
 }

@@ -1,11 +1,13 @@
 /* line: see line.h. Called by lane.c and visitor.c on the loop.
  *
  * Invariants: sent - acked <= LINE_WINDOW; a line is in `owing` iff it has received more than it
- * told, or nng had no room for its last message; a frame in the queue has at least one record. Each
+ * told; a frame in the queue has at least one record. Each
  * message that leaves carries the newest receipt, so a busy line never sends empty frames. */
+#include <stdlib.h>
 #include <string.h>
 #include "base/id.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/time.h"
 #include "bus/line.h"
 
@@ -17,8 +19,7 @@
 static void line_dirty(struct line *l);
 static void line_flush(struct line *l);
 static void line_emit(struct line *l, struct frame_out *f);
-static nng_msg *line_message(struct line *l, const uint8_t *plain, size_t n);
-static bool line_push(struct line *l, nng_msg *m);
+static void line_put(struct line *l, const uint8_t *plain, size_t n);
 static bool
 line_unseal(struct line *l, uint8_t *body, size_t n, const uint8_t **plain, size_t *plain_n);
 static bool line_acked(struct line *l, uint32_t received);
@@ -43,8 +44,7 @@ lines_flush(struct lines *a)
 {
 	struct link *k;
 
-	/* One pass: what gets stuck comes back on the list for the next turn. */
-	for (size_t n = a->dirty.n; n > 0 && (k = list_pop(&a->dirty)) != NULL; n--)
+	while ((k = list_pop(&a->dirty)) != NULL)
 		line_flush(container_of(k, struct line, dirty));
 }
 
@@ -56,17 +56,17 @@ lines_stop(struct lines *a)
 }
 
 void
-line_init(struct line *l, struct lines *all, const struct line_ops *ops, struct port *port)
+line_init(struct line *l, struct lines *all, const struct line_ops *ops)
 {
-	*l = (struct line){ .all = all, .ops = ops, .port = port };
+	*l = (struct line){ .all = all, .ops = ops };
 	list_init(&l->queue);
 }
 
 void
-line_start(struct line *l, uint32_t pipe)
+line_start(struct line *l, struct sp_conn *conn)
 {
 	line_stop(l);
-	l->pipe = pipe;
+	l->conn = conn;
 	do
 		l->mine = id_random_u64();
 	while (l->mine == 0);
@@ -78,10 +78,9 @@ line_start(struct line *l, uint32_t pipe)
 void
 line_set_header(struct line *l, const void *p, size_t n)
 {
-	if (n <= sizeof(l->header)) { /* longer: through devices, which we have none of */
-		memcpy(l->header, p, n);
-		l->header_n = n;
-	}
+	must(n <= sizeof(l->header));
+	memcpy(l->header, p, n);
+	l->header_n = n;
 }
 
 void
@@ -98,7 +97,7 @@ line_stop(struct line *l)
 {
 	struct link *k;
 
-	l->pipe = 0;
+	l->conn = NULL;
 	l->up = l->speak = false;
 	while ((k = list_pop(&l->queue)) != NULL) {
 		struct frame_out *f = container_of(k, struct frame_out, link);
@@ -106,9 +105,6 @@ line_stop(struct line *l)
 		frame_free(&f);
 	}
 	l->queued = 0;
-	if (l->stuck != NULL)
-		nng_msg_free(l->stuck);
-	l->stuck = NULL;
 	secure_close(&l->secure);
 	if (link_is_in(&l->dirty))
 		list_del(&l->all->dirty, &l->dirty);
@@ -157,11 +153,9 @@ line_speak(struct line *l)
 void
 line_raw(struct line *l, const void *p, size_t n)
 {
-	nng_msg *m;
+	struct iovec body = { (void *)(uintptr_t)p, n };
 
-	must(nng_msg_alloc(&m, n) == 0);
-	memcpy(nng_msg_body(m), p, n);
-	(void)line_push(l, m);
+	sp_send(l->conn, l->header, l->header_n, &body, 1);
 }
 
 bool
@@ -172,7 +166,7 @@ line_take(struct line *l, uint8_t *body, size_t n)
 	struct frame_in in;
 	const uint8_t *plain;
 	size_t plain_n;
-	uint32_t pipe = l->pipe;
+	const struct sp_conn *conn = l->conn;
 
 	if (!line_unseal(l, body, n, &plain, &plain_n) || !frame_open(&in, plain, plain_n, &h))
 		return false;
@@ -189,7 +183,7 @@ line_take(struct line *l, uint8_t *body, size_t n)
 		line_owe(l);
 	}
 	l->ops->head(l, &h);
-	while (l->pipe == pipe && frame_next(&in, &r))
+	while (l->conn == conn && frame_next(&in, &r))
 		l->ops->record(l, &r);
 	return true;
 }
@@ -211,19 +205,11 @@ line_flush(struct line *l)
 {
 	struct link *k;
 
-	if (l->stuck != NULL) {
-		nng_msg *m = l->stuck;
-
-		l->stuck = NULL;
-		if (!line_push(l, m))
-			return;
-	}
 	if (!l->up)
 		return;
-	while (l->stuck == NULL && l->sent - l->acked < LINE_WINDOW &&
-	       (k = list_pop(&l->queue)) != NULL)
+	while (l->sent - l->acked < LINE_WINDOW && (k = list_pop(&l->queue)) != NULL)
 		line_emit(l, container_of(k, struct frame_out, link));
-	if (l->stuck == NULL && (l->speak || l->received - l->told >= RECEIPT_URGENT))
+	if (l->speak || l->received - l->told >= RECEIPT_URGENT)
 		line_emit(l, NULL);
 }
 
@@ -249,7 +235,7 @@ line_emit(struct line *l, struct frame_out *f)
 		line_wait(l, true);
 	}
 	plain = frame_close(f != NULL ? f : empty, &h, &n);
-	(void)line_push(l, line_message(l, plain, n));
+	line_put(l, plain, n);
 	if (f == NULL)
 		f = empty;
 	frame_clear(f);
@@ -264,41 +250,22 @@ line_emit(struct line *l, struct frame_out *f)
 	a->stats.bytes_out += n;
 }
 
-static nng_msg *
-line_message(struct line *l, const uint8_t *plain, size_t n)
+static void
+line_put(struct line *l, const uint8_t *plain, size_t n)
 {
-	nng_msg *m;
-	uint8_t *b;
+	uint8_t prefix[FRAME_PREFIX] = { 0, FRAME_DATA }, *sealed;
+	struct iovec body[2] = { { prefix, FRAME_PREFIX }, { (void *)(uintptr_t)plain, n } };
 
-	must(
-	    nng_msg_alloc(&m, FRAME_PREFIX + n + (l->secure != NULL ? SECURE_SEAL_EXTRA : 0)) == 0);
-	b = nng_msg_body(m);
-	b[0] = 0;
-	b[1] = l->secure != NULL ? FRAME_SEALED : FRAME_DATA;
-	if (l->secure != NULL)
-		secure_seal(l->secure, b, plain, n, b + FRAME_PREFIX);
-	else
-		memcpy(b + FRAME_PREFIX, plain, n);
-	return m;
-}
-
-/* False: nng had no room, m is stuck and goes first next time. */
-static bool
-line_push(struct line *l, nng_msg *m)
-{
-	if (nng_msg_header_len(m) == 0)
-		must(nng_msg_header_append(m, l->header, l->header_n) == 0);
-	if (port_send(l->port, m))
-		return true;
-	must(l->stuck == NULL);
-	l->stuck = m;
-	if (!link_is_in(&l->owing)) { /* its timer tries again */
-		l->owing_since = loop_now(l->all->loop);
-		list_add(&l->all->owing, &l->owing);
+	if (l->secure == NULL) {
+		sp_send(l->conn, l->header, l->header_n, body, 2);
+		return;
 	}
-	if (l->all->owe.at_us == 0)
-		timer_in(&l->all->owe, RECEIPT_US);
-	return false;
+	prefix[1] = FRAME_SEALED;
+	sealed = mem_grow(NULL, n + SECURE_SEAL_EXTRA, 1);
+	secure_seal(l->secure, prefix, plain, n, sealed);
+	body[1] = (struct iovec){ sealed, n + SECURE_SEAL_EXTRA };
+	sp_send(l->conn, l->header, l->header_n, body, 2);
+	free(sealed);
 }
 
 static bool

@@ -1,15 +1,14 @@
-/* line: one pipe's full-duplex stream of frames, whichever side dialled. The part that a lane
+/* line: one connection's full-duplex stream of frames, whichever side dialled. The part that a lane
  * and a visitor share: epochs, window, receipts, the queue of frames that wait for the window,
  * sealing. */
 #ifndef BUS_LINE_H
 #define BUS_LINE_H
 
-#include <nng/nng.h>
 #include "base/list.h"
 #include "base/time.h"
 #include "bus/frame.h"
-#include "bus/port.h"
 #include "bus/secure.h"
+#include "bus/sp.h"
 #include "bus/wire.h"
 #include "node/loop.h"
 
@@ -44,11 +43,10 @@ struct lines {
 struct line {
 	struct lines *all;
 	const struct line_ops *ops;
-	struct port *port;
-	uint32_t pipe;      /* 0: none */
-	bool up;            /* hello done */
-	bool speak;         /* an empty frame shall leave though no receipt is owed */
-	uint8_t header[16]; /* of nng: what makes a message find this pipe */
+	struct sp_conn *conn;          /* NULL: none */
+	bool up;                       /* hello done */
+	bool speak;                    /* an empty frame shall leave though no receipt is owed */
+	uint8_t header[SP_HEADER_MAX]; /* request ids that go before what we send */
 	size_t header_n;
 	uint64_t mine, theirs; /* epochs */
 	/* counted frames, mod 2^32; acked: what the peer says it got */
@@ -57,7 +55,6 @@ struct line {
 	struct list queue;       /* of struct frame_out, oldest first */
 	size_t queued;           /* bytes in it */
 	struct frame_out *spare;
-	nng_msg *stuck;             /* nng had no room: goes first */
 	struct secure_link *secure; /* NULL: ipc */
 	struct link dirty, owing, waiting;
 	int64_t owing_since, waiting_since;
@@ -67,13 +64,13 @@ void lines_init(struct lines *a, struct loop *l);
 void lines_flush(struct lines *a);
 void lines_stop(struct lines *a);
 
-void line_init(struct line *l, struct lines *all, const struct line_ops *ops, struct port *port);
-/* a new pipe: a new epoch, waits for hello */
-void line_start(struct line *l, uint32_t pipe);
+void line_init(struct line *l, struct lines *all, const struct line_ops *ops);
+/* a new connection: a new epoch, waits for hello */
+void line_start(struct line *l, struct sp_conn *conn);
 void line_set_header(struct line *l, const void *p, size_t n);
 /* hello done; takes s */
 void line_set_up(struct line *l, uint64_t theirs, struct secure_link *s);
-/* the pipe is gone: what waits is dropped */
+/* the connection is gone: what waits is dropped */
 void line_stop(struct line *l);
 void line_free(struct line *l);
 void line_add(struct line *l, const struct frame_record *r);
@@ -81,7 +78,7 @@ bool line_is_full(const struct line *l, size_t n);
 /* say at the end of the turn how things are, with or without records */
 void line_speak(struct line *l);
 void line_raw(struct line *l, const void *p, size_t n); /* one message as it is, now: hello */
-/* A DATA or SEALED message of this pipe; may decrypt in place. False: it is not what a peer of ours
+/* A DATA or SEALED message of this connection; may decrypt in place. False: it is not what a peer of ours
  * sends: hang up. */
 bool line_take(struct line *l, uint8_t *body, size_t n) __attribute__((warn_unused_result));
 

@@ -1,11 +1,9 @@
-/* visitor: a peer's way to us. A member of the fleet is one visitor per pipe, from its hello on; a
+/* visitor: a peer's way to us. A member of the fleet is one visitor per connection, from its hello on; a
  * plain req client is one visitor per request.
  *
- * Invariants: `visitors` holds exactly the pipes whose hello we answered; a pipe in `dead` is in
- * neither list. Nothing of a pipe is believed before its hello; over tcp nothing is delivered but
+ * Invariants: `members` holds exactly those whose hello we answered, each the owner of its
+ * connection. Nothing of a connection is believed before its hello; over tcp nothing is delivered but
  * what the peer's keys sealed. */
-#include <nng/nng.h>
-#include <nng/protocol/reqrep0/rep.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/log.h"
@@ -19,28 +17,28 @@ struct visitor {
 	struct wire *w;
 	char name[WIRE_NAME]; /* "": plain */
 	void *owner;
-	struct link link; /* plain: in wire.plain or, when answered, wire.answered */
+	struct link link; /* wire.members, wire.plain or, when answered, wire.answered */
 	bool answered;
-	UT_hash_handle hh; /* member: by line.pipe */
 };
 
-static void on_message(struct port *p, nng_msg *m);
-static void on_pipe(struct port *p, uint32_t pipe, enum port_event e);
-static void visitor_frame(struct wire *w, uint32_t pipe, nng_msg *m);
-static void visitor_hello(struct wire *w, uint32_t pipe, nng_msg *m);
-static void visitor_admit(struct wire *w, uint32_t pipe, nng_msg *m, const Mf__Hello *h);
-static void visitor_plain(struct wire *w, uint32_t pipe, nng_msg *m);
+static void on_up(void *owner, struct sp_conn *c);
+static void on_message(void *owner, struct sp_conn *c, const struct sp_message *m);
+static void on_down(void *owner, struct sp_conn *c);
+static void on_refused(void *owner, const char *why);
+static void visitor_frame(struct wire *w, struct sp_conn *c, const struct sp_message *m);
+static void visitor_hello(struct wire *w, struct sp_conn *c, const struct sp_message *m);
+static void
+visitor_admit(struct wire *w, struct sp_conn *c, const struct sp_message *m, const Mf__Hello *h);
+static void visitor_plain(struct wire *w, struct sp_conn *c, const struct sp_message *m);
 static void visitor_refuse(struct visitor *v, enum status s, const char *why);
-static struct visitor *visitor_new(struct wire *w, uint32_t pipe, nng_msg *m);
-static struct visitor *visitor_find(struct wire *w, uint32_t pipe);
+static struct visitor *visitor_new(struct wire *w, struct sp_conn *c, const struct sp_message *m);
 static void visitor_gone(struct visitor *v);
-static void visitor_hang_up(struct wire *w, uint32_t pipe);
-static void pipe_gone(struct wire *w, uint32_t pipe);
-static bool pipe_is_dead(const struct wire *w, uint32_t pipe);
+static void visitor_hang_up(struct wire *w, struct sp_conn *c);
+static void conn_gone(struct wire *w, struct sp_conn *c);
 static void on_head(struct line *line, const struct frame_head *h);
 static void on_record(struct line *line, const struct frame_record *r);
 
-static const struct port_ops door_ops = { on_message, on_pipe };
+static const struct sp_ops door_ops = { on_up, on_message, on_down, on_refused };
 /* A caller may stop for as long as it likes (a program between two calls): only too much that waits
  * for it ends its link. */
 static const struct line_ops visitor_line_ops = { .head = on_head, .record = on_record };
@@ -49,16 +47,17 @@ bool
 visitor_listen(struct wire *w, char *err, size_t err_size)
 {
 	char url[WIRE_URL];
-	int rv;
 
 	if (!wire_url_listen(w, PLACE_CALLS, url, err, err_size))
 		return false;
-	rv = port_open(&w->door, w->loop, nng_rep0_open_raw, !wire_is_tcp(url), &door_ops, w);
-	if (rv == 0)
-		rv = nng_listen(w->door.sock, url, NULL, 0);
-	if (rv != 0)
-		snprintf(err, err_size, "%s: %s", url, nng_strerror(rv));
-	return rv == 0;
+	w->door = sp_listen(&(const struct sp_opts){ .loop = w->loop,
+				.role = SP_REP,
+				.url = url,
+				.ops = &door_ops,
+				.owner = w,
+				.body_max = wire_is_tcp(url) ? WIRE_STRANGER_MAX : WIRE_BODY_MAX },
+	    err, err_size);
+	return w->door != NULL;
 }
 
 void
@@ -83,7 +82,7 @@ void
 visitor_answer(struct visitor *v, uint64_t call_id, const void *answer, size_t n)
 {
 	if (v->name[0] != '\0' && line_is_full(&v->line, n)) {
-		port_hang_up(v->line.pipe); /* PORT_DOWN follows, and with it `gone` */
+		sp_hang_up(v->line.conn); /* `gone` comes with its end */
 		return;
 	}
 	if (v->name[0] != '\0') {
@@ -102,130 +101,122 @@ visitor_answer(struct visitor *v, uint64_t call_id, const void *answer, size_t n
 void
 visitor_speak_all(struct wire *w)
 {
-	struct visitor *v, *next;
-
-	HASH_ITER(hh, w->visitors, v, next)
-		line_speak(&v->line);
+	LIST_EACH(&w->members, k)
+		line_speak(&container_of(k, struct visitor, link)->line);
 }
 
 void
 visitor_sweep(struct wire *w)
 {
-	LIST_EACH(&w->answered, k) {
-		struct visitor *v = container_of(k, struct visitor, link);
-
-		if (v->line.stuck == NULL)
-			visitor_gone(v);
-	}
+	LIST_EACH(&w->answered, k)
+		visitor_gone(container_of(k, struct visitor, link));
 }
 
 void
 visitor_free_all(struct wire *w)
 {
-	struct visitor *v, *next;
+	struct list *lists[] = { &w->members, &w->plain, &w->answered };
+	struct visitor *v;
 	struct link *k;
 
-	HASH_ITER(hh, w->visitors, v, next) {
-		HASH_DEL(w->visitors, v);
-		line_free(&v->line);
-		free(v);
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+		while ((k = list_pop(lists[i])) != NULL) {
+			v = container_of(k, struct visitor, link);
+			line_free(&v->line);
+			free(v);
+		}
 	}
-	while ((k = list_pop(w->plain.n > 0 ? &w->plain : &w->answered)) != NULL) {
-		v = container_of(k, struct visitor, link);
-		line_free(&v->line);
-		free(v);
-	}
-	port_close(&w->door);
+	sp_close(&w->door);
 }
 
 static void
-on_message(struct port *p, nng_msg *m)
+on_up(void *owner, struct sp_conn *c)
 {
-	struct wire *w = p->owner;
-	uint32_t pipe = (uint32_t)nng_pipe_id(nng_msg_get_pipe(m));
-	bool tcp = w->listen[0] != '\0';
+	(void)owner, (void)c; /* the caller speaks first */
+}
 
-	if (pipe_is_dead(w, pipe)) {
-		w->lines.stats.dropped_epoch++;
-		return;
-	}
-	switch (frame_kind_of(nng_msg_body(m), nng_msg_len(m))) {
+static void
+on_message(void *owner, struct sp_conn *c, const struct sp_message *m)
+{
+	struct wire *w = owner;
+
+	switch (frame_kind_of(m->body, m->n)) {
 	case FRAME_HELLO:
-		visitor_hello(w, pipe, m);
+		visitor_hello(w, c, m);
 		return;
 	case FRAME_DATA:
 	case FRAME_SEALED:
-		visitor_frame(w, pipe, m);
+		visitor_frame(w, c, m);
 		return;
 	case FRAME_PLAIN:
-		if (!tcp) {
-			visitor_plain(w, pipe, m);
+		if (w->listen[0] == '\0') {
+			visitor_plain(w, c, m);
 			return;
 		}
-		wire_pipe_refused(w, "plain client over tcp");
-		port_hang_up(pipe);
-		pipe_gone(w, pipe);
+		wire_refused(w, "plain client over tcp");
+		sp_hang_up(c);
+		conn_gone(w, c);
 		return;
 	case FRAME_WELCOME:
 	case FRAME_BELL:
 	case FRAME_BAD:
-		visitor_hang_up(w, pipe);
+		visitor_hang_up(w, c);
 		return;
 	}
 }
 
 static void
-on_pipe(struct port *p, uint32_t pipe, enum port_event e)
+on_down(void *owner, struct sp_conn *c)
 {
-	struct wire *w = p->owner;
-
-	if (e == PORT_REFUSED)
-		wire_pipe_refused(w, "uid");
-	else if (e == PORT_DOWN)
-		pipe_gone(w, pipe);
+	conn_gone(owner, c);
 }
 
-/* Frames of an earlier pipe may leave a caller's queue before its hello does: without a hello they
- * are dropped, not judged. */
 static void
-visitor_frame(struct wire *w, uint32_t pipe, nng_msg *m)
+on_refused(void *owner, const char *why)
 {
-	struct visitor *v = visitor_find(w, pipe);
+	wire_refused(owner, why);
+}
+
+/* Without a hello, frames are dropped, not judged. */
+static void
+visitor_frame(struct wire *w, struct sp_conn *c, const struct sp_message *m)
+{
+	struct visitor *v = sp_owner(c);
 
 	if (v == NULL) {
 		w->lines.stats.dropped_epoch++;
 		return;
 	}
-	line_set_header(&v->line, nng_msg_header(m), nng_msg_header_len(m));
-	if (!line_take(&v->line, nng_msg_body(m), nng_msg_len(m)))
-		visitor_hang_up(w, pipe);
+	line_set_header(&v->line, m->header, m->header_n);
+	if (!line_take(&v->line, m->body, m->n))
+		visitor_hang_up(w, c);
 }
 
 /* Whom we refuse gets no WELCOME: it hangs up after LINE_SILENT_US and tries again, at that
  * pace. */
 static void
-visitor_hello(struct wire *w, uint32_t pipe, nng_msg *m)
+visitor_hello(struct wire *w, struct sp_conn *c, const struct sp_message *m)
 {
 	uint64_t to;
-	Mf__Hello *h = frame_read_hello(nng_msg_body(m), nng_msg_len(m), &to);
-	struct visitor *v = visitor_find(w, pipe);
+	Mf__Hello *h = frame_read_hello(m->body, m->n, &to);
+	struct visitor *v = sp_owner(c);
 
-	if (v != NULL) /* a new hello on the same pipe ends what came before it */
+	if (v != NULL) /* a new hello on the same connection ends what came before it */
 		visitor_gone(v);
-	if (h == NULL || HASH_COUNT(w->visitors) + w->plain.n >= WIRE_VISITORS)
-		visitor_hang_up(w, pipe);
+	if (h == NULL || w->members.n + w->plain.n >= WIRE_VISITORS)
+		visitor_hang_up(w, c);
 	else if (h->version != WIRE_VERSION)
-		wire_pipe_refused(w, "another protocol version");
+		wire_refused(w, "another protocol version");
 	else
-		visitor_admit(w, pipe, m, h);
+		visitor_admit(w, c, m, h);
 	if (h != NULL)
 		mf__hello__free_unpacked(h, NULL);
 }
 
 static void
-visitor_admit(struct wire *w, uint32_t pipe, nng_msg *m, const Mf__Hello *h)
+visitor_admit(struct wire *w, struct sp_conn *c, const struct sp_message *m, const Mf__Hello *h)
 {
-	struct visitor *v = visitor_new(w, pipe, m);
+	struct visitor *v = visitor_new(w, c, m);
 	uint8_t out[FRAME_HELLO_MAX];
 	struct secure_link *s = NULL;
 	char err[160];
@@ -233,13 +224,15 @@ visitor_admit(struct wire *w, uint32_t pipe, nng_msg *m, const Mf__Hello *h)
 
 	wire_hello(w, v->line.mine, &answer);
 	if (w->id != NULL && (s = secure_accept(w->id, h, &answer, err, sizeof(err))) == NULL) {
-		wire_pipe_refused(w, err);
+		wire_refused(w, err);
 		line_free(&v->line);
 		free(v);
 		return;
 	}
 	memcpy(v->name, h->node, strlen(h->node) + 1); /* 63 at most: frame_read_hello */
-	HASH_ADD(hh, w->visitors, line.pipe, sizeof(v->line.pipe), v);
+	list_add(&w->members, &v->link);
+	sp_set_owner(c, v);
+	sp_set_body_max(c, WIRE_BODY_MAX);
 	line_raw(&v->line, out, frame_hello(out, FRAME_WELCOME, h->epoch, &answer));
 	line_set_up(&v->line, h->epoch, s);
 	if (s != NULL)
@@ -251,20 +244,20 @@ visitor_admit(struct wire *w, uint32_t pipe, nng_msg *m, const Mf__Hello *h)
 }
 
 static void
-visitor_plain(struct wire *w, uint32_t pipe, nng_msg *m)
+visitor_plain(struct wire *w, struct sp_conn *c, const struct sp_message *m)
 {
-	struct visitor *v = visitor_new(w, pipe, m);
+	struct visitor *v = visitor_new(w, c, m);
 	size_t running = 0;
 
 	LIST_EACH(&w->plain, k)
-		running += container_of(k, struct visitor, link)->line.pipe == pipe;
+		running += container_of(k, struct visitor, link)->line.conn == c;
 	list_add(&w->plain, &v->link);
-	if (running >= PLAIN_MAX || HASH_COUNT(w->visitors) + w->plain.n > WIRE_VISITORS) {
+	if (running >= PLAIN_MAX || w->members.n + w->plain.n > WIRE_VISITORS) {
 		visitor_refuse(v, ST_RESOURCE_EXHAUSTED, "too many requests at a time");
 		return;
 	}
 	w->lines.stats.calls_in++;
-	w->events.call(w->ctx, v, nng_msg_body(m), nng_msg_len(m));
+	w->events.call(w->ctx, v, m->body, m->n);
 }
 
 static void
@@ -282,24 +275,15 @@ visitor_refuse(struct visitor *v, enum status s, const char *why)
 }
 
 static struct visitor *
-visitor_new(struct wire *w, uint32_t pipe, nng_msg *m)
+visitor_new(struct wire *w, struct sp_conn *c, const struct sp_message *m)
 {
 	struct visitor *v = calloc(1, sizeof(*v));
 
 	must(v != NULL);
 	v->w = w;
-	line_init(&v->line, &w->lines, &visitor_line_ops, &w->door);
-	line_start(&v->line, pipe);
-	line_set_header(&v->line, nng_msg_header(m), nng_msg_header_len(m));
-	return v;
-}
-
-static struct visitor *
-visitor_find(struct wire *w, uint32_t pipe)
-{
-	struct visitor *v;
-
-	HASH_FIND(hh, w->visitors, &pipe, sizeof(pipe), v);
+	line_init(&v->line, &w->lines, &visitor_line_ops);
+	line_start(&v->line, c);
+	line_set_header(&v->line, m->header, m->header_n);
 	return v;
 }
 
@@ -309,44 +293,36 @@ visitor_gone(struct visitor *v)
 	struct wire *w = v->w;
 
 	w->events.gone(w->ctx, v);
-	if (v->name[0] != '\0')
-		HASH_DEL(w->visitors, v);
-	else
+	if (v->name[0] != '\0') {
+		sp_set_owner(v->line.conn, NULL);
+		list_del(&w->members, &v->link);
+	} else {
 		list_del(v->answered ? &w->answered : &w->plain, &v->link);
+	}
 	line_free(&v->line);
 	free(v);
 }
 
 static void
-visitor_hang_up(struct wire *w, uint32_t pipe)
+visitor_hang_up(struct wire *w, struct sp_conn *c)
 {
 	w->lines.stats.dropped_bad++;
 	log_warn("bus_bad_frame", L_STR("peer", "visitor"));
-	port_hang_up(pipe);
-	pipe_gone(w, pipe);
+	sp_hang_up(c);
+	conn_gone(w, c);
 }
 
 static void
-pipe_gone(struct wire *w, uint32_t pipe)
+conn_gone(struct wire *w, struct sp_conn *c)
 {
-	struct visitor *v = visitor_find(w, pipe);
+	struct list *plain[] = { &w->plain, &w->answered };
 
-	if (!pipe_is_dead(w, pipe))
-		w->dead[w->next_dead++ % WIRE_DEAD] = pipe;
-	if (v != NULL)
-		visitor_gone(v);
-	LIST_EACH(&w->plain, k)
-		if (container_of(k, struct visitor, link)->line.pipe == pipe)
-			visitor_gone(container_of(k, struct visitor, link));
-}
-
-static bool
-pipe_is_dead(const struct wire *w, uint32_t pipe)
-{
-	for (unsigned i = 0; i < WIRE_DEAD; i++)
-		if (w->dead[i] == pipe)
-			return true;
-	return false;
+	if (sp_owner(c) != NULL)
+		visitor_gone(sp_owner(c));
+	for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
+		LIST_EACH(plain[i], k)
+			if (container_of(k, struct visitor, link)->line.conn == c)
+				visitor_gone(container_of(k, struct visitor, link));
 }
 
 static void

@@ -8,15 +8,11 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 #include "base/log.h"
 #include "base/str.h"
 #include "base/time.h"
 #include "bus/wire_impl.h"
-
-/* what nng's threads get to write the last frames before a process ends */
-#define LEAVE_US (2 * MS)
 
 static bool wire_dir(struct wire *w, const struct node_config *c, char *err, size_t err_size);
 static bool wire_identity(struct wire *w, const struct node_config *c, char *err, size_t err_size);
@@ -39,6 +35,7 @@ wire_new(struct loop *l, const struct wire_opts *o, char *err, size_t err_size)
 	w->listen = strdup(o->config->bus_listen);
 	w->peers = strdup(o->config->bus_peers);
 	must(w->listen != NULL && w->peers != NULL);
+	list_init(&w->members);
 	list_init(&w->plain);
 	list_init(&w->answered);
 	list_init(&w->ears);
@@ -62,15 +59,11 @@ void
 wire_free(struct wire **wp)
 {
 	struct wire *w = *wp;
-	uint64_t before;
 
 	if (w == NULL)
 		return;
 	*wp = NULL;
-	before = w->lines.stats.frames_out;
 	wire_flush(w);
-	if (w->lines.stats.frames_out != before || time_now_us() - w->spoke_us < LEAVE_US)
-		nanosleep(&(struct timespec){ .tv_nsec = LEAVE_US * 1000 }, NULL);
 	loop_turn_del(w->loop, &w->turn);
 	lane_free_all(w);
 	visitor_free_all(w);
@@ -104,11 +97,7 @@ wire_set_hint(struct wire *w, uint64_t epoch, uint64_t value)
 void
 wire_flush(struct wire *w)
 {
-	uint64_t before = w->lines.stats.frames_out;
-
 	lines_flush(&w->lines);
-	if (w->lines.stats.frames_out != before)
-		w->spoke_us = loop_now(w->loop);
 }
 
 const struct wire_stats *
@@ -179,7 +168,7 @@ wire_hello(const struct wire *w, uint64_t epoch, Mf__Hello *h)
 }
 
 void
-wire_pipe_refused(struct wire *w, const char *why)
+wire_refused(struct wire *w, const char *why)
 {
 	w->lines.stats.refused_peers++;
 	log_warn("bus_peer_refused", L_STR("why", why));

@@ -1,4 +1,4 @@
-/* wire: frames over nng raw req/rep, and the bell over pub/sub. Knows bytes and peers, no calls, no
+/* wire: frames over req/rep, and the bell over pub/sub. Knows bytes and peers, no calls, no
  * retries, no protobuf beyond Hello. rpc and server (the rest of common/bus) sit on top; nothing
  * else includes this.
  *

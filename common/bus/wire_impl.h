@@ -5,16 +5,18 @@
 #include <uthash.h>
 #include "bus/idset.h"
 #include "bus/line.h"
+#include "bus/port.h"
 #include "bus/secure.h"
 #include "bus/wire.h"
 
 #define WIRE_VERSION 1u
 #define WIRE_NAME    64
 #define WIRE_URL     256
-/* links and plain requests at a time: beyond, a pipe is hung up */
+/* links and plain requests at a time: beyond, a caller is hung up */
 #define WIRE_VISITORS 1024u
-/* pipes whose end we remember: what still comes from them is dropped */
-#define WIRE_DEAD 64u
+/* bytes of one message; of a tcp peer that has not shown its key yet */
+#define WIRE_BODY_MAX     (WIRE_CALL_MAX + (64u << 10))
+#define WIRE_STRANGER_MAX 4096u
 
 struct wire {
 	struct loop *loop;
@@ -29,16 +31,13 @@ struct wire {
 	struct lines lines;
 	struct lane *lanes; /* hash by node */
 	/* serving side */
-	struct port door;            /* raw rep */
-	struct visitor *visitors;    /* hash by pipe */
+	struct sp *door;
+	struct list members;         /* visitors with a hello */
 	struct list plain, answered; /* requests of plain clients; answered: end with the turn */
-	uint32_t dead[WIRE_DEAD];
-	unsigned next_dead;
 	/* pub/sub */
 	struct port bell;
 	struct list ears;
 	uint8_t bell_key[SECURE_KEY];
-	int64_t spoke_us; /* when a message last left: see wire_free */
 };
 
 enum wire_place { PLACE_CALLS, PLACE_BELL };
@@ -48,7 +47,7 @@ bool wire_url_listen(
     const struct wire *w, enum wire_place place, char out[WIRE_URL], char *err, size_t err_size);
 bool wire_is_tcp(const char *url);
 void wire_hello(const struct wire *w, uint64_t epoch, Mf__Hello *h); /* all but the keys */
-void wire_pipe_refused(struct wire *w, const char *why);             /* counts and logs */
+void wire_refused(struct wire *w, const char *why);                  /* counts and logs */
 
 void lane_free_all(struct wire *w);
 
