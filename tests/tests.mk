@@ -13,8 +13,10 @@ $(BIN)/node/%: $(OBJ)/tests/node/%.o $(HARNESS_OBJS) $(SVC_A) $(COMMON_A)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS) $(HTTP_LIBS) $(CLI_LIBS) -lcmocka
 
-check: all $(UNIT_TESTS) $(NODE_TESTS)
-	@scripts/run-tests $(UNIT_TESTS) $(NODE_TESTS)
+# The slow ones first: what runs side by side ends sooner so.
+TESTS := $(NODE_TESTS) $(UNIT_TESTS)
+check: all $(TESTS)
+	@scripts/run-tests $(TESTS)
 
 # Whole fleets of real processes, on private stores; node's test runner.
 check-fleet: all
@@ -27,8 +29,9 @@ e2e: all
 # Other flavours of the same build. Address: unit and node tests, and the malformed thousand against a whole fleet.
 asan:
 	@ASAN_OPTIONS=detect_leaks=0 $(MAKE) BUILD=build/asan SAN=address,undefined check-asan
-check-asan: all $(UNIT_TESTS) $(NODE_TESTS)
-	@scripts/run-tests $(UNIT_TESTS) $(NODE_TESTS) >$(BUILD)/check.log; status=$$?; cat $(BUILD)/check.log; \
+check-asan check-tsan: export TEST_JOBS ?= $(shell nproc)
+check-asan: all $(TESTS)
+	@scripts/run-tests $(TESTS) >$(BUILD)/check.log; status=$$?; cat $(BUILD)/check.log; \
 	METAFED_BIN=$(CURDIR)/$(BIN) scripts/run-node-tests tests/fault/requests.test.mjs >$(BUILD)/fleet.log || status=1; \
 	cat $(BUILD)/fleet.log; cat $(BUILD)/check.log $(BUILD)/fleet.log | scripts/sum-results; exit $$status
 # What has more than one thread: the loop's queue, the work pool, the bus over nng (which is not instrumented itself).
