@@ -135,6 +135,7 @@ static bool find_file(char out[CONF_PATH], const struct conf_options *o, char *e
 static bool any_key(const char *key);
 static bool resolve_var(struct conf *s, const struct conf_options *o, char *err, size_t n);
 static bool check_user(struct conf *s, char *err, size_t n);
+static bool check_log_level(const struct conf *s, char *err, size_t n);
 static bool check_executables(struct conf *s, char *err, size_t n);
 static bool check_stores(struct conf *s, char *err, size_t n);
 static bool check_store(const struct conf *s, int slot, char *err, size_t n);
@@ -143,27 +144,29 @@ static bool executable(const char *dir, const char *name, char *err, size_t n);
 bool
 conf_load(struct conf *s, const struct conf_options *o, char *err, size_t n)
 {
-	enum log_level level;
-
-	if (!load_keys(s, o, err, n) || !resolve_var(s, o, err, n) || !check_user(s, err, n))
-		return false;
-	if (!log_level_from_name(s->log_level, &level)) {
-		snprintf(
-		    err, n, "log_level: \"%s\" is none of debug, info, warn, error", s->log_level);
-		return false;
-	}
-	return public_check(s->listen, s->behind_proxy, err, n) && check_executables(s, err, n) &&
-	       check_stores(s, err, n);
+	memset(s, 0, sizeof(*s));
+	if (load_keys(s, o, err, n) && resolve_var(s, o, err, n) && check_user(s, err, n) &&
+	    check_log_level(s, err, n) && public_check(s->listen, s->behind_proxy, err, n) &&
+	    check_executables(s, err, n) && check_stores(s, err, n))
+		return true;
+	conf_free(s);
+	return false;
 }
 
 bool
 conf_find_var(struct conf *s, const struct conf_options *o, char *err, size_t n)
 {
-	if (o->var == NULL && !load_keys(s, o, err, n))
-		return false;
-	if (o->var != NULL)
-		memset(s, 0, sizeof(*s));
-	return resolve_var(s, o, err, n);
+	memset(s, 0, sizeof(*s));
+	if ((o->var != NULL || load_keys(s, o, err, n)) && resolve_var(s, o, err, n))
+		return true;
+	conf_free(s);
+	return false;
+}
+
+void
+conf_free(struct conf *s)
+{
+	arena_free(&s->texts);
 }
 
 void
@@ -216,14 +219,13 @@ load_keys(struct conf *s, const struct conf_options *o, char *err, size_t n)
 	struct config_source src = {
 		.node = "guard", .sets = o->sets, .env = environ, .known = any_key
 	};
-	struct arena *a = arena_new(1 << 20); /* never freed: the texts stay */
 	char file[CONF_PATH];
 
-	memset(s, 0, sizeof(*s));
+	s->texts = arena_new(1 << 20);
 	if (!find_file(file, o, err, n))
 		return false;
 	src.file = file[0] == '\0' ? NULL : file;
-	if (!config_load(a, tables, outs, 1, &src, err, n))
+	if (!config_load(s->texts, tables, outs, 1, &src, err, n))
 		return false;
 	memcpy(s->config, file, sizeof(file));
 	return true;
@@ -319,6 +321,17 @@ check_user(struct conf *s, char *err, size_t n)
 		s->gid = pw->pw_gid;
 	}
 	return true;
+}
+
+static bool
+check_log_level(const struct conf *s, char *err, size_t n)
+{
+	enum log_level level;
+
+	if (log_level_from_name(s->log_level, &level))
+		return true;
+	snprintf(err, n, "log_level: \"%s\" is none of debug, info, warn, error", s->log_level);
+	return false;
 }
 
 static bool

@@ -20,7 +20,7 @@ struct conf_options {       /* of the command line */
 };
 
 struct conf {
-	/* keys; texts live as long as the process */
+	struct arena *texts; /* of the keys */
 	const char *var_key, *listen, *stores, *pg_bin, *redis_server, *user, *exe_dir, *log_level;
 	bool behind_proxy;
 	int64_t ready_limit_us, kill_after_us, start_limit_us;
@@ -35,11 +35,12 @@ struct conf {
 	uint32_t stores_of_ours; /* SLOT_BIT of each private server */
 };
 
-/* False: err says what is wrong and what to do. Nothing is created. */
+/* False: err says what is wrong and what to do; nothing was created, nothing is left to free. */
 bool conf_load(struct conf *s, const struct conf_options *o, char *err, size_t err_size)
     __attribute__((warn_unused_result));
 bool conf_find_var(struct conf *s, const struct conf_options *o, char *err, size_t err_size)
     __attribute__((warn_unused_result)); /* only var: enough to stop a fleet */
+void conf_free(struct conf *s);
 void conf_print(const struct conf *s, FILE *f);
 struct restart_policy conf_policy(const struct conf *s);
 

@@ -80,6 +80,7 @@ a_part_of_its_own_is_read_and_the_parts_of_others_are_not(void **state)
 	assert_string_equal(s.config, file);
 	assert_false(conf_has(&s, SLOT_POSTGRES));
 	assert_true(conf_has(&s, SLOT_SQL));
+	conf_free(&s);
 }
 
 static void
@@ -120,6 +121,7 @@ a_directory_whose_sockets_would_not_fit_is_refused_clearly(void **state)
 	memset(deep + n, 'x', (size_t)(77 - n));
 	deep[77] = '\0';
 	assert_true(conf_load(&s, &o, err, sizeof(err)));
+	conf_free(&s);
 	strcat(deep, "x");
 	assert_false(conf_load(&s, &o, err, sizeof(err)));
 	assert_non_null(strstr(err, "107"));
