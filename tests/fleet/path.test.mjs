@@ -57,13 +57,18 @@ test('log-in answers a pair of tokens; a wrong password does not', async () => {
   problem(await f.call('POST', '/v1/auth/login', { token: null, body: { username: 'admin' } }), 422);
 });
 
-test('refresh rotates; a used refresh token revokes its family', async () => {
+test('refresh rotates; a retry gives the same pair; a token whose successor was used ends the session', async () => {
+  const refresh = (token) => f.call('POST', '/v1/auth/refresh', { token: null, body: { refresh_token: token } });
   const first = (await f.call('POST', '/v1/auth/login', { token: null, body: f.admin() })).json;
-  const second = await f.call('POST', '/v1/auth/refresh', { token: null, body: { refresh_token: first.refresh_token } });
+  const second = await refresh(first.refresh_token);
   assert.equal(second.status, 200, second.text);
   assert.notEqual(second.json.refresh_token, first.refresh_token);
-  problem(await f.call('POST', '/v1/auth/refresh', { token: null, body: { refresh_token: first.refresh_token } }), 401);
-  problem(await f.call('POST', '/v1/auth/refresh', { token: null, body: { refresh_token: second.json.refresh_token } }), 401);
+  assert.equal((await refresh(first.refresh_token)).json.refresh_token, second.json.refresh_token);
+  const third = await refresh(second.json.refresh_token);
+  assert.equal(third.status, 200, third.text);
+  problem(await refresh(first.refresh_token), 401);
+  problem(await refresh(third.json.refresh_token), 401);
+  problem(await f.call('GET', '/v1/tasks', { token: third.json.access_token }), 401);
 });
 
 test('a task lives: create, read, list, update, delete', async () => {
@@ -182,7 +187,7 @@ test('a viewer may read and no more: 403 names the permission and nothing else',
   problem(await f.call('POST', '/v1/fleet/sql:faults', { token, body: { spec: '' } }), 403);
   const raw = await f.call('POST', '/v1/requests', { token, body: { task_id: `eve ${Date.now()}`, requirements: { database: { operation: 'create', model: 'task', data: { title: 'no' } }, auth: { require_permission: 'task.read' } } } });
   assert.ok(raw.status !== 200 || raw.json.success === false, 'a weaker permission does not stand for the operation\'s own');
-  for (const model of ['user', 'refresh_token', 'role']) {
+  for (const model of ['user', 'session', 'role']) {
     const x = await f.call('POST', '/v1/requests', { body: { task_id: `${model} ${Date.now()}`, requirements: { database: { operation: 'query', model }, auth: {} } } });
     assert.ok(x.status !== 200 || x.json.success === false, `${model} is not for clients`);
   }

@@ -211,6 +211,7 @@ bed_open(bool with_database)
 		    .audience = "metafed",
 		    .access_ttl_us = 3600 * SEC,
 		    .refresh_ttl_us = 30 * 86400 * SEC,
+		    .refresh_repeat_us = 15 * SEC,
 		    .revocation_poll_us = 10 * SEC,
 		    .password_ops = 1,
 		    .password_memory_bytes = 8 << 20,

@@ -7,7 +7,7 @@
 #include "harness/memdb.h"
 #include "harness/test.h"
 
-static const char *const uniques[] = { "username", "token_hash" };
+static const char *const uniques[] = { "username" };
 
 static json_t *model_of(struct memdb *db, const char *model);
 static bool matches(const json_t *row, const Mf__StoreOp *q);
@@ -88,8 +88,10 @@ memdb_write(Mf__Database_Service *s, const Mf__StoreOp *q, Mf__StoreResult_Closu
 	db->writes++;
 	st = q->kind == MF__STORE_OP__KIND__TRANSACTION ? transact(db, q)
 	                                                : apply(db, q, &row, &repeated);
-	if (db->lose_answers > 0) {
-		db->lose_answers--;
+	if (db->lose_answers > 0 || db->dies_writing) {
+		db->down = db->dies_writing;
+		db->dies_writing = false;
+		db->lose_answers -= db->lose_answers > 0;
 		json_decref(row);
 		call_fail(ctx, ST_UNAVAILABLE, "the answer was lost");
 	} else if (st != ST_OK) {
@@ -219,8 +221,6 @@ create(struct memdb *db, const Mf__StoreOp *q, json_t **out, bool *repeated)
 			json_decref(row);
 			return ST_ALREADY_EXISTS;
 		}
-	if (strcmp(q->model, "refresh_token") == 0)
-		json_object_set_new(row, "revoked", json_false());
 	if (strcmp(q->model, "user") == 0)
 		json_object_set_new(row, "disabled", json_false());
 	stamp(row, 1);
@@ -234,6 +234,7 @@ update(struct memdb *db, const Mf__StoreOp *q, json_t **out, bool *repeated)
 {
 	json_t *row = json_object_get(model_of(db, q->model), q->id), *patch;
 	json_int_t version = json_integer_value(json_object_get(row, "version"));
+	char now[TIME_RFC3339_LEN];
 
 	assert_string_not_equal(q->operation_id, "");
 	if (row == NULL)
@@ -247,6 +248,8 @@ update(struct memdb *db, const Mf__StoreOp *q, json_t **out, bool *repeated)
 		assert_non_null(patch);
 		json_object_update(row, patch);
 		json_decref(patch);
+		time_rfc3339(time_wall_us(), now);
+		json_object_set_new(row, "updated_at", json_string(now));
 		json_object_set_new(row, "version", json_integer(version + 1));
 		json_object_set_new(db->operations, q->operation_id, json_true());
 	}

@@ -17,6 +17,7 @@ struct memdb {
 	bool down;             /* UNAVAILABLE */
 	unsigned page;         /* items of a page; 0: as many as are asked for */
 	unsigned lose_answers; /* so many more writes take effect and answer UNAVAILABLE */
+	bool dies_writing;     /* the next write takes effect, is not answered, and down is set */
 	void (*before_write)(
 	    struct memdb *db); /* once, when set: something that happens in between */
 	unsigned reads, writes;

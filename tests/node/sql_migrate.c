@@ -7,12 +7,12 @@ static void
 a_migration_is_applied_once(void **unused)
 {
 	(void)unused;
-	assert_int_equal(bed_count("select count(*) from schema_migrations"), 1);
+	assert_int_equal(bed_count("select count(*) from schema_migrations"), 2);
 	sql_close();
 	assert_true(sql_open(sqlbed.loop, sqlbed.work, &sqlbed.config, NULL));
 	bed_pass(300 * MS);
 	assert_int_equal(sql_state(), SQL_USABLE);
-	assert_int_equal(bed_count("select count(*) from schema_migrations"), 1);
+	assert_int_equal(bed_count("select count(*) from schema_migrations"), 2);
 }
 
 static void

@@ -152,7 +152,7 @@ the_same_operation_id_logs_in_to_the_same_session(void **unused)
 	try_await(&two);
 	assert_int_equal(one.status, ST_OK);
 	assert_string_equal(one.refresh, two.refresh);
-	assert_int_equal(memdb_count(&authbed.db, "refresh_token"), 1);
+	assert_int_equal(memdb_count(&authbed.db, "session"), 1);
 	assert_int_equal(try_logout(one.refresh).status, ST_OK);
 	try_login_start(&three, "admin", authbed.admin_password, "", "op-1");
 	try_await(&three);

@@ -150,7 +150,7 @@ a_weaker_permission_does_not_open_a_stronger_operation(void **unused)
 static void
 what_belongs_to_auth_can_not_be_named(void **unused)
 {
-	static const char *const models[] = { "user", "refresh_token", "role", "auth_state",
+	static const char *const models[] = { "user", "session", "role", "auth_state",
 		"audit", "doc.anything", "" };
 	struct result r;
 

@@ -1,142 +1,157 @@
-/* refresh: the arithmetic of refresh tokens: derived, used once, repeated only by whoever used it.
- */
+/* refresh: the arithmetic of refresh tokens: made by us, live once, repeated only for a moment. */
 #include <sodium.h>
 #include <string.h>
 #include "auth/jwt/revoked.h"
 #include "auth/jwt/session.h"
+#include "base/str.h"
 #include "base/time.h"
 #include "harness/test.h"
 
-#define NOW (INT64_C(1900000000) * SEC)
+#define NOW    (INT64_C(1900000000) * SEC)
+#define REPEAT (15 * SEC)
 
 static const uint8_t secret[32] = "0123456789abcdef0123456789abcde";
+static const uint8_t secret2[32] = "another secret of 32 bytes here";
 static const char user[] = "018f0000-0000-7000-8000-000000000001";
+static const char session[] = "018f0000-0000-7000-8000-00000000000f";
+
+static struct session_token
+token(uint64_t number)
+{
+	struct session_token t = { .number = number };
+
+	memcpy(t.id, session, sizeof(t.id));
+	return t;
+}
 
 static struct session_row
-row_of(const struct session_token *t)
+row(uint64_t version)
 {
-	struct session_row r = { .expires_us = NOW + SEC, .created_us = NOW - SEC, .version = 1 };
+	struct session_row r = {
+		.version = version, .expires_us = NOW + 60 * SEC, .changed_us = NOW
+	};
 
-	memcpy(r.hash, t->hash, sizeof(r.hash));
-	strcpy(r.family, "018f0000-0000-7000-8000-00000000000f");
+	memcpy(r.id, session, sizeof(r.id));
 	return r;
 }
 
 static void
-a_token_is_43_characters_that_are_read_back_to_the_same_row(void **unused)
+a_token_is_64_characters_that_are_read_back_to_the_same_session_and_number(void **unused)
 {
+	static const uint64_t numbers[] = { 1, 2, 255, 256, UINT64_C(1) << 40, UINT64_MAX };
+	char text[SESSION_TOKEN_LEN + 1];
 	struct session_token t, again;
-	char family[UUID_LEN];
 
 	(void)unused;
-	session_first(secret, "op", user, &t, family);
-	assert_int_equal(strlen(t.text), SESSION_TOKEN_LEN);
-	assert_int_equal(strlen(t.hash), SESSION_HASH_LEN);
-	assert_true(uuid_ok(t.row));
-	assert_true(uuid_ok(family));
-	assert_true(session_token_read(t.text, &again));
-	assert_string_equal(t.hash, again.hash);
-	assert_string_equal(t.row, again.row);
-	assert_null(strstr(t.hash, t.text));
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		t = token(numbers[i]);
+		session_token_write(secret, &t, text);
+		assert_int_equal(strlen(text), SESSION_TOKEN_LEN);
+		assert_true(session_token_read(secret, text, &again));
+		assert_string_equal(again.id, session);
+		assert_true(again.number == numbers[i]);
+		assert_false(session_token_read(secret2, text, &again));
+	}
+}
+
+/* Each bit of a token: another session, another number, another MAC. */
+static void
+a_token_that_was_changed_in_one_bit_is_not_read(void **unused)
+{
+	char text[SESSION_TOKEN_LEN + 1];
+	uint8_t bytes[48];
+	struct session_token t = token(7);
+	size_t n;
+
+	(void)unused;
+	session_token_write(secret, &t, text);
+	for (size_t bit = 0; bit < 8 * sizeof(bytes); bit++) {
+		assert_true(str_unb64url(str_of(text), bytes, sizeof(bytes), &n));
+		bytes[bit / 8] ^= (uint8_t)(1u << (bit % 8));
+		char changed[SESSION_TOKEN_LEN + 1];
+
+		str_b64url(bytes, sizeof(bytes), changed);
+		assert_false(session_token_read(secret, changed, &t));
+	}
 }
 
 static void
 what_we_never_made_is_not_read(void **unused)
 {
 	static const char *const bad[] = { "", "x", "AAAA",
-		"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
-		"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
-		"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB" };
+		"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+		"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+		"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" };
 	struct session_token t;
 
 	(void)unused;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		assert_false(session_token_read(bad[i], &t));
+		assert_false(session_token_read(secret, bad[i], &t));
 }
 
 static void
-the_same_operation_on_the_same_token_gives_the_same_successor_and_any_other_another(void **unused)
+the_same_operation_of_the_same_user_begins_the_same_session_and_any_other_another(void **unused)
 {
-	struct session_token used, other, one, two, three, four, five;
-	uint8_t secret2[32] = "another secret of 32 bytes here";
-	char family[UUID_LEN], family2[UUID_LEN];
+	char one[UUID_LEN], two[UUID_LEN];
 
 	(void)unused;
-	session_first(secret, "login-1", user, &used, family);
-	session_first(secret, "login-2", user, &other, family2);
-	assert_string_not_equal(used.text, other.text);
-	assert_string_not_equal(family, family2);
-	session_next(secret, "op-1", &used, &one);
-	session_next(secret, "op-1", &used, &two);
-	session_next(secret, "op-2", &used, &three);
-	session_next(secret, "op-1", &other, &four);
-	session_next(secret2, "op-1", &used, &five);
-	assert_string_equal(one.text, two.text);
-	assert_string_not_equal(one.text, three.text);
-	assert_string_not_equal(one.text, four.text);
-	assert_string_not_equal(one.text, five.text);
-	assert_string_not_equal(one.text, used.text);
+	session_id(secret, "op-1", user, one);
+	assert_true(uuid_ok(one));
+	session_id(secret, "op-1", user, two);
+	assert_string_equal(one, two);
+	session_id(secret, "op-2", user, two);
+	assert_string_not_equal(one, two);
+	session_id(secret, "op-1", session, two);
+	assert_string_not_equal(one, two);
+	session_id(secret2, "op-1", user, two);
+	assert_string_not_equal(one, two);
+	/* "ab"+"c" and "a"+"bc" are different operations of different users. */
+	session_id(secret, "ab", "c", one);
+	session_id(secret, "a", "bc", two);
+	assert_string_not_equal(one, two);
 }
 
-/* "ab"+"c" and "a"+"bc" are different operations of different users. */
-static void
-parts_of_a_derivation_do_not_run_into_each_other(void **unused)
+static enum session_verdict
+judged(uint64_t number, const struct session_row *r, int64_t now_us)
 {
-	struct session_token one, two;
-	char family[UUID_LEN], family2[UUID_LEN];
+	struct session_token t = token(number);
 
-	(void)unused;
-	session_first(secret, "ab", "c", &one, family);
-	session_first(secret, "a", "bc", &two, family2);
-	assert_string_not_equal(one.text, two.text);
-	assert_string_not_equal(family, family2);
+	return session_judge(r, &t, REPEAT, now_us);
 }
 
 static void
-a_row_is_judged_by_hash_time_use_and_end_in_this_order(void **unused)
+the_number_that_the_row_has_is_live_until_the_session_ends(void **unused)
 {
-	struct session_token t, other;
-	char family[UUID_LEN];
-	struct session_row r;
+	struct session_row r = row(5);
 
 	(void)unused;
-	session_first(secret, "op", user, &t, family);
-	session_first(secret, "op-2", user, &other, family);
-	r = row_of(&t);
-	assert_int_equal(session_judge(&r, &t, NOW), SESSION_ROTATE);
-	assert_int_equal(session_judge(&r, &other, NOW), SESSION_UNKNOWN);
-	assert_int_equal(session_judge(&r, &t, NOW + SEC), SESSION_EXPIRED);
-	r.revoked = true;
-	assert_int_equal(session_judge(&r, &t, NOW), SESSION_ENDED);
-	r.used = true;
-	assert_int_equal(session_judge(&r, &t, NOW), SESSION_ASK);
-	r.revoked = false;
-	assert_int_equal(session_judge(&r, &t, NOW), SESSION_ASK);
+	assert_int_equal(judged(5, &r, NOW), SESSION_LIVE);
+	assert_int_equal(judged(5, &r, NOW + 59 * SEC), SESSION_LIVE);
+	assert_int_equal(judged(5, &r, NOW + 60 * SEC), SESSION_ENDED);
+	assert_int_equal(judged(4, &r, NOW + 60 * SEC), SESSION_ENDED); /* nothing left to end */
+	assert_int_equal(judged(6, &r, NOW), SESSION_ENDED);            /* the store was restored */
 }
 
 static void
-a_used_token_is_a_repeat_only_while_the_successor_of_this_operation_is_live_and_young(void **unused)
+the_number_before_is_a_repeat_for_a_moment_and_reuse_after_it(void **unused)
 {
-	struct session_token t, n;
-	char family[UUID_LEN];
-	struct session_row used, next;
+	struct session_row r = row(5);
 
 	(void)unused;
-	session_first(secret, "login", user, &t, family);
-	session_next(secret, "op", &t, &n);
-	used = row_of(&t);
-	next = row_of(&n);
-	assert_false(session_is_repeat(&used, NULL, NOW));
-	assert_true(session_is_repeat(&used, &next, NOW));
-	assert_false(session_is_repeat(&used, &next, NOW + SESSION_REPEAT_US));
-	next.used = true;
-	assert_false(session_is_repeat(&used, &next, NOW));
-	next.used = false;
-	next.revoked = true;
-	assert_false(session_is_repeat(&used, &next, NOW));
-	next.revoked = false;
-	strcpy(next.family, "018f0000-0000-7000-8000-0000000000ff");
-	assert_false(session_is_repeat(&used, &next, NOW));
+	assert_int_equal(judged(4, &r, NOW), SESSION_REPEAT);
+	assert_int_equal(judged(4, &r, NOW + REPEAT - 1), SESSION_REPEAT);
+	assert_int_equal(judged(4, &r, NOW + REPEAT), SESSION_REUSED);
+}
+
+static void
+once_the_successor_was_used_too_it_is_reuse_at_once(void **unused)
+{
+	struct session_row r = row(5);
+
+	(void)unused;
+	assert_int_equal(judged(3, &r, NOW), SESSION_REUSED);
+	assert_int_equal(judged(1, &r, NOW), SESSION_REUSED);
+	assert_int_equal(judged(0, &r, NOW), SESSION_REUSED);
 }
 
 /* --- revoked sessions --- */
@@ -163,12 +178,13 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(a_token_is_43_characters_that_are_read_back_to_the_same_row),
+		T(a_token_is_64_characters_that_are_read_back_to_the_same_session_and_number),
+		T(a_token_that_was_changed_in_one_bit_is_not_read),
 		T(what_we_never_made_is_not_read),
-		T(the_same_operation_on_the_same_token_gives_the_same_successor_and_any_other_another),
-		T(parts_of_a_derivation_do_not_run_into_each_other),
-		T(a_row_is_judged_by_hash_time_use_and_end_in_this_order),
-		T(a_used_token_is_a_repeat_only_while_the_successor_of_this_operation_is_live_and_young),
+		T(the_same_operation_of_the_same_user_begins_the_same_session_and_any_other_another),
+		T(the_number_that_the_row_has_is_live_until_the_session_ends),
+		T(the_number_before_is_a_repeat_for_a_moment_and_reuse_after_it),
+		T(once_the_successor_was_used_too_it_is_reuse_at_once),
 		T(a_revocation_counts_until_the_last_access_token_has_expired),
 	};
 

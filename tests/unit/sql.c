@@ -237,11 +237,11 @@ static void
 a_patch_may_not_touch_what_is_fixed(void **unused)
 {
 	struct complaints e = { .arena = arena };
-	json_t *v = json_loads("{\"token_hash\":\"x\"}", 0, NULL);
+	json_t *v = json_loads("{\"user_id\":\"" ID "\"}", 0, NULL);
 	char *out;
 
 	(void)unused;
-	assert_false(intake_patch(arena, model_find("refresh_token"), v, ID, "", &out, &e));
+	assert_false(intake_patch(arena, model_find("session"), v, ID, "", &out, &e));
 	assert_string_equal(e.list[0].what, "can't be changed");
 	json_decref(v);
 }

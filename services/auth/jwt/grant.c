@@ -76,7 +76,7 @@ grant_reply(struct grant *g)
 	Mf__TokenPair m = MF__TOKEN_PAIR__INIT;
 	struct claims claims;
 	Mf__Principal *p = &claims.principal;
-	char id[UUID_LEN], *payload;
+	char id[UUID_LEN], refresh[SESSION_TOKEN_LEN + 1], *payload;
 	size_t n;
 
 	uuid7(id);
@@ -90,7 +90,7 @@ grant_reply(struct grant *g)
 	p->snapshot_at = (uint64_t)(now_s * SEC);
 	p->expires_at = p->snapshot_at + (uint64_t)config->access_ttl_us;
 	p->token_id = id;
-	claims.session = g->family;
+	claims.session = g->token.id;
 	payload = claims_write(a, &claims, &expect, &n);
 	m.access_token = jws_sign(a, keyring_signer(g->t->keys), CLAIMS_TYPE, payload, n);
 	if (m.access_token == NULL) {
@@ -102,7 +102,8 @@ grant_reply(struct grant *g)
 		    "the account has more roles and permissions than a token can carry");
 		return;
 	}
-	m.refresh_token = g->token.text;
+	session_token_write(keyring_secret(g->t->keys), &g->token, refresh);
+	m.refresh_token = refresh;
 	m.expires_in = (uint32_t)(config->access_ttl_us / SEC);
 	m.token_type = (char *)(uintptr_t) "Bearer";
 	m.principal = p;

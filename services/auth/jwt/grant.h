@@ -11,8 +11,8 @@ struct grant {
 	struct call *c;
 	struct rpc *rpc; /* the one under way */
 	struct user_row user;
-	char family[UUID_LEN];
-	struct session_token token; /* the refresh token that is given out */
+	struct session_token
+	    token; /* the refresh token that is given out; its id is the session's */
 	size_t n_permissions;
 	char **permissions;
 	const char *operation_id; /* of the call; made here when it has none */

@@ -22,6 +22,7 @@ struct jwt_config {
 	const char *audience;
 	int64_t access_ttl_us;
 	int64_t refresh_ttl_us;
+	int64_t refresh_repeat_us;
 	int64_t revocation_poll_us;
 	int64_t password_ops;
 	int64_t password_memory_bytes;

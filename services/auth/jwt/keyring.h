@@ -4,7 +4,7 @@
  *
  *   es256-1.pem     PKCS#8; any NAME.pem is loaded, the last name of the configured algorithm signs
  *   eddsa-1.pem
- *   refresh.secret  32 bytes in hex: refresh tokens are derived with it (session.h)
+ *   refresh.secret  32 bytes in hex: refresh tokens are proved with it (session.h)
  *
  * A reload builds the new set completely before the old one is touched. */
 #ifndef JWT_KEYRING_H

@@ -1,6 +1,6 @@
 /* login: Login, step by step: find the user, verify the password (also of nobody), ask for
- * permissions, write the refresh token's row, answer. The same operation id again gives the same
- * refresh token while that is unused. */
+ * permissions, write the session's row, answer. The same operation id again gives the same refresh
+ * token while that is unused. */
 #include <sodium.h>
 #include <string.h>
 #include "auth/jwt/grant.h"
@@ -105,17 +105,16 @@ on_verified(struct call *c, bool ok, const char *hash, void *ctx)
 static void
 write_row(struct grant *g)
 {
-	session_first(
-	    keyring_secret(g->t->keys), g->operation_id, g->user.id, &g->token, g->family);
+	session_id(keyring_secret(g->t->keys), g->operation_id, g->user.id, g->token.id);
+	g->token.number = 1;
 	g->rpc = rpc_new(g->c, g->t->database, NULL);
 	mf__database__write(&g->rpc->service,
-	    op_token_create(
-		call_arena(g->c), &g->token, g->family, g->user.id, grant_refresh_expiry(g)),
+	    op_session_create(call_arena(g->c), g->token.id, g->user.id, grant_refresh_expiry(g)),
 	    on_row, g->owner);
 }
 
-/* Under this operation id there may have been a log-in whose token was used or ended since: then it
- * is no repeat of ours. */
+/* Under this operation id there may have been a log-in whose session was refreshed or ended since:
+ * then it is no repeat of ours. */
 static void
 on_row(const Mf__StoreResult *m, void *ctx)
 {
@@ -129,7 +128,7 @@ on_row(const Mf__StoreResult *m, void *ctx)
 	}
 	if (m->repeated && !is_usable(g, m)) {
 		if (l->fresh) {
-			call_fail(g->c, ST_INTERNAL, "a new refresh token was there already");
+			call_fail(g->c, ST_INTERNAL, "a new session was there already");
 			return;
 		}
 		l->fresh = true;
@@ -138,7 +137,7 @@ on_row(const Mf__StoreResult *m, void *ctx)
 		write_row(g);
 		return;
 	}
-	log_info("login", L_STR("user", g->user.username), L_STR("session", g->family));
+	log_info("login", L_STR("user", g->user.username), L_STR("session", g->token.id));
 	grant_reply(g);
 }
 
@@ -148,5 +147,5 @@ is_usable(const struct grant *g, const Mf__StoreResult *m)
 	struct session_row row;
 
 	return session_row_read(&m->data, &row) &&
-	       session_judge(&row, &g->token, time_wall_us()) == SESSION_ROTATE;
+	       session_judge(&row, &g->token, 0, time_wall_us()) == SESSION_LIVE;
 }

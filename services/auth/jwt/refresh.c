@@ -1,10 +1,9 @@
 /* refresh: Refresh and Logout. session.h says how tokens follow each other; here are the steps.
  *
- * Refresh: read the token's row; live -> read the user, ask for permissions, then ONE transaction
- * that marks the row used (on condition of its version) and creates the successor. Used -> the
- * successor of this operation is there: a repeat, the same pair again; else somebody else had the
- * token: the session is revoked. Whoever is slower of two finds the version changed and judges the
- * row anew. */
+ * Refresh: read the session's row; live -> read the user, ask for permissions, then ONE update on
+ * condition of the row's version. The same refresh again, by whomever, within refresh_repeat: the
+ * same successor. Any other used token: the session is revoked. Whoever is slower of two finds
+ * another version and judges the row anew. */
 #include <string.h>
 #include "auth/jwt/grant.h"
 #include "auth/jwt/jwt.h"
@@ -22,15 +21,15 @@ struct refresh {
 	unsigned round;
 };
 
-static void read_token(struct refresh *r);
-static void on_token(const Mf__StoreResult *m, void *ctx);
-static void on_successor(const Mf__StoreResult *m, void *ctx);
+static void read_session(struct refresh *r, Mf__StoreResult_Closure then);
+static void on_session(const Mf__StoreResult *m, void *ctx);
+static void revoke_reused(struct refresh *r);
+static void on_reuse_revoked(struct call *c, void *ctx);
 static void read_user(struct refresh *r);
 static void on_owner(const Mf__StoreResult *m, void *ctx);
 static void rotate(struct grant *g);
 static void on_rotated(const Mf__StoreResult *m, void *ctx);
-static void on_reuse_revoked(struct call *c, void *ctx);
-static void on_logout_token(const Mf__StoreResult *m, void *ctx);
+static void on_logout_session(const Mf__StoreResult *m, void *ctx);
 static void on_logged_out(struct call *c, void *ctx);
 
 void
@@ -42,78 +41,63 @@ tokens_refresh(
 	struct refresh *r = ARENA_NEW(call_arena(c), struct refresh);
 
 	(void)reply;
-	r->g = grant_new(t, c, r);
-	if (!session_token_read(q->refresh_token, &r->used)) {
+	if (!session_token_read(keyring_secret(t->keys), q->refresh_token, &r->used)) {
 		grant_refuse_token(c);
 		return;
 	}
-	session_next(keyring_secret(t->keys), r->g->operation_id, &r->used, &r->g->token);
-	read_token(r);
+	r->g = grant_new(t, c, r);
+	r->g->token = r->used;
+	r->g->token.number++;
+	read_session(r, on_session);
 }
 
 static void
-read_token(struct refresh *r)
+read_session(struct refresh *r, Mf__StoreResult_Closure then)
 {
 	struct grant *g = r->g;
 
 	g->rpc = rpc_new(g->c, g->t->database, NULL);
 	mf__database__read(
-	    &g->rpc->service, op_read(call_arena(g->c), "refresh_token", r->used.row), on_token, r);
+	    &g->rpc->service, op_read(call_arena(g->c), "session", r->used.id), then, r);
 }
 
 static void
-on_token(const Mf__StoreResult *m, void *ctx)
+on_session(const Mf__StoreResult *m, void *ctx)
 {
 	struct refresh *r = ctx;
 	struct grant *g = r->g;
-	enum session_verdict v;
 
 	if (m == NULL && rpc_failure(g->rpc)->status != ST_NOT_FOUND) {
 		grant_store_failed(g->c, rpc_failure(g->rpc));
 		return;
 	}
-	if (m == NULL || !session_row_read(&m->data, &r->row))
-		v = SESSION_UNKNOWN;
-	else
-		v = session_judge(&r->row, &r->used, time_wall_us());
-	switch (v) {
-	case SESSION_ROTATE:
+	if (m == NULL || !session_row_read(&m->data, &r->row)) {
+		grant_refuse_token(g->c);
+		return;
+	}
+	switch (session_judge(&r->row, &r->used, g->t->config->refresh_repeat_us, time_wall_us())) {
+	case SESSION_LIVE:
 		read_user(r);
 		break;
-	case SESSION_ASK:
-		g->rpc = rpc_new(g->c, g->t->database, NULL);
-		mf__database__read(&g->rpc->service,
-		    op_read(call_arena(g->c), "refresh_token", g->token.row), on_successor, r);
+	case SESSION_REPEAT:
+		r->repeat = true;
+		read_user(r);
+		break;
+	case SESSION_REUSED:
+		revoke_reused(r);
 		break;
 	case SESSION_ENDED:
-	case SESSION_EXPIRED:
-	case SESSION_UNKNOWN:
 		grant_refuse_token(g->c);
 		break;
 	}
 }
 
 static void
-on_successor(const Mf__StoreResult *m, void *ctx)
+revoke_reused(struct refresh *r)
 {
-	struct refresh *r = ctx;
-	struct grant *g = r->g;
-	struct session_row next;
-	bool there;
-
-	if (m == NULL && rpc_failure(g->rpc)->status != ST_NOT_FOUND) {
-		grant_store_failed(g->c, rpc_failure(g->rpc));
-		return;
-	}
-	there = m != NULL && session_row_read(&m->data, &next);
-	if (session_is_repeat(&r->row, there ? &next : NULL, time_wall_us())) {
-		r->repeat = true;
-		read_user(r);
-		return;
-	}
-	log_warn("refresh_token_reused", L_STR("session", r->row.family),
-	    L_STR("user_id", r->row.user_id));
-	revoke_session(g->t, g->c, r->row.family, on_reuse_revoked, g);
+	log_warn(
+	    "refresh_token_reused", L_STR("session", r->row.id), L_STR("user_id", r->row.user_id));
+	revoke_session(r->g->t, r->g->c, r->row.id, on_reuse_revoked, r);
 }
 
 static void
@@ -129,7 +113,6 @@ read_user(struct refresh *r)
 {
 	struct grant *g = r->g;
 
-	memcpy(g->family, r->row.family, sizeof(g->family));
 	g->rpc = rpc_new(g->c, g->t->database, NULL);
 	mf__database__read(
 	    &g->rpc->service, op_read(call_arena(g->c), "user", r->row.user_id), on_owner, r);
@@ -152,17 +135,20 @@ on_owner(const Mf__StoreResult *m, void *ctx)
 	grant_expand(g, r->repeat ? grant_reply : rotate);
 }
 
+/* The operation is the token's, not the call's: however often it is tried, by whomever, the row
+ * changes once. */
 static void
 rotate(struct grant *g)
 {
 	struct refresh *r = g->owner;
 	struct arena *a = call_arena(g->c);
-	Mf__StoreOp *op = op_transaction(a, arena_printf(a, "refresh:%s", r->g->token.row), 2);
+	const char *operation =
+	    arena_printf(a, "refresh:%s:%llu", r->used.id, (unsigned long long)r->used.number);
 
-	op_add(op, op_token_end(a, r->used.row, r->row.version, time_wall_us(), op->operation_id));
-	op_add(op, op_token_create(a, &g->token, g->family, g->user.id, grant_refresh_expiry(g)));
 	g->rpc = rpc_new(g->c, g->t->database, NULL);
-	mf__database__write(&g->rpc->service, op, on_rotated, r);
+	mf__database__write(&g->rpc->service,
+	    op_session_change(a, r->used.id, r->used.number, grant_refresh_expiry(g), operation),
+	    on_rotated, r);
 }
 
 static void
@@ -170,20 +156,19 @@ on_rotated(const Mf__StoreResult *m, void *ctx)
 {
 	struct refresh *r = ctx;
 	struct grant *g = r->g;
-	const Mf__Problem *problem = m == NULL ? NULL : result_problem(m);
-	enum status s = problem != NULL ? (enum status)problem->code
-	                : m == NULL     ? rpc_failure(g->rpc)->status
-	                                : ST_OK;
+	const struct failure *f = rpc_failure(g->rpc);
 
-	if ((s == ST_ABORTED || s == ST_ALREADY_EXISTS) && ++r->round < ROUNDS_MOST)
-		read_token(r); /* somebody was faster, perhaps this very operation: what is it now? */
-	else if (m == NULL)
-		grant_store_failed(g->c, rpc_failure(g->rpc));
-	else if (problem != NULL)
+	if (m != NULL)
+		grant_reply(g);
+	else if (f->status == ST_ABORTED && ++r->round < ROUNDS_MOST)
+		read_session(r, on_session); /* somebody was faster: what is it now? */
+	else if (f->status == ST_ABORTED)
 		call_fail_because(
 		    g->c, ST_UNAVAILABLE, "REFRESH_CONTENDED", 100, "the session is busy");
+	else if (f->status == ST_NOT_FOUND)
+		grant_refuse_token(g->c);
 	else
-		grant_reply(g);
+		grant_store_failed(g->c, f);
 }
 
 /* --- Logout: a token that is not ours any more has nothing to end, and that is fine (RFC
@@ -198,18 +183,16 @@ tokens_logout(Mf__Jwt_Service *s, const Mf__RefreshToken *q, Mf__Empty_Closure r
 	Mf__Empty done = MF__EMPTY__INIT;
 
 	(void)reply;
-	r->g = grant_new(t, c, r);
-	if (!session_token_read(q->refresh_token, &r->used)) {
+	if (!session_token_read(keyring_secret(t->keys), q->refresh_token, &r->used)) {
 		call_reply(c, &done.base);
 		return;
 	}
-	r->g->rpc = rpc_new(c, t->database, NULL);
-	mf__database__read(&r->g->rpc->service,
-	    op_read(call_arena(c), "refresh_token", r->used.row), on_logout_token, r);
+	r->g = grant_new(t, c, r);
+	read_session(r, on_logout_session);
 }
 
 static void
-on_logout_token(const Mf__StoreResult *m, void *ctx)
+on_logout_session(const Mf__StoreResult *m, void *ctx)
 {
 	struct refresh *r = ctx;
 	struct grant *g = r->g;
@@ -217,11 +200,10 @@ on_logout_token(const Mf__StoreResult *m, void *ctx)
 
 	if (m == NULL && rpc_failure(g->rpc)->status != ST_NOT_FOUND)
 		grant_store_failed(g->c, rpc_failure(g->rpc));
-	else if (m == NULL || !session_row_read(&m->data, &r->row) ||
-		 session_judge(&r->row, &r->used, time_wall_us()) == SESSION_UNKNOWN)
+	else if (m == NULL)
 		call_reply(g->c, &done.base);
 	else
-		revoke_session(g->t, g->c, r->row.family, on_logged_out, g);
+		revoke_session(g->t, g->c, r->used.id, on_logged_out, g);
 }
 
 static void

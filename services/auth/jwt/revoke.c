@@ -14,7 +14,6 @@
 #define LOAD_LIMIT  (5 * SEC)
 #define LOAD_RETRY  (200 * MS) /* until they were read once */
 #define DELETE_MOST 16
-#define ROUNDS_MOST 4 /* of a revocation that meets somebody who is faster */
 
 struct load { /* one reading */
 	struct tokens *t;
@@ -31,10 +30,8 @@ struct revoke {
 	struct tokens *t;
 	struct call *c;
 	struct rpc *rpc;
-	const char *family, *operation_id;
-	Mf__StoreOp *live; /* TRANSACTION being built */
+	const char *session;
 	int64_t expires_us;
-	unsigned round;
 	revoke_done_fn *done;
 	void *ctx;
 };
@@ -49,11 +46,8 @@ static void on_deleted(const Mf__StoreResult *m, void *ctx);
 static void load_end(struct call *c, const struct call_end *end, void *ctx);
 static void on_event(void *ctx, const char *node, const Mf__Event *e);
 static void on_lost(void *ctx, const char *node);
-static void revoke_round(struct revoke *r);
-static void on_live(const Mf__StoreResult *m, void *ctx);
-static void add_live(void *ctx, const json_t *item);
 static void on_revoked(const Mf__StoreResult *m, void *ctx);
-static void announce(struct tokens *t, const char *family, int64_t expires_us);
+static void announce(struct tokens *t, const char *session, int64_t expires_us);
 
 /* --- reading --- */
 
@@ -210,106 +204,58 @@ on_lost(void *ctx, const char *node)
 
 /* --- making one --- */
 
+/* The end of the row is unconditional: a refresh that overtakes us is ended with it, one that comes
+ * after us finds another version and then the end. So no successor escapes. */
 void
 revoke_session(
-    struct tokens *t, struct call *c, const char *family, revoke_done_fn *done, void *ctx)
+    struct tokens *t, struct call *c, const char *session, revoke_done_fn *done, void *ctx)
 {
-	struct revoke *r = ARENA_NEW(call_arena(c), struct revoke);
+	struct arena *a = call_arena(c);
+	struct revoke *r = ARENA_NEW(a, struct revoke);
+	int64_t now_us = time_wall_us();
 	char id[UUID_LEN];
+	Mf__StoreOp *op;
 
 	uuid7(id);
-	r->t = t;
-	r->c = c;
-	r->family = arena_strdup(call_arena(c), family);
-	r->operation_id = arena_strdup(call_arena(c), id);
-	r->expires_us = time_wall_us() + t->config->access_ttl_us + CLAIMS_LEEWAY_US;
-	r->done = done;
-	r->ctx = ctx;
-	revoke_round(r);
+	*r = (struct revoke){
+		.t = t,
+		.c = c,
+		.session = arena_strdup(a, session),
+		.expires_us = now_us + t->config->access_ttl_us + CLAIMS_LEEWAY_US,
+		.done = done,
+		.ctx = ctx,
+	};
+	op = op_transaction(a, arena_printf(a, "revoke:%s", id), 2);
+	op_add(op, op_session_change(a, session, 0, now_us - CLAIMS_LEEWAY_US,
+		       arena_printf(a, "%s/0", op->operation_id)));
+	op_add(op, op_revoke(a, session, r->expires_us));
+	r->rpc = rpc_new(c, t->database, NULL);
+	mf__database__write(&r->rpc->service, op, on_revoked, r);
 }
 
-static void
-revoke_round(struct revoke *r)
-{
-	struct arena *a = call_arena(r->c);
-	Mf__StoreOp *op = op_query(a, "refresh_token", "family", r->family);
-
-	op_filter(a, op, "revoked", "false");
-	op->limit = 50; /* there is one, seldom none */
-	r->rpc = rpc_new(r->c, r->t->database, NULL);
-	mf__database__read(&r->rpc->service, op, on_live, r);
-}
-
-/* The update of the live token is conditional on its version: a refresh that overtakes us makes the
- * transaction fail, a refresh that comes after it finds the token ended. So no successor escapes.
- */
-static void
-on_live(const Mf__StoreResult *m, void *ctx)
-{
-	struct revoke *r = ctx;
-	struct arena *a = call_arena(r->c);
-	const char *next;
-
-	if (m == NULL) {
-		grant_store_failed(r->c, rpc_failure(r->rpc));
-		return;
-	}
-	r->live = op_transaction(a, arena_printf(a, "revoke:%s:%u", r->operation_id, r->round), 51);
-	op_add(r->live, op_revoke(a, r->family, r->expires_us));
-	if (!rows_each(a, &m->data, add_live, r, &next)) {
-		call_fail(r->c, ST_DATA_LOSS, "refresh tokens: the answer is no page");
-		return;
-	}
-	r->rpc = rpc_new(r->c, r->t->database, NULL);
-	mf__database__write(&r->rpc->service, r->live, on_revoked, r);
-}
-
-static void
-add_live(void *ctx, const json_t *item)
-{
-	struct revoke *r = ctx;
-	const char *id = json_string_value(json_object_get(item, "id"));
-	json_int_t version = json_integer_value(json_object_get(item, "version"));
-
-	if (id != NULL && version > 0)
-		op_add(r->live, op_token_end(call_arena(r->c), arena_strdup(call_arena(r->c), id),
-				    (uint64_t)version, 0, r->live->operation_id));
-}
-
+/* No row: it was ended or had expired, and was thrown away. A revocation is there: the same. */
 static void
 on_revoked(const Mf__StoreResult *m, void *ctx)
 {
 	struct revoke *r = ctx;
-	const Mf__Problem *problem = m == NULL ? NULL : result_problem(m);
-	enum status s = problem != NULL ? (enum status)problem->code
-	                : m == NULL     ? rpc_failure(r->rpc)->status
-	                                : ST_OK;
+	enum status s = op_outcome(m, rpc_failure(r->rpc));
 
-	if (s == ST_ABORTED && ++r->round < ROUNDS_MOST) {
-		revoke_round(r);
-		return;
-	}
-	if (m == NULL) {
+	if (s != ST_OK && s != ST_NOT_FOUND && s != ST_ALREADY_EXISTS) {
 		grant_store_failed(r->c, rpc_failure(r->rpc));
 		return;
 	}
-	if (problem != NULL) {
-		call_fail_because(
-		    r->c, ST_UNAVAILABLE, "REVOKE_CONTENDED", 100, "the session is busy");
-		return;
-	}
-	announce(r->t, r->family, r->expires_us);
+	announce(r->t, r->session, r->expires_us);
 	r->done(r->c, r->ctx);
 }
 
 static void
-announce(struct tokens *t, const char *family, int64_t expires_us)
+announce(struct tokens *t, const char *session, int64_t expires_us)
 {
 	Mf__Revoked e = MF__REVOKED__INIT;
 
-	revoked_add(&t->revoked, family, expires_us);
-	e.session = (char *)(uintptr_t)family;
+	revoked_add(&t->revoked, session, expires_us);
+	e.session = (char *)(uintptr_t)session;
 	e.expires_at = (uint64_t)expires_us;
 	bus_publish(t->bus, "auth.revoked", &e.base);
-	log_info("session_revoked", L_STR("session", family));
+	log_info("session_revoked", L_STR("session", session));
 }

@@ -28,10 +28,10 @@ struct call;
 /* Reading them, at start and every so often; events of the peer make it immediate (revoke.c). */
 void revoked_start(struct tokens *t, const char *peer);
 
-/* Ends a session: its live refresh token and the revocation in one transaction, then memory, then
- * the event. When that can't be done the call is failed and `done` never comes. */
+/* Ends a session: its row and the revocation in one transaction, then memory, then the event. When
+ * that can't be done the call is failed and `done` never comes. */
 typedef void revoke_done_fn(struct call *c, void *ctx);
 void revoke_session(
-    struct tokens *t, struct call *c, const char *family, revoke_done_fn *done, void *ctx);
+    struct tokens *t, struct call *c, const char *session, revoke_done_fn *done, void *ctx);
 
 #endif

@@ -3,7 +3,7 @@
 #include "auth/jwt/rows.h"
 #include "base/time.h"
 
-static bool copy_text(char *out, size_t cap, const json_t *item, const char *name);
+static bool copy_uuid(char out[UUID_LEN], const json_t *item, const char *name);
 static bool row_time(const json_t *item, const char *name, int64_t *out);
 static char **row_roles(struct arena *a, const json_t *v, size_t *n);
 static Mf__StoreOp *
@@ -46,17 +46,11 @@ bool
 session_row_of(const json_t *item, struct session_row *out)
 {
 	memset(out, 0, sizeof(*out));
-	if (!copy_text(out->hash, sizeof(out->hash), item, "token_hash") ||
-	    strlen(out->hash) != SESSION_HASH_LEN ||
-	    !copy_text(out->family, sizeof(out->family), item, "family") || !uuid_ok(out->family) ||
-	    !copy_text(out->user_id, sizeof(out->user_id), item, "user_id") ||
-	    !uuid_ok(out->user_id) || !row_time(item, "expires_at", &out->expires_us) ||
-	    !row_time(item, "created_at", &out->created_us))
-		return false;
-	out->used = json_is_string(json_object_get(item, "used_at"));
-	out->revoked = !json_is_false(json_object_get(item, "revoked"));
 	out->version = (uint64_t)json_integer_value(json_object_get(item, "version"));
-	return out->version != 0;
+	return out->version != 0 && copy_uuid(out->id, item, "id") &&
+	       copy_uuid(out->user_id, item, "user_id") &&
+	       row_time(item, "expires_at", &out->expires_us) &&
+	       row_time(item, "updated_at", &out->changed_us);
 }
 
 bool
@@ -118,18 +112,15 @@ op_filter(struct arena *a, Mf__StoreOp *op, const char *field, const char *value
 }
 
 Mf__StoreOp *
-op_token_create(struct arena *a, const struct session_token *t, const char *family,
-    const char *user_id, int64_t expires_us)
+op_session_create(struct arena *a, const char *id, const char *user_id, int64_t expires_us)
 {
-	Mf__StoreOp *op = op_new(a, MF__STORE_OP__KIND__CREATE, "refresh_token", t->row);
+	Mf__StoreOp *op = op_new(a, MF__STORE_OP__KIND__CREATE, "session", id);
 	struct jw w;
 
-	jw_start(&w, a, 320);
+	jw_start(&w, a, 160);
 	jw_object(&w, NULL);
-	jw_str(&w, "id", t->row);
-	jw_str(&w, "family", family);
+	jw_str(&w, "id", id);
 	jw_str(&w, "user_id", user_id);
-	jw_str(&w, "token_hash", t->hash);
 	jw_time(&w, "expires_at", expires_us);
 	jw_close(&w, '}');
 	op_data(op, &w);
@@ -137,40 +128,38 @@ op_token_create(struct arena *a, const struct session_token *t, const char *fami
 }
 
 Mf__StoreOp *
-op_token_end(struct arena *a, const char *row, uint64_t if_version, int64_t used_us,
+op_session_change(struct arena *a, const char *id, uint64_t if_version, int64_t expires_us,
     const char *operation_id)
 {
-	Mf__StoreOp *op = op_new(a, MF__STORE_OP__KIND__UPDATE, "refresh_token", row);
+	Mf__StoreOp *op = op_new(a, MF__STORE_OP__KIND__UPDATE, "session", id);
 	struct jw w;
 
 	jw_start(&w, a, 80);
 	jw_object(&w, NULL);
-	jw_bool(&w, "revoked", true);
-	if (used_us != 0)
-		jw_time(&w, "used_at", used_us);
+	jw_time(&w, "expires_at", expires_us);
 	jw_close(&w, '}');
 	op_data(op, &w);
 	op->if_version = if_version;
-	op->operation_id = arena_printf(a, "%s:%s", operation_id, row);
+	op->operation_id = arena_strdup(a, operation_id);
 	return op;
 }
 
 /* One per session: the second revocation of a session finds the first one's row and leaves it. */
 Mf__StoreOp *
-op_revoke(struct arena *a, const char *family, int64_t expires_us)
+op_revoke(struct arena *a, const char *session, int64_t expires_us)
 {
 	Mf__StoreOp *op;
 	char id[UUID_LEN];
 	struct jw w;
 
-	session_uuid("revoked session", family, id);
+	session_uuid("revoked session", session, id);
 	op = op_new(a, MF__STORE_OP__KIND__CREATE, "revocation", id);
 	op->if_absent = true;
 	jw_start(&w, a, 200);
 	jw_object(&w, NULL);
 	jw_str(&w, "id", id);
 	jw_str(&w, "kind", "session");
-	jw_str(&w, "value", family);
+	jw_str(&w, "value", session);
 	jw_time(&w, "expires_at", expires_us);
 	jw_close(&w, '}');
 	op_data(op, &w);
@@ -213,23 +202,25 @@ op_add(Mf__StoreOp *transaction, Mf__StoreOp *member)
 	transaction->members[transaction->n_members++] = member;
 }
 
-const Mf__Problem *
-result_problem(const Mf__StoreResult *m)
+enum status
+op_outcome(const Mf__StoreResult *m, const struct failure *f)
 {
+	if (m == NULL)
+		return f->status;
 	for (size_t i = 0; i < m->n_items; i++)
 		if (m->items[i]->problem != NULL)
-			return m->items[i]->problem;
-	return NULL;
+			return (enum status)m->items[i]->problem->code;
+	return ST_OK;
 }
 
 static bool
-copy_text(char *out, size_t cap, const json_t *item, const char *name)
+copy_uuid(char out[UUID_LEN], const json_t *item, const char *name)
 {
 	const char *s = json_string_value(json_object_get(item, name));
 
-	if (s == NULL || strlen(s) >= cap)
+	if (s == NULL || !uuid_ok(s))
 		return false;
-	memcpy(out, s, strlen(s) + 1);
+	memcpy(out, s, UUID_LEN);
 	return true;
 }
 

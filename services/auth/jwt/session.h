@@ -1,15 +1,21 @@
 /* session: the arithmetic of refresh tokens. Pure: no clock, no store, no call.
  *
- * A session (RFC 9700 calls it a family) is what one log-in began; each refresh uses up one token
- * and makes the next. A token is 32 bytes in base64url; only its SHA-256 is stored. Tokens are not
- * drawn but DERIVED, keyed with a secret of the fleet:
+ * A session (RFC 9700 calls it a family) is what one log-in began. It has one row in the store,
+ * however often it is refreshed, and that row's version is the number of the refresh token that is
+ * live. A token says which session, which number, and proves that it is ours:
  *
- *   next = BLAKE2b(secret, "refresh" | operation id | SHA-256 of the used token)
+ *	session id (16 bytes) | number (8) | MAC of both, keyed with a secret of the fleet (24)
  *
- * so that the same refresh again (same operation id: a lost answer, a retry on the stand-in) yields
- * the same pair and is no reuse; the successor's row in the store is the proof that this very
- * operation used the token up. Another operation id with a used token is reuse. Without the secret
- * neither the next token nor the one before can be computed. */
+ * in base64url. A refresh is one update of the row on condition of its version; the next number is
+ * live from then on. So nothing has to be kept of used tokens to know one again, whatever its age:
+ *
+ *	number = version		live: rotate
+ *	number = version - 1		the refresh before the live one again. Within `repeat` of it: the
+ *				same successor once more; the successor is unused, or version
+ *				would be higher. Later: reuse
+ *	number < version - 1	used, and its successor too: reuse
+ *
+ * Whoever has the secret can make tokens, but the signing keys lie beside it. */
 #ifndef JWT_SESSION_H
 #define JWT_SESSION_H
 
@@ -18,51 +24,39 @@
 #include <stdint.h>
 #include "base/id.h"
 
-#define SESSION_TOKEN_LEN 43                       /* base64url of 32 bytes */
-#define SESSION_HASH_LEN  64                       /* hex */
-#define SESSION_REPEAT_US (INT64_C(300) * 1000000) /* the fleet's own repeats come within this */
+#define SESSION_TOKEN_LEN 64 /* base64url of 48 bytes */
 
 struct session_token {
-	char text[SESSION_TOKEN_LEN + 1];
-	char hash[SESSION_HASH_LEN + 1]; /* what is stored */
-	char row[UUID_LEN]; /* id of its row: the first half of the hash, as a UUID (version 8) */
+	char id[UUID_LEN]; /* of the session, and of its row */
+	uint64_t number;   /* from 1 */
 };
 
 /* False: nothing that we made. */
-bool
-session_token_read(const char *text, struct session_token *out) __attribute__((warn_unused_result));
-/* What operation `operation_id` of `user_id` begins with; family: the session's id. */
-void session_first(const uint8_t secret[32], const char *operation_id, const char *user_id,
-    struct session_token *out, char family[UUID_LEN]);
-void session_next(const uint8_t secret[32], const char *operation_id,
-    const struct session_token *used, struct session_token *out);
+bool session_token_read(const uint8_t secret[32], const char *text, struct session_token *out)
+    __attribute__((warn_unused_result));
+void session_token_write(
+    const uint8_t secret[32], const struct session_token *t, char out[SESSION_TOKEN_LEN + 1]);
+/* The session that operation `operation_id` of `user_id` begins: the same again for a repeat. */
+void session_id(
+    const uint8_t secret[32], const char *operation_id, const char *user_id, char out[UUID_LEN]);
 /* A UUID (version 8) made of a text: the same text, the same id. */
 void session_uuid(const char *kind, const char *text, char out[UUID_LEN]);
 
-/* A row of the model refresh_token. `revoked` = can't be exchanged any more: set when used and when
- * ended. */
 struct session_row {
-	char hash[SESSION_HASH_LEN + 1];
-	char family[UUID_LEN];
+	char id[UUID_LEN];
 	char user_id[UUID_LEN];
-	int64_t expires_us; /* wall clock */
-	int64_t created_us;
-	bool used;
-	bool revoked;
 	uint64_t version;
+	int64_t expires_us; /* wall clock; a session that was ended expired then */
+	int64_t changed_us; /* begun or refreshed */
 };
 
 enum session_verdict {
-	SESSION_ROTATE, /* live: use it up, make the next */
-	SESSION_ASK,    /* used: reuse, unless the successor of this operation is there */
-	SESSION_ENDED,  /* logged out, or the session was revoked */
-	SESSION_EXPIRED,
-	SESSION_UNKNOWN, /* its hash is another's */
+	SESSION_LIVE,
+	SESSION_REPEAT,
+	SESSION_REUSED,
+	SESSION_ENDED, /* or expired, or of a future that the store does not know (restored) */
 };
-enum session_verdict
-session_judge(const struct session_row *row, const struct session_token *t, int64_t now_us);
-/* The token was used: was it by the operation that `successor` belongs to (NULL: there is none)? */
-bool session_is_repeat(
-    const struct session_row *used, const struct session_row *successor, int64_t now_us);
+enum session_verdict session_judge(const struct session_row *row, const struct session_token *t,
+    int64_t repeat_us, int64_t now_us);
 
 #endif

@@ -37,6 +37,9 @@ const struct config_key jwt_keys[] = {
 	    "life of an access token"),
 	KEY("refresh_ttl", CONFIG_DURATION, refresh_ttl_us, "30d", 60 * SEC, 366 * 86400 * SEC,
 	    false, "life of a refresh token; each refresh makes a new one"),
+	KEY("refresh_repeat", CONFIG_DURATION, refresh_repeat_us, "15s", 0, 120 * SEC, false,
+	    "the same refresh again within this gives the same successor: after a lost answer; "
+	    "later it ends the session"),
 	KEY("revocation_poll", CONFIG_DURATION, revocation_poll_us, "5s", 100 * MS, 60 * SEC, false,
 	    "revocations are read this often, besides the events that announce them"),
 	KEY("password_ops", CONFIG_INT, password_ops, "2", 1, 100, false, "Argon2id: passes"),

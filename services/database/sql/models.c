@@ -41,14 +41,10 @@ static const struct field user_fields[] = {
 	KEPT,
 };
 
-static const struct field refresh_token_fields[] = {
+static const struct field session_fields[] = {
 	{ "id",			FIELD_UUID,	G | R | U,		NULL,		0, 0 },
-	{ "family",		FIELD_UUID,	G | R | F,		NULL,		0, 0 },
 	{ "user_id",		FIELD_UUID,	G | R | F,		NULL,		0, 0 },
-	{ "token_hash",		FIELD_TEXT,	G | R | F | U,		NULL,		1, 200 },
-	{ "expires_at",		FIELD_TIME,	G | R,			NULL,		0, 0 },
-	{ "used_at",		FIELD_TIME,	G | P,			NULL,		0, 0 },
-	{ "revoked",		FIELD_BOOL,	G | P | R | F,		"false",	0, 0 },
+	{ "expires_at",		FIELD_TIME,	G | P | R,		NULL,		0, 0 },
 	KEPT,
 };
 
@@ -74,7 +70,7 @@ static const struct field revocation_fields[] = {
 const struct model sql_models[] = {
 	MODEL("task", "tasks", true, true, false, task_fields),
 	MODEL("user", "users", false, false, true, user_fields),
-	MODEL("refresh_token", "refresh_tokens", false, false, true, refresh_token_fields),
+	MODEL("session", "sessions", false, false, true, session_fields),
 	MODEL("role", "roles", false, false, true, role_fields),
 	MODEL("revocation", "revocations", false, false, true, revocation_fields),
 };

@@ -8,7 +8,7 @@
 
 static const char *const old[] = {
 	"DELETE FROM operations WHERE at < now() - interval '1 day'",
-	"DELETE FROM refresh_tokens WHERE expires_at < now() - interval '1 day'",
+	"DELETE FROM sessions WHERE expires_at < now() - interval '1 day'",
 	"DELETE FROM revocations WHERE expires_at < now() - interval '1 day'",
 };
 
