@@ -4,57 +4,22 @@
  * file, the node's own part, environment, command line: later ones win, and each is checked. Errors
  * say FILE:LINE (or where else it was said) and the key; the value of a secret key is never
  * repeated. */
-#include "base/config.h"
+#include "base/config_inside.h"
 
-#include <errno.h>
 #include <inttypes.h>
-#include <libgen.h>
 #include <limits.h>
 #include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
-#include "base/str.h"
 #include "base/time.h"
 
-#define FILE_MAX_BYTES (1 << 20)
-#define KEYS_MAX       256 /* of all tables of one node */
-
-struct loader {
-	struct arena *a;
-	const struct config_key *const *tables;
-	void *const *outs;
-	size_t n_tables;
-	const struct config_source *src;
-	char *err;
-	size_t err_size;
-	int lines[2][KEYS_MAX]; /* where each key stood in the file: common part, own part; 0: not
-	                           there */
-};
-
-struct slot { /* a key that was found */
-	const struct config_key *key;
-	char *out;    /* its place in the struct */
-	size_t index; /* over all tables */
-};
-
-static bool find(const struct loader *l, struct str name, struct slot *out);
-static bool set(struct loader *l, const struct slot *s, struct str value, const char *where,
-    const char *base_dir);
 static bool
 set_path(struct loader *l, const struct slot *s, struct str value, const char *base_dir);
 static bool set_number(const struct config_key *k, char *out, struct str value);
 static bool parse_bytes(struct str s, int64_t *out);
 static bool in_bounds(const struct config_key *k, int64_t v);
-static bool complain(struct loader *l, const char *where, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
 static void describe(const struct config_key *k, char *out, size_t size);
 static bool load_defaults(struct loader *l);
-static bool load_file(struct loader *l);
-static char *slurp(struct loader *l, size_t *n);
-static bool
-load_line(struct loader *l, struct str line, int number, struct str *part, const char *base_dir);
 static bool load_env(struct loader *l);
 static const char *
 env_value(const struct loader *l, const char *node, const char *key, char name[128]);
@@ -76,7 +41,7 @@ config_load(struct arena *a, const struct config_key *const *tables, void *const
 
 	if (err_size > 0)
 		err[0] = '\0';
-	return load_defaults(&l) && load_file(&l) && load_env(&l) && load_sets(&l);
+	return load_defaults(&l) && config_read_file(&l) && load_env(&l) && load_sets(&l);
 }
 
 void
@@ -103,105 +68,15 @@ load_defaults(struct loader *l)
 				.key = k, .out = (char *)l->outs[t] + k->offset, .index = index
 			};
 
-			if (index >= KEYS_MAX)
-				return complain(
-				    l, "default", "%s: more than %d keys", k->name, KEYS_MAX);
-			if (!set(l, &s, str_of(k->def == NULL ? "" : k->def), "default", NULL))
+			if (index >= CONFIG_KEYS_MAX)
+				return config_complain(l, "default", "%s: more than %d keys",
+				    k->name, CONFIG_KEYS_MAX);
+			if (!config_set(
+				l, &s, str_of(k->def == NULL ? "" : k->def), "default", NULL))
 				return false;
 		}
 	}
 	return true;
-}
-
-static bool
-load_file(struct loader *l)
-{
-	struct str rest, line, part = { NULL, 0 };
-	char base_dir[PATH_MAX], resolved[PATH_MAX];
-	size_t n;
-	int number = 0;
-	char *text;
-
-	if (l->src->file == NULL)
-		return true;
-	if (realpath(l->src->file, resolved) == NULL)
-		return complain(l, l->src->file, "%s", strerror(errno));
-	snprintf(base_dir, sizeof(base_dir), "%s", dirname(resolved));
-	if ((text = slurp(l, &n)) == NULL)
-		return false;
-	for (rest = (struct str){ text, n }; rest.n > 0;) {
-		str_cut(rest, '\n', &line, &rest);
-		if (line.n > 0 && line.p[line.n - 1] == '\r')
-			line.n--;
-		if (!load_line(l, str_trim(line), ++number, &part, base_dir))
-			return false;
-	}
-	return true;
-}
-
-/* The text lives in the arena: it is at most as large as the file. */
-static char *
-slurp(struct loader *l, size_t *n)
-{
-	FILE *f = fopen(l->src->file, "re");
-	struct stat st;
-	char *text = NULL;
-
-	if (f == NULL || fstat(fileno(f), &st) < 0) {
-		complain(l, l->src->file, "%s", strerror(errno));
-	} else if (!S_ISREG(st.st_mode) || st.st_size > FILE_MAX_BYTES) {
-		complain(l, l->src->file, "%s",
-		    S_ISREG(st.st_mode) ? "larger than 1 MiB" : "not a regular file");
-	} else {
-		text = arena_alloc(l->a, (size_t)st.st_size + 1);
-		*n = fread(text, 1, (size_t)st.st_size, f);
-		if (!str_utf8_ok(text, *n) || memchr(text, '\0', *n) != NULL) {
-			complain(l, l->src->file, "not UTF-8 text");
-			text = NULL;
-		}
-	}
-	if (f != NULL)
-		fclose(f);
-	return text;
-}
-
-/* A key of the own part wins over the same key of the common part, whichever of them stands first.
- */
-static bool
-load_line(struct loader *l, struct str line, int number, struct str *part, const char *base_dir)
-{
-	char where[PATH_MAX + 16];
-	struct str name, value;
-	struct slot s;
-	bool own;
-
-	snprintf(where, sizeof(where), "%s:%d", l->src->file, number);
-	if (line.n == 0 || line.p[0] == '#')
-		return true;
-	if (line.p[0] == '[') {
-		*part = str_trim((struct str){ line.p + 1, line.n - (line.n > 1 ? 2 : 1) });
-		if (line.p[line.n - 1] != ']' || !str_token_ok(*part))
-			return complain(l, where, "a part is written [name]");
-		return true;
-	}
-	own = part->n > 0;
-	if (own && (l->src->node == NULL || !str_eq(*part, l->src->node)))
-		return true;
-	if (!str_cut(line, '=', &name, &value))
-		return complain(l, where, "expected key = value");
-	name = str_trim(name);
-	if (!find(l, name, &s)) {
-		char *key = arena_strndup(l->a, name.p, name.n);
-
-		if (!own && l->src->known != NULL && l->src->known(key))
-			return true;
-		return complain(l, where, "%s: no such key", key);
-	}
-	if (l->lines[own][s.index] != 0)
-		return complain(
-		    l, where, "%s: already set in line %d", s.key->name, l->lines[own][s.index]);
-	l->lines[own][s.index] = number;
-	return (!own && l->lines[1][s.index] != 0) || set(l, &s, str_trim(value), where, base_dir);
 }
 
 static bool
@@ -219,7 +94,7 @@ load_env(struct loader *l)
 
 			if (v == NULL)
 				v = env_value(l, NULL, k->name, name);
-			if (v != NULL && !set(l, &s, str_of(v), name, NULL))
+			if (v != NULL && !config_set(l, &s, str_of(v), name, NULL))
 				return false;
 		}
 	}
@@ -255,18 +130,19 @@ load_sets(struct loader *l)
 
 	for (char *const *set_arg = l->src->sets; set_arg != NULL && *set_arg != NULL; set_arg++) {
 		if (!str_cut(str_of(*set_arg), '=', &name, &value))
-			return complain(l, "--set", "expected key=value");
+			return config_complain(l, "--set", "expected key=value");
 		name = str_trim(name);
-		if (!find(l, name, &s))
-			return complain(l, "--set", "%.*s: no such key", (int)name.n, name.p);
-		if (!set(l, &s, str_trim(value), "--set", NULL))
+		if (!config_find(l, name, &s))
+			return config_complain(
+			    l, "--set", "%.*s: no such key", (int)name.n, name.p);
+		if (!config_set(l, &s, str_trim(value), "--set", NULL))
 			return false;
 	}
 	return true;
 }
 
-static bool
-find(const struct loader *l, struct str name, struct slot *out)
+bool
+config_find(const struct loader *l, struct str name, struct slot *out)
 {
 	size_t index = 0;
 
@@ -283,8 +159,8 @@ find(const struct loader *l, struct str name, struct slot *out)
 	return false;
 }
 
-static bool
-set(struct loader *l, const struct slot *s, struct str value, const char *where,
+bool
+config_set(struct loader *l, const struct slot *s, struct str value, const char *where,
     const char *base_dir)
 {
 	const struct config_key *k = s->key;
@@ -297,7 +173,7 @@ set(struct loader *l, const struct slot *s, struct str value, const char *where,
 		return true;
 	case CONFIG_PATH:
 		return set_path(l, s, value, base_dir) ||
-		       complain(l, where, "%s: path too long", k->name);
+		       config_complain(l, where, "%s: path too long", k->name);
 	case CONFIG_BOOL:
 		fine = str_bool(value, (bool *)(void *)s->out);
 		break;
@@ -314,8 +190,8 @@ set(struct loader *l, const struct slot *s, struct str value, const char *where,
 		return true;
 	describe(k, want, sizeof(want));
 	if (k->secret)
-		return complain(l, where, "%s: must be %s", k->name, want);
-	return complain(l, where, "%s: \"%.*s\": must be %s", k->name,
+		return config_complain(l, where, "%s: must be %s", k->name, want);
+	return config_complain(l, where, "%s: \"%.*s\": must be %s", k->name,
 	    (int)(value.n < 80 ? value.n : 80), value.p, want);
 }
 
@@ -416,8 +292,8 @@ describe(const struct config_key *k, char *out, size_t size)
 	snprintf(out, size, "%s, from %s to %s", words[k->type], low, high);
 }
 
-static bool
-complain(struct loader *l, const char *where, const char *fmt, ...)
+bool
+config_complain(struct loader *l, const char *where, const char *fmt, ...)
 {
 	char what[512];
 	va_list ap;

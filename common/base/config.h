@@ -5,7 +5,10 @@
  * error with file and line (keys before the first part may belong to other nodes: there it is an
  * error only when no node of the fleet knows it, which the caller decides by `known`). Environment:
  * METAFED_<NODE>_<KEY>, then METAFED_<KEY>. Command line: --set key=value. A relative path of type
- * CONFIG_PATH is taken relative to the file's directory. */
+ * CONFIG_PATH is taken relative to the file's directory.
+ *
+ * "include FILE" reads FILE in that place, "include? FILE" also where there is none; relative to the
+ * file that says it. A key may be set once in each part, whichever file it stands in. */
 #ifndef BASE_CONFIG_H
 #define BASE_CONFIG_H
 

@@ -90,7 +90,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	FILE *f;
 
 	if (!load(a, data, size, &one, err, sizeof(err))) {
-		must(strncmp(err, "/dev/", 5) == 0);
+		must(err[0] == '/'); /* this file, or one that it includes */
 	} else {
 		must(one.count >= 1 && one.count <= 10 && one.wait_us >= 0 &&
 		     one.wait_us <= 60 * SEC);

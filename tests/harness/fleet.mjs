@@ -33,6 +33,13 @@ export function run(cmd, args, opts = {}) {
 
 export const alive = (pid) => { try { return !/^\d+ \(.*\) [ZX]/s.test(readFileSync(`/proc/${pid}/stat`, 'utf8')); } catch { return false; } };
 
+// Waits for a condition, not for a time.
+export async function until(condition, what, limit = 15_000) {
+  for (const end = Date.now() + limit; !await condition(); await sleep(20)) {
+    if (Date.now() > end) throw new Error(`${what}: not within ${limit} ms`);
+  }
+}
+
 export class Fleet {
   static async start({ conf = '', dir = newDir(), port } = {}) {
     const f = new Fleet();
@@ -47,7 +54,7 @@ export class Fleet {
     return f;
   }
 
-  // Lines for VAR/local.conf, which scripts/run appends to the configuration.
+  // Lines for VAR/local.conf, which the configuration includes.
   configure(conf) {
     run('install', ['-d', '-m', '755', this.var]);
     if (process.getuid() === 0) run('sh', ['-c', `id metafed >/dev/null 2>&1 || useradd --system --no-create-home --shell /usr/sbin/nologin metafed; chown metafed: ${this.var}`]);

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "base/config.h"
 #include "base/time.h"
@@ -154,9 +155,112 @@ an_error_says_file_line_and_what_would_be_right(void **unused)
 	assert_false(load("[]\n", NULL, NULL));
 	assert_false(load("[\n", NULL, NULL));
 	assert_false(load("count = 1\nname = x\ncount = 2\n", NULL, NULL));
-	assert_string_equal(said(), "some.conf:3: count: already set in line 1");
+	assert_non_null(strstr(said(), "some.conf:3: count: already set in /"));
+	assert_string_equal(err + strlen(err) - strlen("/some.conf:1"), "/some.conf:1");
 	assert_false(load("name = \xff\n", NULL, NULL));
 	assert_string_equal(said(), "some.conf: not UTF-8 text");
+}
+
+static bool
+says(const char *text)
+{
+	return strstr(err, text) != NULL;
+}
+
+static void
+an_included_file_is_read_in_the_place_and_in_the_part_of_its_line(void **unused)
+{
+	(void)unused;
+	test_file("inner.conf", "name = inner\n[cache]\nname = theirs\n[sql]\ncount = 4\n");
+	assert_true(load("include inner.conf\nwait = 1s\n[sql]\nsize = 1k\n", NULL, NULL));
+	assert_string_equal(it.name, "inner");
+	assert_int_equal(it.count, 4);
+	assert_int_equal(it.wait_us, SEC); /* the part that it opened ended with it */
+	assert_int_equal(it.size_bytes, 1024);
+	assert_true(load("name = common\n[sql]\n\tinclude \tinner.conf \non = yes\n", NULL, NULL));
+	assert_string_equal(it.name, "inner");
+	assert_true(it.on);
+	assert_true(load("[cache]\ninclude inner.conf\n", NULL, NULL)); /* ours stands there too */
+	assert_string_equal(it.name, "nobody");
+	assert_int_equal(it.count, 4);
+}
+
+static void
+an_included_file_and_the_paths_in_it_are_relative_to_who_says_them(void **unused)
+{
+	char sub[4096], file[4200];
+	FILE *f;
+
+	(void)unused;
+	snprintf(sub, sizeof(sub), "%s", test_file("some.conf", ""));
+	strcpy(strrchr(sub, '/'), "/sub");
+	assert_int_equal(mkdir(sub, 0700), 0);
+	snprintf(file, sizeof(file), "%s/one.conf", sub);
+	f = fopen(file, "we");
+	fputs("path = key\ninclude two.conf\n", f);
+	fclose(f);
+	snprintf(file, sizeof(file), "%s/two.conf", sub);
+	f = fopen(file, "we");
+	fputs("count = 9\n", f);
+	fclose(f);
+	assert_true(load("include sub/one.conf\n", NULL, NULL));
+	assert_string_equal(it.path + strlen(it.path) - strlen("/sub/key"), "/sub/key");
+	assert_int_equal(it.count, 9);
+}
+
+static void
+an_included_file_may_be_missing_only_where_a_question_mark_says_so(void **unused)
+{
+	(void)unused;
+	assert_true(load("include? nowhere.conf\nname = x\n", NULL, NULL));
+	assert_string_equal(it.name, "x");
+	assert_false(load("name = x\ninclude nowhere.conf\n", NULL, NULL));
+	assert_true(says("/some.conf:2: include /"));
+	assert_true(says("/nowhere.conf: No such file or directory"));
+	assert_false(load("include? .\n", NULL, NULL));
+	assert_true(says("not a regular file"));
+	assert_false(load("include\n", NULL, NULL));
+	assert_false(load("include? \n", NULL, NULL));
+	assert_false(load("include = x\n", NULL, NULL));
+	assert_true(says("include: no such key"));
+}
+
+static void
+an_error_in_an_included_file_names_that_file(void **unused)
+{
+	(void)unused;
+	test_file("inner.conf", "\nnmae = x\n");
+	assert_false(load("include inner.conf\n", NULL, NULL));
+	assert_true(says("/inner.conf:2: nmae: no such key"));
+	test_file("inner.conf", "\ncount = 1\n");
+	assert_false(load("count = 2\ninclude inner.conf\n", NULL, NULL));
+	assert_true(says("/inner.conf:2: count: already set in /"));
+	assert_true(says("/some.conf:1"));
+	assert_true(load("count = 2\n[sql]\ninclude inner.conf\n", NULL, NULL));
+	assert_int_equal(it.count, 1);
+}
+
+static void
+a_file_that_includes_itself_is_refused(void **unused)
+{
+	(void)unused;
+	assert_false(load("include some.conf\ninclude some.conf\n", NULL, NULL));
+	assert_true(says("/some.conf:1: include: more than 8 files deep"));
+}
+
+/* Opening one would wait for somebody who writes into it. */
+static void
+what_is_no_file_is_refused_at_once(void **unused)
+{
+	char fifo[4096];
+
+	(void)unused;
+	snprintf(fifo, sizeof(fifo), "%s", test_file("fifo", ""));
+	unlink(fifo);
+	assert_int_equal(mkfifo(fifo, 0600), 0);
+	assert_false(load("include fifo\n", NULL, NULL));
+	assert_true(says("not a regular file"));
+	unlink(fifo);
 }
 
 static void
@@ -294,6 +398,12 @@ main(void)
 		C(command_line_beats_environment_beats_own_part_beats_common_part),
 		C(a_file_is_lines_and_comments_and_parts),
 		C(an_error_says_file_line_and_what_would_be_right),
+		C(an_included_file_is_read_in_the_place_and_in_the_part_of_its_line),
+		C(an_included_file_and_the_paths_in_it_are_relative_to_who_says_them),
+		C(an_included_file_may_be_missing_only_where_a_question_mark_says_so),
+		C(an_error_in_an_included_file_names_that_file),
+		C(a_file_that_includes_itself_is_refused),
+		C(what_is_no_file_is_refused_at_once),
 		C(wrong_values_elsewhere_are_named_by_where_they_stood),
 		C(a_common_key_may_belong_to_another_node_when_the_caller_says_so),
 		C(a_relative_path_is_relative_to_its_file),
