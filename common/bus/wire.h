@@ -2,9 +2,9 @@
  * retries, no protobuf beyond Hello. rpc and server (the rest of common/bus) sit on top; nothing
  * else includes this.
  *
- * One raw req socket per peer on the calling side (a lane), one raw rep socket on the serving side,
- * whose state is per pipe (a visitor). All callbacks run on the loop; bytes given to them are valid
- * until they return. What is sent within a turn leaves together at its end (frame.h); the window,
+ * One req connection per peer on the calling side (a lane), one rep listener on the serving side,
+ * whose state is per connection (a visitor): sp.h. All callbacks run on the loop; bytes given to
+ * them are valid until they return. What is sent within a turn leaves together at its end (frame.h); the window,
  * receipts, hello, epochs and encryption are in here. */
 #ifndef BUS_WIRE_H
 #define BUS_WIRE_H
