@@ -3,8 +3,9 @@
  *   settings.c   the configuration
  *   edge.c       libmicrohttpd on the loop
  *   conn.c       connections: their time limits, their number, drain; address.c: whose they are
- *   exchange.c   one HTTP request: checks, body, suspended while an agent works, answered
- *   local.c      what api answers itself (/livez, /readyz, /metrics) and what it refuses
+ *   exchange.c   one HTTP request; with head.c, answer.c, access.c (exchange.h)
+ *   quota.c    who may make how many requests; limits.c, bucket.c, known.c
+ *   local.c      what api answers itself (/, /livez, /readyz, /metrics) and what it refuses
  *   forward.c    the call to an API agent and what comes back
  *   perform.c    mf.Api: the form of a TaskRequest, done by an agent
  *   scrape.c     metrics of all nodes; exposition.c writes them
@@ -45,8 +46,10 @@ bool listener_is_public(int fd); /* some address beyond loopback reaches it */
 char *listener_read_pem(const char *path, char *err, size_t err_size); /* heap; NULL: err */
 
 /* --- edge.c --- */
+struct charge;
 struct edge;
 struct exchange;
+struct quota;
 
 struct edge_opts {
 	struct node *node;
@@ -62,6 +65,7 @@ struct node *edge_node(const struct edge *e);
 void edge_reload(struct edge *e, const struct api_config *c);
 const struct api_settings *edge_settings(const struct edge *e);
 const struct api_config *edge_config(const struct edge *e);
+struct quota *edge_quota(const struct edge *e);
 bool edge_draining(const struct edge *e);
 void edge_answered(
     struct edge *e, struct exchange *x); /* of a suspended one: leaves at the end of this turn */
@@ -91,12 +95,14 @@ const char *exchange_path(const struct exchange *x);
 const char *exchange_query(struct exchange *x, struct arena *a);
 struct str exchange_body(const struct exchange *x);
 const char *exchange_client(const struct exchange *x);
+const struct charge *exchange_charge(const struct exchange *x);
 struct edge *exchange_edge(const struct exchange *x);
 void exchange_wait(
     struct exchange *x, struct call *c); /* suspended until it is answered; c: what to cancel */
 
 /* --- local.c: decides who answers --- */
 void dispatch(struct exchange *x);
+bool is_probe(const char *path); /* says only how we are, and costs nothing */
 
 /* --- forward.c --- */
 void forward_init(struct bus *b);

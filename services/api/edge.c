@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "api/api.h"
+#include "api/quota.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -16,6 +17,7 @@ struct edge {
 	uv_poll_t poll; /* of libmicrohttpd's epoll descriptor */
 	struct loop_turn turn;
 	struct conns *conns;
+	struct quota *quota;
 	struct list ready; /* exchanges that have their answer and are still suspended */
 	bool run;          /* MHD_run is due */
 	bool draining;
@@ -27,6 +29,7 @@ struct edge {
 static struct MHD_Daemon *start(struct edge *, const struct edge_opts *);
 static void on_readable(uv_poll_t *, int, int);
 static void on_turn(struct loop_turn *);
+static void settings_take(struct edge *, const struct api_config *);
 static const struct api_settings *settings_of(void *);
 static void run_soon(void *);
 static void on_edge_closed(uv_handle_t *);
@@ -43,7 +46,9 @@ edge_new(const struct edge_opts *o, char *err, size_t err_size)
 		.fd = o->fd,
 		.handed_down = o->handed_down };
 	list_init(&e->ready);
-	edge_reload(e, node_config(o->node));
+	settings_take(e, node_config(o->node));
+	e->quota = quota_new((size_t)e->settings.c->limit_buckets,
+	    (size_t)e->settings.c->limit_credentials, e->settings.c->limit_idle_us);
 	e->conns = conns_new(&(const struct conns_opts){
 	    .loop = e->loop,
 	    .settings = settings_of,
@@ -56,6 +61,7 @@ edge_new(const struct edge_opts *o, char *err, size_t err_size)
 		    o->tls_cert == NULL ? "" : ": is the certificate right, and the key its own?");
 		conns_drain(e->conns);
 		conns_free(&e->conns);
+		quota_free(&e->quota);
 		free(e);
 		return NULL;
 	}
@@ -114,13 +120,11 @@ edge_node(const struct edge *e)
 	return e->node;
 }
 
-/* It was checked. */
 void
 edge_reload(struct edge *e, const struct api_config *c)
 {
-	char err[200];
-
-	must(settings_build(&e->settings, c, err, sizeof(err)));
+	settings_take(e, c);
+	quota_reload(e->quota, c->limit_idle_us);
 }
 
 const struct api_settings *
@@ -135,6 +139,12 @@ edge_config(const struct edge *e)
 	return e->settings.c;
 }
 
+struct quota *
+edge_quota(const struct edge *e)
+{
+	return e->quota;
+}
+
 bool
 edge_draining(const struct edge *e)
 {
@@ -146,6 +156,15 @@ edge_answered(struct edge *e, struct exchange *x)
 {
 	list_add(&e->ready, exchange_link(x));
 	loop_turn_soon(e->loop);
+}
+
+/* They were checked. */
+static void
+settings_take(struct edge *e, const struct api_config *c)
+{
+	char err[200];
+
+	must(settings_build(&e->settings, c, err, sizeof(err)));
 }
 
 static const struct api_settings *

@@ -1,69 +1,21 @@
 /* exchange: one HTTP request and its answer. libmicrohttpd calls exchange_begin (request line),
  * exchange_step (head, each piece of the body, end of the request) and exchange_end. In between the
  * connection may be suspended: then an exchange is answered by a call that ended, in the turn of
- * that batch.
- *
- * Invariant: answered exactly once; x->call is set exactly while a call may still answer it. */
-#include <stdio.h>
+ * that batch. */
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/api.h"
-#include "api/ops/ops.h"
+#include "api/exchange.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/time.h"
 
-#define TARGET_ROOM    512 /* longer targets and bodies go to the heap */
-#define BODY_ROOM      2048
-#define DISCARD_FACTOR 8   /* a refused body is read past up to so many body limits */
-#define SPARE_MOST     256 /* exchanges kept for the next requests */
-
-struct exchange {
-	struct link link; /* edge.ready, or the spare ones */
-	struct edge *e;
-	struct conn *k;
-	struct MHD_Connection *m;
-	struct http_head head;
-	const char *version;
-	bool checked; /* the head was looked at */
-	bool suspended;
-	char *target, *path;    /* as sent; decoded */
-	struct buf long_target; /* used when it does not fit into target_room */
-	char *body;
-	size_t body_n, body_cap;
-	const struct http_refusal *refusal; /* decided, but said only after the body: a client that
-	                                       sends does not listen */
-	bool close;                         /* the answer is the connection's last */
-	struct call *call;
-	struct timer gone;
-	struct MHD_Response *response;
-	int http;
-	int64_t began_us;
-	struct address from; /* the client's */
-	char client[ADDRESS_TEXT];
-	char target_room[2 * TARGET_ROOM];
-	char body_room[BODY_ROOM];
-};
-
-struct checking { /* while the header lines are walked */
-	struct http_head *head;
-	const struct http_refusal *r;
-};
+#define SPARE_MOST 256 /* exchanges kept for the next requests */
 
 static struct exchange *take(void);
 static void give(struct exchange *);
-static enum MHD_Result look_at_head(struct exchange *, const char *, const char *);
-static void look_at_client(struct exchange *);
-static bool refuse_later(struct exchange *, const struct http_refusal *);
-static enum MHD_Result
-on_field(void *, enum MHD_ValueKind, const char *, size_t, const char *, size_t);
-static const struct http_refusal *check_media(const struct exchange *);
 static bool take_body(struct exchange *, const char *, size_t);
-static void refuse(struct exchange *, const struct http_refusal *);
 static void on_gone(struct timer *);
-static void account(struct exchange *);
-static struct metric *answers_of(enum http_method, int);
 
 static struct list spare;
 static const struct http_refusal too_large = { 413, "BODY_TOO_LARGE",
@@ -103,7 +55,7 @@ exchange_step(void *edge, struct MHD_Connection *m, const char *url, const char 
 	(void)edge, (void)m, (void)url;
 	if (!x->checked) {
 		x->checked = true;
-		return look_at_head(x, method, version);
+		return head_look(x, method, version);
 	}
 	if (*upload_size != 0) {
 		size_t n = *upload_size;
@@ -112,7 +64,7 @@ exchange_step(void *edge, struct MHD_Connection *m, const char *url, const char 
 		return take_body(x, upload, n) ? MHD_YES : MHD_NO;
 	}
 	if (x->refusal != NULL)
-		refuse(x, x->refusal);
+		answer_refusal(x, x->refusal);
 	else
 		dispatch(x);
 	return MHD_YES;
@@ -129,7 +81,7 @@ exchange_end(void *edge, struct MHD_Connection *m, void **own, enum MHD_RequestT
 		return;
 	if (how == MHD_REQUEST_TERMINATED_COMPLETED_OK)
 		conn_enter(x->k, CONN_IDLE, NULL);
-	account(x);
+	access_account(x);
 	give(x);
 }
 
@@ -175,54 +127,6 @@ exchange_link(struct exchange *x)
 	return &x->link;
 }
 
-void
-exchange_answer(struct exchange *x, int http, size_t n_headers, const struct http_header *headers,
-    const void *body, size_t n)
-{
-	must(x->response == NULL && x->http == 0);
-	x->call = NULL;
-	timer_stop(&x->gone);
-	x->http = http;
-	x->response = MHD_create_response_from_buffer_copy(n, body);
-	if (x->response == NULL)
-		fatal("out of memory");
-	for (size_t i = 0; i < n_headers; i++)
-		if (MHD_add_response_header(x->response, headers[i].name, headers[i].value) !=
-		    MHD_YES)
-			log_warn("answer_header_refused", L_STR("name", headers[i].name));
-	if (x->close || edge_draining(x->e))
-		(void)MHD_add_response_header(x->response, "Connection", "close");
-	if (x->suspended)
-		edge_answered(x->e, x);
-	else
-		exchange_flush(x);
-}
-
-void
-exchange_refuse(struct exchange *x, int http, const struct failure *f)
-{
-	struct http_header headers[3] = { { "Content-Type", "application/problem+json" } };
-	struct arena *a = arena_new(1 << 20);
-	size_t n_headers = 1, n;
-	uint32_t retry = problem_retry_after(f, http);
-	char *body;
-	struct jw w;
-
-	if (retry != 0)
-		headers[n_headers++] =
-		    (struct http_header){ "Retry-After", arena_printf(a, "%u", retry) };
-	if (http == 405)
-		headers[n_headers++] = (struct http_header){ "Allow", "GET, HEAD, OPTIONS" };
-	if (http == 415 && x->head.method == M_PATCH)
-		headers[n_headers++] = (struct http_header){ "Accept-Patch",
-			"application/merge-patch+json, application/json" };
-	jw_start(&w, a, 512);
-	problem_write(&w, NULL, http, f, "", false);
-	body = jw_text(&w, &n);
-	exchange_answer(x, http, n_headers, headers, body, n);
-	arena_free(&a);
-}
-
 const struct http_head *
 exchange_head(const struct exchange *x)
 {
@@ -251,6 +155,12 @@ const char *
 exchange_client(const struct exchange *x)
 {
 	return x->client[0] != '\0' ? x->client : conn_address(x->k);
+}
+
+const struct charge *
+exchange_charge(const struct exchange *x)
+{
+	return &x->charge;
 }
 
 struct edge *
@@ -303,108 +213,6 @@ give(struct exchange *x)
 		free(x);
 }
 
-/* Everything that can be known before the body: an answer here means that the body is not read. */
-static enum MHD_Result
-look_at_head(struct exchange *x, const char *method, const char *version)
-{
-	const struct api_config *c = edge_config(x->e);
-	const struct http_refusal *r;
-
-	x->version = version;
-	if (strlen(x->target) > (size_t)c->uri_limit) {
-		x->close = true;
-		refuse(x, &(const struct http_refusal){
-			      414, "URI_TOO_LONG", "the request target is too long" });
-		return MHD_YES;
-	}
-	if ((r = http_check_line(&x->head, method, x->target, version)) == NULL) {
-		struct checking checking = { &x->head, NULL };
-
-		MHD_get_connection_values_n(x->m, MHD_HEADER_KIND, on_field, &checking);
-		r = checking.r;
-	}
-	if (r == NULL &&
-	    (r = http_check_head(&x->head, version, (uint64_t)c->body_limit)) == NULL &&
-	    (r = http_decode_path(x->head.path, x->path)) == NULL)
-		r = check_media(x);
-	if (r != NULL && !refuse_later(x, r)) {
-		refuse(x, r);
-		return MHD_YES;
-	}
-	look_at_client(x);
-	if (x->head.chunked || x->head.content_length != 0)
-		conn_enter(x->k, CONN_BODY, NULL);
-	return MHD_YES;
-}
-
-/* Behind a proxy the connection's address is the proxy's. */
-static void
-look_at_client(struct exchange *x)
-{
-	const struct address *peer = conn_peer(x->k);
-
-	x->from = settings_client(edge_settings(x->e), peer, x->head.fields[F_X_FORWARDED_FOR]);
-	if (!address_same(&x->from, peer))
-		address_write(&x->from, x->client);
-}
-
-/* Where the framing of the request is in doubt nothing behind its head is read, and the connection
- * ends. Else its body is read past first, if it is not endless: to close on bytes that are under
- * way would destroy the answer. */
-static bool
-refuse_later(struct exchange *x, const struct http_refusal *r)
-{
-	uint64_t most = DISCARD_FACTOR * (uint64_t)edge_config(x->e)->body_limit;
-	bool body = x->head.chunked || x->head.content_length != 0;
-
-	x->close = r->http == 400 || r->http == 501 || r->http == 505;
-	if (x->close || !body || x->head.fields[F_EXPECT].p != NULL ||
-	    x->head.content_length > most)
-		return false;
-	x->refusal = r;
-	return true;
-}
-
-static enum MHD_Result
-on_field(void *ctx, enum MHD_ValueKind kind, const char *name, size_t name_n, const char *value,
-    size_t value_n)
-{
-	struct checking *c = ctx;
-
-	(void)kind;
-	c->r = http_check_field(c->head, (struct str){ name, name_n },
-	    (struct str){ value == NULL ? "" : value, value_n });
-	return c->r == NULL ? MHD_YES : MHD_NO;
-}
-
-/* The API speaks JSON, and merge patches of it (RFC 7396). */
-static const struct http_refusal *
-check_media(const struct exchange *x)
-{
-	static const struct http_refusal
-	    type = { 415, "BAD_MEDIA_TYPE", "the body must be application/json" },
-	    patch_type = { 415, "BAD_MEDIA_TYPE",
-		    "a patch must be application/merge-patch+json or application/json" },
-	    accept = { 406, "NOT_ACCEPTABLE",
-		    "answers are application/json and application/problem+json" };
-	const struct http_head *h = &x->head;
-	struct str content = h->fields[F_CONTENT_TYPE];
-	bool body = h->chunked || h->content_length != 0;
-
-	if (!str_starts(x->path, "/v1/"))
-		return NULL;
-	if (body && h->method == M_PATCH && !media_is(content, "application/merge-patch+json") &&
-	    !media_is(content, "application/json"))
-		return &patch_type;
-	if (body && h->method == M_POST && !media_is(content, "application/json"))
-		return &type;
-	if (h->fields[F_ACCEPT].n != 0 && !h->many_accepts &&
-	    !media_accepted(h->fields[F_ACCEPT], "application/json") &&
-	    !media_accepted(h->fields[F_ACCEPT], "application/problem+json"))
-		return &accept;
-	return NULL;
-}
-
 static bool
 take_body(struct exchange *x, const char *p, size_t n)
 {
@@ -434,16 +242,6 @@ take_body(struct exchange *x, const char *p, size_t n)
 	return true;
 }
 
-static void
-refuse(struct exchange *x, const struct http_refusal *r)
-{
-	exchange_refuse(x, r->http,
-	    &(const struct failure){ .message = r->message,
-		.reason = r->reason,
-		.status =
-		    r->http == 501 || r->http == 505 ? ST_UNIMPLEMENTED : ST_INVALID_ARGUMENT });
-}
-
 /* Nobody waits: the work behind is cancelled, its end answers the exchange, and the connection is
  * told nothing. */
 static void
@@ -460,44 +258,4 @@ on_gone(struct timer *t)
 	metric_inc(gone);
 	conn_cut(x->k);
 	call_cancel(x->call);
-}
-
-/* One line per request costs more than the request's parsing: only what the configuration asks for.
- */
-static void
-account(struct exchange *x)
-{
-	enum access_log want = edge_settings(x->e)->access_log;
-	static struct metric *seconds;
-	int64_t us = time_now_us() - x->began_us;
-
-	if (seconds == NULL)
-		seconds = metric_simple(METRIC_HISTOGRAM, "metafed_http_request_seconds",
-		    "From the request line to the end of the answer.");
-	metric_time(seconds, us);
-	if (x->http != 0)
-		metric_inc(answers_of(x->head.method, x->http));
-	if (want == ACCESS_ALL || (want == ACCESS_ERRORS && x->http >= 500))
-		log_info("request", L_STR("client", exchange_client(x)),
-		    L_STR("method",
-			x->head.method == M_METHODS ? "?" : http_method_names[x->head.method]),
-		    L_STR("path", x->checked ? x->path : "?"), L_INT("status", x->http),
-		    L_INT("us", us));
-}
-
-static struct metric *
-answers_of(enum http_method m, int http)
-{
-	static const char *const labels[] = { "method", "status", NULL };
-	static struct metric *known[M_METHODS + 1][600];
-	struct metric **slot = &known[m][http < 600 ? http : 599];
-	char code[16];
-
-	if (*slot == NULL) {
-		snprintf(code, sizeof(code), "%d", http);
-		*slot = metric_get(metric_family(METRIC_COUNTER, "metafed_http_answers_total",
-				       "Answers by method and status.", labels),
-		    (const char *const[]){ m == M_METHODS ? "other" : http_method_names[m], code });
-	}
-	return *slot;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "api/quota.h"
 #include "api/ops/ops.h"
 #include "base/id.h"
 #include "base/log.h"
@@ -81,6 +82,7 @@ forward(struct exchange *x)
 	};
 	fill(x, call_arena(c), &q);
 	q.operation_id = operation_id;
+	q.want_principal = exchange_charge(x)->ask;
 	if (is_graphql)
 		mf__graphql__handle(&f->rpc->service, &q, on_handled, f);
 	else
@@ -152,6 +154,9 @@ answer(struct exchange *x, const Mf__HttpResponse *m)
 			.message = "the agent's answer is none" });
 		return;
 	}
+	quota_learn(edge_quota(exchange_edge(x)), &edge_settings(exchange_edge(x))->limits,
+	    exchange_charge(x), m->principal, (int)m->status,
+	    loop_now(node_loop(edge_node(exchange_edge(x)))));
 	for (size_t i = 0; i < n; i++)
 		headers[i] = (struct http_header){ m->headers[i]->key, m->headers[i]->value };
 	exchange_answer(x, (int)m->status, n, headers, m->body.data, m->body.len);

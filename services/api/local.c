@@ -57,6 +57,12 @@ dispatch(struct exchange *x)
 	no_such_path(x);
 }
 
+bool
+is_probe(const char *path)
+{
+	return strcmp(path, "/livez") == 0 || strcmp(path, "/readyz") == 0;
+}
+
 static bool
 is_agents(const char *path)
 {

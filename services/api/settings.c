@@ -54,6 +54,22 @@ const struct config_key api_keys[] = {
 	    "a client that only closed its sending side gets an answer that comes within this" },
 	{ "drain_idle", CONFIG_DURATION, AT(drain_idle_us), "500ms", 0, 60 * SEC, false, false,
 	    "while draining: how long an idle connection may still bring a request" },
+	{ "limit", CONFIG_STR, AT(limit), "1000/100", 0, 0, false, false,
+	    "requests of one principal, or of one address (IPv6: one /64) where it is not known: "
+	    "CAPACITY/REFILL, a token bucket that gets REFILL a second; or off" },
+	{ "limit_roles", CONFIG_STR, AT(limit_roles), "admin=off, operator=off, service=off", 0, 0,
+	    false, false,
+	    "the same for principals with these roles; of several the most generous holds, others "
+	    "have `limit`" },
+	{ "limit_routes", CONFIG_STR, AT(limit_routes), "", 0, 0, false, false,
+	    "further limits, \"POST /v1/auth/login=20/0.2, * /v1/requests*=50/5\"; not for roles "
+	    "that are off" },
+	{ "limit_idle", CONFIG_DURATION, AT(limit_idle_us), "5m", 1 * SEC, 86400 * SEC, false,
+	    false, "a bucket that nobody used for so long is forgotten" },
+	{ "limit_buckets", CONFIG_INT, AT(limit_buckets), "65536", 8, 1 << 24, false, true,
+	    "buckets that are kept, 24 bytes each" },
+	{ "limit_credentials", CONFIG_INT, AT(limit_credentials), "8192", 4, 1 << 20, false, true,
+	    "verified credentials whose principal is remembered, 96 bytes each" },
 	{ .name = NULL },
 };
 
@@ -73,7 +89,7 @@ settings_build(struct api_settings *out, const struct api_config *c, char *err, 
 		    "between");
 	if (c->proxies[0] != '\0' && !c->behind_proxy)
 		return complain(err, err_size, "proxies: needs behind_proxy = true");
-	return true;
+	return limits_parse(&out->limits, c->limit, c->limit_roles, c->limit_routes, err, err_size);
 }
 
 bool

@@ -4,6 +4,7 @@
 #define API_SETTINGS_H
 
 #include "api/address.h"
+#include "api/limits.h"
 #include "base/config.h"
 
 enum access_log { ACCESS_OFF, ACCESS_ERRORS, ACCESS_ALL };
@@ -27,6 +28,9 @@ struct api_config {         /* as api_keys says */
 	int64_t request_time_us;
 	int64_t gone_grace_us;
 	int64_t drain_idle_us;
+	const char *limit, *limit_roles, *limit_routes;
+	int64_t limit_idle_us;
+	int64_t limit_buckets, limit_credentials;
 };
 extern const struct config_key api_keys[];
 
@@ -35,9 +39,10 @@ struct api_settings {
 	bool any_proxy;             /* whoever connects is the proxy */
 	struct networks proxies;
 	enum access_log access_log;
+	struct limits limits;
 };
 
-/* False: err says which key is wrong and why. */
+/* False: err says which key is wrong and why. It points into itself: not to be copied. */
 bool
 settings_build(struct api_settings *out, const struct api_config *c, char *err, size_t err_size);
 /* What this peer says about whom it forwards for is believed. */

@@ -5,6 +5,7 @@
 #include "api/rest/handling.h"
 #include "base/log.h"
 
+static void name_principal(struct handling *, const Mf__TaskResponse *);
 static void respond_created(struct handling *, const Mf__TaskResponse *);
 static void respond_task(struct handling *, const Mf__TaskResponse *);
 static void respond_bulk(struct handling *, const Mf__TaskResponse *);
@@ -65,6 +66,7 @@ respond_result(struct handling *h, const Mf__TaskResponse *m)
 {
 	struct failure f;
 
+	name_principal(h, m);
 	if (h->op.kind == OP_REQUEST) {
 		respond_raw(h, m);
 		return;
@@ -109,6 +111,19 @@ respond_result(struct handling *h, const Mf__TaskResponse *m)
 	case OP_REQUEST:
 		break;
 	}
+}
+
+/* The edge limits by it. A log-in names whom it logged in: that says nothing of the request's own
+ * credential. */
+static void
+name_principal(struct handling *h, const Mf__TaskResponse *m)
+{
+	bool own = h->op.kind != OP_LOGIN && h->op.kind != OP_REFRESH && h->op.kind != OP_LOGOUT;
+
+	if (!h->q->want_principal || m->principal == NULL || !own)
+		return;
+	h->out.principal = arena_dup(h->a, m->principal, sizeof(*m->principal));
+	h->out.principal->n_permissions = 0;
 }
 
 /* An id of the client's that was there already: the stored task when it is the same, else a

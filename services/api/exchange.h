@@ -1,0 +1,56 @@
+/* exchange: one HTTP request and its answer, as the files that work on it see it.
+ *
+ *   exchange.c   its life: begun, body taken, suspended, resumed, ended
+ *   head.c       what the head says, and whether it is let in
+ *   answer.c     the answer and its header fields
+ *   access.c     what is counted and logged of it
+ *
+ * Invariant: answered exactly once; x->call is set exactly while a call may still answer it. */
+#ifndef API_EXCHANGE_H
+#define API_EXCHANGE_H
+
+#include "api/api.h"
+#include "api/quota.h"
+
+#define TARGET_ROOM    512 /* longer targets and bodies go to the heap */
+#define BODY_ROOM      2048
+#define DISCARD_FACTOR 8 /* a refused body is read past up to so many body limits */
+
+struct exchange {
+	struct link link; /* edge.ready, or the spare ones */
+	struct edge *e;
+	struct conn *k;
+	struct MHD_Connection *m;
+	struct http_head head;
+	const char *version;
+	bool checked; /* the head was looked at */
+	bool suspended;
+	char *target, *path;    /* as sent; decoded */
+	struct buf long_target; /* used when it does not fit into target_room */
+	char *body;
+	size_t body_n, body_cap;
+	/* Decided, but said only after the body: a client that sends does not listen. */
+	const struct http_refusal *refusal;
+	bool close; /* the answer is the connection's last */
+	struct call *call;
+	struct timer gone;
+	struct MHD_Response *response;
+	int http;
+	int64_t began_us;
+	struct address from; /* the client's */
+	char client[ADDRESS_TEXT];
+	struct charge charge; /* the buckets that it took from */
+	char target_room[2 * TARGET_ROOM];
+	char body_room[BODY_ROOM];
+};
+
+/* --- head.c --- */
+enum MHD_Result head_look(struct exchange *x, const char *method, const char *version);
+
+/* --- answer.c --- */
+void answer_refusal(struct exchange *x, const struct http_refusal *r);
+
+/* --- access.c --- */
+void access_account(struct exchange *x);
+
+#endif
