@@ -62,7 +62,8 @@ on_done(struct call *c, bool ok, const char *hash, void *ctx)
 	(void)c;
 	s->n++;
 	s->ok = ok;
-	memcpy(s->hash, hash, strlen(hash) + 1);
+	if (hash != NULL)
+		memcpy(s->hash, hash, strlen(hash) + 1);
 }
 
 static struct call *

@@ -22,6 +22,8 @@ struct login {
 static void on_user(const Mf__StoreResult *m, void *ctx);
 static void start_verify(struct login *l);
 static void on_verified(struct call *c, bool ok, const char *hash, void *ctx);
+static void rehash(struct login *l, const char *hash);
+static void on_rehashed(const Mf__StoreResult *m, void *ctx);
 static void write_row(struct grant *g);
 static void on_row(const Mf__StoreResult *m, void *ctx);
 static bool is_usable(const struct grant *g, const Mf__StoreResult *m);
@@ -89,7 +91,6 @@ on_verified(struct call *c, bool ok, const char *hash, void *ctx)
 	struct login *l = ctx;
 	struct grant *g = l->g;
 
-	(void)hash;
 	if (!ok || !l->found || g->user.disabled) {
 		log_info("login_failed", L_STR("user", l->found ? g->user.username : NULL),
 		    L_STR("address", l->address),
@@ -97,9 +98,33 @@ on_verified(struct call *c, bool ok, const char *hash, void *ctx)
 				   : !ok     ? "wrong_password"
 					     : "disabled"));
 		grant_refuse_login(c);
-		return;
+	} else if (hash != NULL) {
+		rehash(l, hash);
+	} else {
+		grant_expand(g, write_row);
 	}
-	grant_expand(g, write_row);
+}
+
+/* The cost of hashing was changed since: unknown names cost that of today, and so shall this one.
+ * It goes on whatever becomes of it. */
+static void
+rehash(struct login *l, const char *hash)
+{
+	struct grant *g = l->g;
+
+	g->rpc = rpc_new(g->c, g->t->database, NULL);
+	mf__database__write(
+	    &g->rpc->service, op_user_hash(call_arena(g->c), &g->user, hash), on_rehashed, l);
+}
+
+static void
+on_rehashed(const Mf__StoreResult *m, void *ctx)
+{
+	struct login *l = ctx;
+
+	log_info("password_rehashed", L_STR("user", l->g->user.username),
+	    L_STR("status", m != NULL ? "OK" : status_name(rpc_failure(l->g->rpc)->status)));
+	grant_expand(l->g, write_row);
 }
 
 static void

@@ -1,6 +1,7 @@
 /* password: see password.h. A job is in memory of its own, not in the call's arena: the call may
  * end while a thread works. */
 #include <sodium.h>
+#include <stdatomic.h>
 #include <string.h>
 #include "auth/jwt/password.h"
 #include "base/log.h"
@@ -9,10 +10,11 @@ struct job { /* sodium_malloc: locked, wiped by sodium_free */
 	struct work work;
 	struct call_dep dep;
 	struct call *call; /* NULL: it has ended */
+	atomic_bool gone;  /* the same, for the thread: what nobody waits for is not begun */
 	password_done_fn *done;
 	void *ctx;
 	uint64_t ops, memory_bytes;
-	bool verify, ok;
+	bool verify, ok, fresh; /* fresh: hash is a new one */
 	char hash[crypto_pwhash_STRBYTES];
 	char password[PASSWORD_MAX + 1];
 };
@@ -22,6 +24,7 @@ static struct job *job_new(
     struct passwords *p, struct call *c, const char *password, password_done_fn *done, void *ctx);
 static bool job_start(struct passwords *p, struct job *j);
 static void job_run(struct work *w);
+static bool make_hash(struct job *j, size_t n);
 static void job_done(struct work *w, bool dropped);
 static void job_orphan(struct call_dep *d);
 
@@ -82,14 +85,25 @@ job_run(struct work *w)
 	struct job *j = container_of(w, struct job, work);
 	size_t n = strlen(j->password);
 
+	if (atomic_load_explicit(&j->gone, memory_order_relaxed))
+		return;
 	if (j->verify && j->hash[0] != '\0') {
 		j->ok = crypto_pwhash_str_verify(j->hash, j->password, n) == 0;
+		if (j->ok &&
+		    crypto_pwhash_str_needs_rehash(j->hash, j->ops, (size_t)j->memory_bytes) != 0)
+			j->fresh = make_hash(j, n);
 		return;
 	}
-	j->ok = crypto_pwhash_str_alg(j->hash, j->password, n, j->ops, (size_t)j->memory_bytes,
-		    crypto_pwhash_ALG_ARGON2ID13) == 0;
+	j->ok = j->fresh = make_hash(j, n);
 	if (j->verify)
-		j->ok = false; /* nobody's password: only the time was wanted */
+		j->ok = j->fresh = false; /* nobody's password: only the time was wanted */
+}
+
+static bool
+make_hash(struct job *j, size_t n)
+{
+	return crypto_pwhash_str_alg(j->hash, j->password, n, j->ops, (size_t)j->memory_bytes,
+		   crypto_pwhash_ALG_ARGON2ID13) == 0;
 }
 
 static void
@@ -98,7 +112,7 @@ job_done(struct work *w, bool dropped)
 	struct job *j = container_of(w, struct job, work);
 	struct call *c = j->call;
 	char hash[crypto_pwhash_STRBYTES];
-	bool ok = j->ok && !dropped;
+	bool ok = j->ok && !dropped, fresh = j->fresh;
 	password_done_fn *done = j->done;
 	void *ctx = j->ctx;
 
@@ -107,11 +121,14 @@ job_done(struct work *w, bool dropped)
 		call_detach(c, &j->dep);
 	sodium_free(j);
 	if (c != NULL)
-		done(c, ok, hash, ctx);
+		done(c, ok, fresh ? hash : NULL, ctx);
 }
 
 static void
 job_orphan(struct call_dep *d)
 {
-	container_of(d, struct job, dep)->call = NULL;
+	struct job *j = container_of(d, struct job, dep);
+
+	j->call = NULL;
+	atomic_store_explicit(&j->gone, true, memory_order_relaxed);
 }

@@ -23,7 +23,8 @@ struct passwords { /* the pool and the cost of new hashes */
 };
 
 /* Comes on the loop, not at all when the call has ended. ok false: wrong, or (hash) no memory for
- * it. */
+ * it. hash, of a verification: what the right password hashes to at the cost of today, when the
+ * stored hash has another; else NULL. */
 typedef void password_done_fn(struct call *c, bool ok, const char *hash, void *ctx);
 
 /* False: the queue is full; answer RESOURCE_EXHAUSTED. n <= PASSWORD_MAX. */

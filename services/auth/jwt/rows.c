@@ -25,6 +25,7 @@ user_row_read(struct arena *a, const ProtobufCBinaryData *data, struct user_row 
 		out->username = arena_strdup(a, name);
 		out->password_hash = hash == NULL ? NULL : arena_strdup(a, hash);
 		out->roles = row_roles(a, json_object_get(v, "roles"), &out->n_roles);
+		out->version = (uint64_t)json_integer_value(json_object_get(v, "version"));
 		out->disabled = !json_is_false(json_object_get(v, "disabled"));
 	}
 	json_decref(v);
@@ -183,6 +184,23 @@ op_user_create(
 	jw_close(&w, ']');
 	jw_close(&w, '}');
 	op_data(op, &w);
+	return op;
+}
+
+/* Another hash of the same password; somebody may have been faster. */
+Mf__StoreOp *
+op_user_hash(struct arena *a, const struct user_row *u, const char *hash)
+{
+	Mf__StoreOp *op = op_new(a, MF__STORE_OP__KIND__UPDATE, "user", u->id);
+	struct jw w;
+
+	jw_start(&w, a, 200);
+	jw_object(&w, NULL);
+	jw_str(&w, "password_hash", hash);
+	jw_close(&w, '}');
+	op_data(op, &w);
+	op->if_version = u->version;
+	op->operation_id = arena_printf(a, "rehash:%s:%llu", u->id, (unsigned long long)u->version);
 	return op;
 }
 

@@ -21,6 +21,7 @@ struct user_row {
 	size_t n_roles;
 	char **roles;
 	bool disabled;
+	uint64_t version;
 };
 
 /* False: the stored object is not what the model promises. */
@@ -47,6 +48,7 @@ Mf__StoreOp *op_session_change(struct arena *a, const char *id, uint64_t if_vers
 Mf__StoreOp *op_revoke(struct arena *a, const char *session, int64_t expires_us);
 Mf__StoreOp *op_user_create(
     struct arena *a, const char *id, const char *username, const char *hash, const char *role);
+Mf__StoreOp *op_user_hash(struct arena *a, const struct user_row *u, const char *hash);
 Mf__StoreOp *op_transaction(struct arena *a, const char *operation_id, size_t most);
 void op_add(Mf__StoreOp *transaction, Mf__StoreOp *member);
 
