@@ -12,7 +12,8 @@
 #include "proto/jwt.pb-c.h"
 #include "proto/rbac.pb-c.h"
 
-#define LIMITER_KEYS 16384
+#define LIMITER_KEYS  32768 /* some 100 bytes each, three for a failure */
+#define LIMITER_KNOWN 16384
 
 /* spec/1: of a domain towards each agent 3 failures, 50 ms; the bus stretches the ms for methods
  * whose work is longer. */
@@ -37,8 +38,13 @@ const struct config_key auth_keys[] = {
 	KEY("login_failures", CONFIG_INT, login_failures, "10", 1, 1000000,
 	    "failed log-ins per account and address in login_window; account alone and address "
 	    "alone: ten times that"),
-	KEY("login_window", CONFIG_DURATION, login_window_us, "60s", 1 * SEC, 86400 * SEC,
-	    "see login_failures"),
+	KEY("login_window", CONFIG_DURATION, login_window_us, "15m", 1 * SEC, 86400 * SEC,
+	    "see login_failures: so long it takes until that many are forgotten"),
+	KEY("login_delay", CONFIG_DURATION, login_delay_us, "1s", 1 * MS, 3600 * SEC,
+	    "beyond login_failures: until the next try; each failure doubles it"),
+	KEY("login_most", CONFIG_INT, login_most, "64", 2, 10000,
+	    "log-ins under way at once, half of that from one address; beyond: "
+	    "RESOURCE_EXHAUSTED"),
 	{ .name = NULL },
 };
 
@@ -66,7 +72,7 @@ auth_start(struct auth *a, struct bus *b, const struct auth_config *config)
 	a->rbac = target_new(
 	    b, &(const struct target_def){
 		   .service = &mf__rbac__descriptor, .members = rbac, .breaker = AGENT_BREAKER });
-	a->limiter = limiter_new(LIMITER_KEYS);
+	a->limiter = limiter_new(LIMITER_KEYS, LIMITER_KNOWN);
 	id_random(a->limiter_key, sizeof(a->limiter_key));
 	a->decisions = metric_family(METRIC_COUNTER, "metafed_auth_decisions_total",
 	    "Checks by outcome and by what decided", decided);

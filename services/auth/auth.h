@@ -17,6 +17,8 @@ struct auth_config {
 	int64_t check_try_us;
 	int64_t login_failures;
 	int64_t login_window_us;
+	int64_t login_delay_us;
+	int64_t login_most;
 };
 extern const struct config_key auth_keys[];
 
@@ -27,6 +29,7 @@ struct auth {
 	struct loop *loop;
 	struct target *jwt, *rbac;
 	struct limiter *limiter;
+	uint32_t logins_begun;   /* and not ended */
 	uint8_t limiter_key[32]; /* what is remembered of names and addresses is a keyed hash */
 	uint64_t epoch,
 	    sequence; /* of revocations and changes of policy; also the hint in every frame */
