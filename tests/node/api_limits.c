@@ -88,6 +88,22 @@ a_forged_credential_earns_nothing(void **unused)
 }
 
 static void
+a_log_in_says_nothing_of_the_credential_that_it_came_with(void **unused)
+{
+	static const char login[] =
+	    "POST /v1/auth/login HTTP/1.1\r\nHost: h\r\n"
+	    "Authorization: Bearer bad\r\nContent-Type: application/json\r\n"
+	    "Content-Length: 36\r\n\r\n"
+	    "{\"username\":\"root\",\"password\":\"xyz\"}";
+
+	(void)unused;
+	APIBED_RESTART("limit=2/0.01");
+	assert_int_equal(raw_ask(login, out, sizeof(out)), 200);
+	assert_int_equal(list("bad", ""), 401);
+	assert_int_equal(list("bad", ""), 429);
+}
+
+static void
 admin_operator_and_service_have_no_limit_user_and_viewer_the_default(void **unused)
 {
 	(void)unused;
@@ -166,6 +182,7 @@ main(void)
 		T(an_answer_says_what_is_left_and_a_refusal_when_to_come_again),
 		T(the_probes_are_never_limited),
 		T(a_forged_credential_earns_nothing),
+		T(a_log_in_says_nothing_of_the_credential_that_it_came_with),
 		T(admin_operator_and_service_have_no_limit_user_and_viewer_the_default),
 		T(a_role_and_a_route_have_the_limits_they_are_given),
 		T(behind_a_proxy_each_client_has_its_own_bucket),
