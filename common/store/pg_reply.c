@@ -36,6 +36,7 @@ static const struct {
 	{ "MF404",	ST_NOT_FOUND },			/* mf_refuse() of our schema */
 	{ "MF409",	ST_ABORTED },
 	{ "MF410",	ST_ALREADY_EXISTS },
+	{ "MF411",	ST_ALREADY_EXISTS },
 	{ "XX001",	ST_DATA_LOSS },
 	{ "XX002",	ST_DATA_LOSS },
 };

@@ -245,6 +245,46 @@ a_delete_repeated_under_its_operation_id_says_that_it_was_done(void **unused)
 }
 
 static void
+a_create_repeated_after_its_row_was_deleted_does_not_bring_it_back(void **unused)
+{
+	const char *id = new_id();
+	struct done d;
+	char bulk[120];
+
+	(void)unused;
+	bed_create(id, "{\"title\":\"x\"}");
+	d = op_run(OP(DELETE, .id = S(id), .operation_id = S(new_id())));
+	assert_int_equal(d.status, ST_OK);
+	done_free(&d);
+	d = op_run(OP(CREATE, .id = S(id), .data = DATA("{\"title\":\"x\"}")));
+	assert_int_equal(d.status, ST_ALREADY_EXISTS);
+	snprintf(bulk, sizeof(bulk), "[{\"id\":\"%s\",\"title\":\"x\"}]", id);
+	d = op_run(OP(BULK, .data = DATA(bulk)));
+	assert_int_equal(d.result->items[0]->problem->code, ST_ALREADY_EXISTS);
+	done_free(&d);
+	d = op_run(OP(READ_ONE, .id = S(id)));
+	assert_int_equal(d.status, ST_NOT_FOUND);
+}
+
+/* Its id is its name. */
+static void
+a_deleted_role_may_be_made_anew(void **unused)
+{
+	(void)unused;
+	for (int i = 0; i < 2; i++) {
+		struct done d =
+		    op_run(OP(CREATE, .model = S("role"), .id = S("phoenix"), .data = DATA("{}")));
+
+		assert_int_equal(d.status, ST_OK);
+		assert_false(d.result->repeated);
+		done_free(&d);
+		d = op_run(OP(DELETE, .model = S("role"), .id = S("phoenix")));
+		assert_int_equal(d.status, ST_OK);
+		done_free(&d);
+	}
+}
+
+static void
 an_operation_id_that_belongs_to_another_row_is_refused(void **unused)
 {
 	const char *one = new_id(), *other = new_id(), *op = new_id();
@@ -327,6 +367,8 @@ main(void)
 		T(a_stale_version_is_aborted_and_changes_nothing),
 		T(an_update_repeated_under_its_operation_id_takes_effect_once),
 		T(a_delete_repeated_under_its_operation_id_says_that_it_was_done),
+		T(a_create_repeated_after_its_row_was_deleted_does_not_bring_it_back),
+		T(a_deleted_role_may_be_made_anew),
 		T(an_operation_id_that_belongs_to_another_row_is_refused),
 		T(one_operation_sent_twice_at_once_takes_effect_once),
 		T(a_taken_username_is_already_exists_and_spares_its_neighbours),

@@ -227,6 +227,26 @@ a_create_if_absent_leaves_a_row_that_is_there(void **unused)
 	assert_there(b, "b");
 }
 
+static void
+a_transaction_does_not_bring_a_deleted_row_back(void **unused)
+{
+	const char *a = new_id(), *b = new_id();
+	Mf__StoreOp m1 = *OP(CREATE, .id = S(b), .data = DATA("{\"title\":\"b\"}"));
+	Mf__StoreOp m2 = *OP(CREATE, .id = S(a), .data = DATA("{\"title\":\"a\"}"));
+	struct done d;
+
+	(void)unused;
+	bed_create(a, "{\"title\":\"a\"}");
+	d = op_run(OP(DELETE, .id = S(a)));
+	assert_int_equal(d.status, ST_OK);
+	done_free(&d);
+	d = TRANSACT(new_id(), &m1, &m2);
+	assert_int_equal(d.status, ST_ALREADY_EXISTS);
+	assert_true(strncmp(d.message, "/1: ", 4) == 0);
+	assert_there(a, NULL);
+	assert_there(b, NULL);
+}
+
 int
 main(void)
 {
@@ -239,6 +259,7 @@ main(void)
 		T(one_transaction_sent_many_times_at_once_takes_effect_once),
 		T(a_repeated_transaction_answers_what_it_did_then),
 		T(a_create_if_absent_leaves_a_row_that_is_there),
+		T(a_transaction_does_not_bring_a_deleted_row_back),
 	};
 
 	return cmocka_run_group_tests(tests, sqlbed_start, sqlbed_stop);

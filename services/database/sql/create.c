@@ -23,6 +23,8 @@ struct creation {
 	Mf__StoreItem *item;
 };
 
+static const char id_taken[] = "the id is taken, or was until its object was deleted";
+
 static void submit(struct effect *e);
 static void on_inserted(const struct pg_reply *r, void *ctx);
 static void on_there(const struct pg_reply *r, void *ctx);
@@ -95,11 +97,11 @@ on_there(const struct pg_reply *r, void *ctx)
 		creation_end(x, &row, x->effect.tries == 0);
 	} else if (x->bulk != NULL) {
 		item_refuse(call_arena(x->effect.call), x->item, ST_ALREADY_EXISTS,
-		    "ALREADY_EXISTS", "the id is taken", NULL);
+		    "ALREADY_EXISTS", id_taken, NULL);
 		bulk_item_done(x->bulk);
 	} else {
 		call_fail_because(
-		    x->effect.call, ST_ALREADY_EXISTS, "ALREADY_EXISTS", 0, "the id is taken");
+		    x->effect.call, ST_ALREADY_EXISTS, "ALREADY_EXISTS", 0, "%s", id_taken);
 	}
 }
 

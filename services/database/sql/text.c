@@ -32,6 +32,8 @@ of(const struct model *m, int kind, void (*make)(struct buf *b, const struct mod
 static void make_read(struct buf *b, const struct model *m);
 static void make_recorded(struct buf *b, const struct model *m);
 static void make_insert(struct buf *b, const struct model *m);
+static bool is_once(const struct model *m);
+static void add_not_deleted(struct buf *b, const struct model *m, const char *id);
 static void make_insert_absent(struct buf *b, const struct model *m);
 static void make_insert_strict(struct buf *b, const struct model *m);
 static void make_update(struct buf *b, const struct model *m);
@@ -180,6 +182,8 @@ add_insert_head(struct buf *b, const struct model *m)
 	buf_puts(b, ")");
 }
 
+/* The first array comes by a subquery so that the planner can't see how many rows there are: else
+ * its plan for just these would look cheaper than the one it keeps, and it would plan each time. */
 static void
 make_insert(struct buf *b, const struct model *m)
 {
@@ -187,13 +191,35 @@ make_insert(struct buf *b, const struct model *m)
 	buf_puts(b, " SELECT ");
 	for (size_t i = 0; i < m->n_fields; i++)
 		buf_printf(b, "%sc%zu::%s", i > 0 ? "," : "", i, pg_type(m, &m->fields[i]));
-	buf_puts(b, " FROM unnest(");
-	for (size_t i = 0; i < m->n_fields; i++)
-		buf_printf(b, "%s$%zu::text[]", i > 0 ? "," : "", i + 1);
+	buf_puts(b, " FROM unnest((SELECT $1::text[])");
+	for (size_t i = 1; i < m->n_fields; i++)
+		buf_printf(b, ",$%zu::text[]", i + 1);
 	buf_puts(b, ") AS v(");
 	for (size_t i = 0; i < m->n_fields; i++)
 		buf_printf(b, "%sc%zu", i > 0 ? "," : "", i);
-	buf_puts(b, ") ON CONFLICT (id) DO NOTHING RETURNING id");
+	buf_puts(b, ")");
+	add_not_deleted(b, m, "c0");
+	buf_puts(b, " ON CONFLICT (id) DO NOTHING RETURNING id");
+}
+
+/* An id of a model that clients create is one row's for ever: a create that is repeated after its
+ * row was deleted finds the id in `deleted`. Ids of the others are names, or derived from what they
+ * stand for, and may come again. */
+static bool
+is_once(const struct model *m)
+{
+	return !m->internal;
+}
+
+/* As a scalar, not EXISTS: that would become a join, planned for a table that was empty then. */
+static void
+add_not_deleted(struct buf *b, const struct model *m, const char *id)
+{
+	if (is_once(m))
+		buf_printf(b,
+		    " WHERE (SELECT true FROM deleted WHERE row_id=%s::uuid AND model='%s') IS "
+		    "NULL",
+		    id, m->name);
 }
 
 /* What `eff` did, under operation id $1 if there is one. */
@@ -209,10 +235,13 @@ add_record(struct buf *b, const struct model *m, const char *row_id, const char 
 static void
 add_values(struct buf *b, const struct model *m, size_t first)
 {
-	buf_puts(b, " VALUES (");
+	char id[16];
+
+	buf_puts(b, " SELECT ");
 	for (size_t i = 0; i < m->n_fields; i++)
 		buf_printf(b, "%s$%zu::%s", i > 0 ? "," : "", first + i, pg_type(m, &m->fields[i]));
-	buf_puts(b, ")");
+	snprintf(id, sizeof(id), "$%zu", first);
+	add_not_deleted(b, m, id);
 }
 
 static void
@@ -231,7 +260,8 @@ make_insert_strict(struct buf *b, const struct model *m)
 	add_values(b, m, 2);
 	buf_puts(b, " RETURNING *),");
 	add_record(b, m, "id::text", "to_jsonb(eff)");
-	buf_puts(b, "SELECT 'done'");
+	buf_puts(b, "SELECT 'done' FROM eff UNION ALL SELECT mf_refuse('MF411')::text"
+		    " WHERE NOT EXISTS (SELECT FROM eff)");
 }
 
 /* --- update and delete --- */
@@ -319,6 +349,11 @@ make_delete(struct buf *b, const struct model *m)
 	buf_printf(b, "eff AS (DELETE FROM %s t", m->table);
 	add_where(b, m, 5);
 	add_effect_tail(b, m, "NULL");
+	if (is_once(m))
+		buf_printf(b,
+		    ",del AS (INSERT INTO deleted (row_id,model) SELECT id,'%s' FROM eff"
+		    " ON CONFLICT (row_id,model) DO UPDATE SET at=now()) ",
+		    m->name);
 	buf_puts(b, "SELECT 'done',version FROM eff UNION ALL SELECT x.outcome,NULL::bigint");
 	add_otherwise(b, m, 5);
 }

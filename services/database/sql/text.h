@@ -10,11 +10,13 @@ const char *text_read(const struct model *m);
 /* As text_read, from what was recorded under operation id $1 for the row $2; nulls: it was a
  * delete. */
 const char *text_recorded(const struct model *m);
-/* For pg_insert: $i is the array of field i; returns the ids that were not there. */
+/* For pg_insert: $i is the array of field i; returns the ids that were not there, nor deleted
+ * lately. */
 const char *text_insert(const struct model *m);
 /* One row: $i is field i; the same answer. */
 const char *text_insert_absent(const struct model *m);
-/* One row that must not be there (else a unique violation): $1 operation id or null, $i+1 field i. */
+/* One row that must not be there (a unique violation) nor be deleted lately (MF411): $1 operation
+ * id or null, $i+1 field i. */
 const char *text_insert_strict(const struct model *m);
 /* $1 operation id or null, $2 id, $3 version or 0, $4 strict, $5 patch, last the namespace. Answers
  * one row, first column done, repeat, conflict or missing, then (done) the fields. Strict: what is

@@ -389,6 +389,9 @@ refused(struct transaction *t, const struct pg_reply *r)
 	else if (strcmp(pg_sqlstate(r), "MF410") == 0)
 		call_fail_because(c, ST_ALREADY_EXISTS, "OPERATION_TAKEN", 0,
 		    "/%zu: the operation id belongs to another operation", i);
+	else if (strcmp(pg_sqlstate(r), "MF411") == 0)
+		call_fail_because(c, ST_ALREADY_EXISTS, "ALREADY_EXISTS", 0,
+		    "/%zu: the id was that of a %s that has been deleted", i, m->model->name);
 	else if (pg_status(r) == ST_ALREADY_EXISTS)
 		call_fail_because(c, ST_ALREADY_EXISTS, "ALREADY_EXISTS", 0,
 		    "/%zu: there is a %s with the same unique field (%s)", i, m->model->name,

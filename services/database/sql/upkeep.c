@@ -8,6 +8,7 @@
 
 static const char *const old[] = {
 	"DELETE FROM operations WHERE at < now() - interval '1 day'",
+	"DELETE FROM deleted WHERE at < now() - interval '1 day'",
 	"DELETE FROM sessions WHERE expires_at < now() - interval '1 day'",
 	"DELETE FROM revocations WHERE expires_at < now() - interval '1 day'",
 };
