@@ -13,6 +13,8 @@
 #include <unistd.h>
 #include "base/time.h"
 
+#define ENV_NAME 128
+
 static bool
 set_path(struct loader *l, const struct slot *s, struct str value, const char *base_dir);
 static bool set_number(const struct config_key *k, char *out, struct str value);
@@ -22,7 +24,7 @@ static void describe(const struct config_key *k, char *out, size_t size);
 static bool load_defaults(struct loader *l);
 static bool load_env(struct loader *l);
 static const char *
-env_value(const struct loader *l, const char *node, const char *key, char name[128]);
+env_value(const struct loader *l, const char *node, const char *key, char name[ENV_NAME]);
 static bool load_sets(struct loader *l);
 static void print_value(FILE *f, const struct config_key *k, const char *at);
 static void print_unit(char *out, size_t size, enum config_type type, int64_t v);
@@ -89,7 +91,7 @@ load_env(struct loader *l)
 			struct slot s = {
 				.key = k, .out = (char *)l->outs[t] + k->offset, .index = index
 			};
-			char name[128];
+			char name[ENV_NAME];
 			const char *v = env_value(l, l->src->node, k->name, name);
 
 			if (v == NULL)
@@ -101,23 +103,16 @@ load_env(struct loader *l)
 	return true;
 }
 
-/* METAFED_<NODE>_<KEY>, or METAFED_<KEY> for node NULL; NULL when it is not there. */
+/* NULL: it is not there. */
 static const char *
-env_value(const struct loader *l, const char *node, const char *key, char name[128])
+env_value(const struct loader *l, const char *node, const char *key, char name[ENV_NAME])
 {
-	int n = snprintf(
-	    name, 128, "METAFED_%s%s%s", node == NULL ? "" : node, node == NULL ? "" : "_", key);
+	size_t n;
 
-	if (n >= 128)
-		return NULL;
-	for (int i = 0; i < n; i++) {
-		if (name[i] >= 'a' && name[i] <= 'z')
-			name[i] = (char)(name[i] - 'a' + 'A');
-		else if (name[i] == '.' || name[i] == '-')
-			name[i] = '_';
-	}
+	config_env_name(name, ENV_NAME, node, key);
+	n = strlen(name);
 	for (char *const *e = l->src->env; e != NULL && *e != NULL; e++)
-		if (strncmp(*e, name, (size_t)n) == 0 && (*e)[n] == '=')
+		if (strncmp(*e, name, n) == 0 && (*e)[n] == '=')
 			return *e + n + 1;
 	return NULL;
 }
@@ -133,8 +128,7 @@ load_sets(struct loader *l)
 			return config_complain(l, "--set", "expected key=value");
 		name = str_trim(name);
 		if (!config_find(l, name, &s))
-			return config_complain(
-			    l, "--set", "%.*s: no such key", (int)name.n, name.p);
+			return config_unknown(l, "--set", name);
 		if (!config_set(l, &s, str_trim(value), "--set", NULL))
 			return false;
 	}
@@ -303,6 +297,20 @@ config_complain(struct loader *l, const char *where, const char *fmt, ...)
 	va_end(ap);
 	snprintf(l->err, l->err_size, "%s: %s", where, what);
 	return false;
+}
+
+bool
+config_unknown(struct loader *l, const char *where, struct str name)
+{
+	const char *key = arena_strndup(l->a, name.p, name.n);
+	struct config_near near = { NULL, 0 };
+
+	for (size_t t = 0; t < l->n_tables; t++)
+		for (const struct config_key *k = l->tables[t]; k->name != NULL; k++)
+			config_near(&near, key, k->name);
+	return config_complain(l, where, "%s: no such key%s%s%s", key,
+	    near.best == NULL ? "" : "; is ", near.best == NULL ? "" : near.best,
+	    near.best == NULL ? "" : " meant?");
 }
 
 static void

@@ -2,8 +2,8 @@
  *
  * A file is lines "key = value", '#' starts a comment line, "[sql]" begins the part that only node
  * sql reads; keys before the first part are for all. A key that no table of the node knows is an
- * error with file and line (keys before the first part may belong to other nodes: there it is an
- * error only when no node of the fleet knows it, which the caller decides by `known`). Environment:
+ * error with file and line (what is said of one before the first part, which another node may own,
+ * is the caller's: `foreign`), and so is a part of a name that is none (`part`). Environment:
  * METAFED_<NODE>_<KEY>, then METAFED_<KEY>. Command line: --set key=value. A relative path of type
  * CONFIG_PATH is taken relative to the file's directory.
  *
@@ -44,7 +44,12 @@ struct config_source {
 	const char *node;  /* "sql" */
 	char *const *sets; /* "key=value" of the command line, NULL-ended; may be NULL */
 	char *const *env;  /* environ */
-	bool (*known)(const char *key); /* a common key that another node owns; NULL: none is */
+	/* What is wrong with a common key that no table has; it returns NULL: nothing, it is
+	 * another's. NULL: "no such key". */
+	const char *(*foreign)(void *ctx, struct arena *a, const char *key);
+	void *ctx;
+	/* Names of the parts that a file may have; it returns NULL behind the last. NULL: any. */
+	const char *(*part)(size_t i);
 };
 
 /* Fills *out (out_size bytes, cleared first) from defaults and sources; texts live in `a`. On
@@ -53,6 +58,17 @@ struct config_source {
 bool config_load(struct arena *a, const struct config_key *const *tables, void *const *outs,
     size_t n_tables, const struct config_source *src, char *err, size_t err_size)
     __attribute__((warn_unused_result));
+
+/* Which name was meant? Offered one by one, `best` ends as the nearest, or NULL when none is near. */
+struct config_near {
+	const char *best;
+	size_t distance;
+};
+void config_near(struct config_near *n, const char *meant, const char *offered);
+
+/* "METAFED_SQL_PG" of node "sql" and key "pg", "METAFED_PG" when node is NULL; cut when too long. */
+#define CONFIG_ENV_PREFIX "METAFED_"
+void config_env_name(char *out, size_t size, const char *node, const char *key);
 
 /* As it is now, in file syntax with the help as comments; secrets hidden. */
 void

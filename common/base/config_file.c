@@ -29,6 +29,7 @@ static bool read_file(struct file *f, const char *where, bool optional);
 static char *slurp(struct loader *l, int fd, const char *where, size_t *n);
 static bool read_line(struct file *f, struct str line);
 static bool read_part(struct file *f, struct str line, const char *where);
+static bool part_exists(struct file *f, const char *where);
 static bool is_include(struct str line, struct str *name, bool *optional);
 static bool read_include(struct file *f, struct str name, bool optional, const char *where);
 static bool read_key(struct file *f, struct str line, const char *where);
@@ -123,9 +124,23 @@ static bool
 read_part(struct file *f, struct str line, const char *where)
 {
 	f->part = str_trim((struct str){ line.p + 1, line.n - (line.n > 1 ? 2 : 1) });
-	if (line.p[line.n - 1] == ']' && str_token_ok(f->part))
-		return true;
-	return config_complain(f->l, where, "a part is written [name]");
+	if (line.p[line.n - 1] != ']' || !str_token_ok(f->part))
+		return config_complain(f->l, where, "a part is written [name]");
+	return part_exists(f, where);
+}
+
+static bool
+part_exists(struct file *f, const char *where)
+{
+	const char *(*part)(size_t) = f->l->src->part, *name, *names = "";
+
+	for (size_t i = 0; part != NULL && (name = part(i)) != NULL; i++) {
+		if (str_eq(f->part, name))
+			return true;
+		names = arena_printf(f->l->a, "%s %s", names, name);
+	}
+	return part == NULL || config_complain(f->l, where, "[%.*s]: no such part; there are%s",
+				   (int)f->part.n, f->part.p, names);
 }
 
 /* "include FILE"; "include? FILE" may be missing. */
@@ -161,17 +176,18 @@ read_key(struct file *f, struct str line, const char *where)
 	struct loader *l = f->l;
 	bool own = f->part.n > 0;
 	struct str name, value;
+	const char *wrong;
 	struct slot s;
 
 	if (!str_cut(line, '=', &name, &value))
 		return config_complain(l, where, "expected key = value");
 	name = str_trim(name);
 	if (!config_find(l, name, &s)) {
-		char *key = arena_strndup(l->a, name.p, name.n);
-
-		if (!own && l->src->known != NULL && l->src->known(key))
-			return true;
-		return config_complain(l, where, "%s: no such key", key);
+		if (own || l->src->foreign == NULL)
+			return config_unknown(l, where, name);
+		wrong = l->src->foreign(l->src->ctx, l->a, arena_strndup(l->a, name.p, name.n));
+		return wrong == NULL ||
+		       config_complain(l, where, "%.*s: %s", (int)name.n, name.p, wrong);
 	}
 	if (l->at[own][s.index] != NULL)
 		return config_complain(

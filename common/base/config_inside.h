@@ -1,6 +1,7 @@
 /* config_inside: what the files of config share. Nobody else includes this.
  *
- * config.c builds the values from all sources, config_file.c reads the files. */
+ * config.c builds the values from all sources, config_file.c reads the files, config_name.c knows
+ * names. */
 #ifndef BASE_CONFIG_INSIDE_H
 #define BASE_CONFIG_INSIDE_H
 
@@ -35,6 +36,8 @@ bool config_set(struct loader *l, const struct slot *s, struct str value, const 
     const char *base_dir);
 bool config_complain(struct loader *l, const char *where, const char *fmt, ...)
     __attribute__((format(printf, 3, 4))); /* false */
+/* no such key, and which one may be meant; false */
+bool config_unknown(struct loader *l, const char *where, struct str name);
 
 /* --- config_file.c --- */
 bool config_read_file(struct loader *l);

@@ -29,6 +29,14 @@ fleet_name_find(const char *name)
 }
 
 const char *
+fleet_part(size_t i)
+{
+	const size_t n = sizeof(fleet_names) / sizeof(fleet_names[0]);
+
+	return i < n ? fleet_names[i].name : i == n ? "guard" : NULL;
+}
+
+const char *
 contract_state_name(uint32_t s)
 {
 	static const char *const names[NODE_STATES] = {

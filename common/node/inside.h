@@ -53,6 +53,9 @@ struct settings *
 settings_load(const struct node *n, char *err, size_t err_size); /* NULL: err says why */
 void settings_free(struct settings **s);
 void settings_print(const struct node *n, const struct settings *s);
+void settings_print_keys(const struct node *n); /* its own, one a line */
+/* of variables that carry its name and set nothing */
+void settings_warn(const struct node *n);
 void settings_keep(const struct node *n, const struct settings *old,
     struct settings *fresh); /* keys that need a restart */
 

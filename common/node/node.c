@@ -158,12 +158,13 @@ node_common(const struct node *n)
 static void
 parse_options(struct node *n, int argc, char **argv)
 {
-	enum { O_CONFIG = 1, O_SET, O_CHECK, O_PRINT, O_VERSION, O_HELP };
+	enum { O_CONFIG = 1, O_SET, O_CHECK, O_PRINT, O_KEYS, O_VERSION, O_HELP };
 	static const struct option options[] = {
 		{ "config", required_argument, NULL, O_CONFIG },
 		{ "set", required_argument, NULL, O_SET },
 		{ "check", no_argument, NULL, O_CHECK },
 		{ "print-config", no_argument, NULL, O_PRINT },
+		{ "keys", no_argument, NULL, O_KEYS },
 		{ "version", no_argument, NULL, O_VERSION },
 		{ "help", no_argument, NULL, O_HELP },
 		{ 0 },
@@ -183,6 +184,9 @@ parse_options(struct node *n, int argc, char **argv)
 			n->options.check = true;
 		} else if (o == O_PRINT) {
 			n->options.print = true;
+		} else if (o == O_KEYS) {
+			settings_print_keys(n);
+			exit(0);
 		} else if (o == O_VERSION) {
 			printf("metafed-%s %s\n", n->def->name, METAFED_VERSION);
 			exit(0);
@@ -209,6 +213,7 @@ usage(FILE *f, const struct service_def *def)
 	    "  --set KEY=VALUE  wins over file and environment; may be repeated\n"
 	    "  --check          read and check the configuration, then exit\n"
 	    "  --print-config   print the configuration with what each key means, then exit\n"
+	    "  --keys           print the names of the keys that only this node has, then exit\n"
 	    "  --version, --help\n",
 	    def->name, def->name);
 }
@@ -233,6 +238,8 @@ start(struct node *n)
 	char err[1024];
 
 	log_init(n->def->name, n->generation, STDERR_FILENO);
+	if (!n->supervised) /* a guard has looked for all nodes */
+		settings_warn(n);
 	if (c->bus_listen[0] == '\0')
 		private_dir(c->bus_dir);
 	n->loop = loop_new();

@@ -1,6 +1,6 @@
 /* node: the skeleton of every daemon. main() is one declaration, node_main does the rest:
- * descriptors of the contract, signals, configuration (--check, --print-config, --set, --config,
- * --version), logs, loop, bus, readiness, drain, reload.
+ * descriptors of the contract, signals, configuration (--check, --print-config, --keys, --set,
+ * --config, --version), logs, loop, bus, readiness, drain, reload.
  *
  * Order at start: config -> log -> loop -> bus (listens only when ready) -> def->init ->
  * node_ready(). SIGTERM: state DRAINING, def->drain, wait until no call is in flight (at most
@@ -70,6 +70,8 @@ struct fleet_name {
 };
 extern const struct fleet_name fleet_names[13];
 const struct fleet_name *fleet_name_find(const char *name); /* NULL: none of the thirteen */
+/* Parts of a configuration file: the thirteen and "guard"; NULL behind the last. */
+const char *fleet_part(size_t i);
 
 /* Common keys every node reads (node_keys in node.c): log_level, var, drain, life_grace, bus_dir,
  * bus_listen, bus_peers, bus_key_file, bus_trust_file, faults, faults_seed, retry_budget, heartbeat

@@ -56,6 +56,9 @@ const struct config_key node_keys[] = {
 
 extern char **environ;
 
+static const char *foreign(void *ctx, struct arena *a, const char *key);
+static void check_variable(const struct node *n, const struct config_key *const *tables,
+    size_t n_tables, const char *variable);
 static size_t tables_of(const struct node *n, const struct settings *s,
     const struct config_key *tables[2], void *outs[2]);
 static bool complete(const struct node *n, struct settings *s, char *err, size_t err_size);
@@ -69,7 +72,9 @@ settings_load(const struct node *n, char *err, size_t err_size)
 	const struct config_source source = { .file = n->options.file,
 		.node = n->def->name,
 		.sets = n->options.sets,
-		.env = environ };
+		.env = environ,
+		.foreign = foreign,
+		.part = fleet_part };
 	struct arena *a = arena_new(ARENA_CAP);
 	struct settings *s = ARENA_NEW(a, struct settings);
 	const struct config_key *tables[2];
@@ -104,6 +109,50 @@ settings_print(const struct node *n, const struct settings *s)
 	config_print(stdout, tables, outs, tables_of(n, s, tables, outs));
 }
 
+void
+settings_print_keys(const struct node *n)
+{
+	for (const struct config_key *k = n->def->keys; k != NULL && k->name != NULL; k++)
+		puts(k->name);
+}
+
+void
+settings_warn(const struct node *n)
+{
+	const struct config_key *tables[2];
+	void *outs[2];
+	size_t n_tables = tables_of(n, n->now, tables, outs);
+	char prefix[64];
+
+	config_env_name(prefix, sizeof(prefix), n->def->name, "");
+	for (char *const *e = environ; *e != NULL; e++)
+		if (strncmp(*e, prefix, strlen(prefix)) == 0)
+			check_variable(n, tables, n_tables, *e);
+}
+
+static void
+check_variable(const struct node *n, const struct config_key *const *tables, size_t n_tables,
+    const char *variable)
+{
+	struct arena *a = arena_new(ARENA_CAP);
+	struct config_near near = { NULL, 0 };
+	const char *name = arena_strndup(a, variable, strcspn(variable, "="));
+	bool known = false;
+
+	for (size_t t = 0; t < n_tables; t++) {
+		for (const struct config_key *k = tables[t]; k->name != NULL; k++) {
+			char offered[128];
+
+			config_env_name(offered, sizeof(offered), n->def->name, k->name);
+			known |= strcmp(name, offered) == 0;
+			config_near(&near, name, arena_strdup(a, offered));
+		}
+	}
+	if (!known)
+		log_warn("unknown_variable", L_STR("name", name), L_STR("meant", near.best));
+	arena_free(&a);
+}
+
 /* What cannot change while the node runs stays as it is, with a warning: the new settings say what
  * is true. */
 void
@@ -128,6 +177,20 @@ settings_keep(const struct node *n, const struct settings *old, struct settings 
 				memcpy(to, from, key_size(k));
 		}
 	}
+}
+
+/* The common part holds what all nodes have, so that a typo is an error in each of them. */
+static const char *
+foreign(void *ctx, struct arena *a, const char *key)
+{
+	struct config_near near = { NULL, 0 };
+
+	(void)ctx;
+	for (const struct config_key *k = node_keys; k->name != NULL; k++)
+		config_near(&near, key, k->name);
+	if (near.best != NULL)
+		return arena_printf(a, "no such key; is %s meant?", near.best);
+	return "no key of all nodes; what one node has stands below its [name]";
 }
 
 static size_t

@@ -31,7 +31,6 @@ static int
 own_dir(const struct conf *s, int parent, const char *name, const char *path, mode_t mode);
 static int lock(const struct conf *s, uint64_t *generation);
 static void public_socket(const struct conf *s, struct takeover *t);
-static void drop_privileges(const struct conf *s);
 static void put_listener(int fd);
 static void say_differences(const struct conf *s, const struct takeover *t);
 static void say_where(const struct conf *s);
@@ -142,7 +141,7 @@ public_socket(const struct conf *s, struct takeover *t)
 	if (t->listener < 0 && !t->denied && (fd = public_open(s->listen, err, sizeof(err))) < 0)
 		fatal("%s", err);
 	if (s->drop)
-		drop_privileges(s);
+		guard_drop_privileges(s);
 	if (t->listener < 0 && t->denied)
 		takeover_fetch_again(t, s);
 	if (t->listener < 0 && t->denied) {
@@ -155,8 +154,8 @@ public_socket(const struct conf *s, struct takeover *t)
 
 /* The guard never execs, so the kernel would keep it closed to its own user (not "dumpable"), and
  * with it a later guard's way to these descriptors. It holds no secret. */
-static void
-drop_privileges(const struct conf *s)
+void
+guard_drop_privileges(const struct conf *s)
 {
 	struct passwd *pw = getpwuid(s->uid);
 

@@ -14,4 +14,7 @@ struct conf;
  */
 int guard_begin(const struct conf *s, struct holdings *h, bool detached);
 
+/* root becomes the fleet's user, for good; dies when it can't. */
+void guard_drop_privileges(const struct conf *s);
+
 #endif

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "base/log.h"
+#include "meta/check.h"
 #include "meta/guard.h"
 #include "meta/holdings.h"
 #include "meta/conf.h"
@@ -41,7 +42,7 @@ static const struct argp_option options[] = {
 	{ "stop", OPT_STOP, NULL, 0, "stop the fleet of DIR, return when everybody is gone", 0 },
 	{ "status", OPT_STATUS, NULL, 0,
 	    "who of the fleet of DIR runs; 0: it is kept by a guard or supervisor", 0 },
-	{ "check", OPT_CHECK, NULL, 0, "only check the configuration", 0 },
+	{ "check", OPT_CHECK, NULL, 0, "only check the configuration, that of all nodes too", 0 },
 	{ "print-config", OPT_PRINT, NULL, 0, "print the configuration as it is now", 0 },
 	{ "role", 0, "orchestrator", OPTION_DOC, "run the node meta alone, as a container does",
 	    0 },
@@ -78,7 +79,9 @@ meta_command(int argc, char **argv)
 		fatal("%s", err);
 	if (c.print)
 		conf_print(&s, stdout);
-	if (c.check || c.print)
+	if (c.check)
+		return check_configuration(&s) ? 0 : 1;
+	if (c.print)
 		return 0;
 	if (c.detach)
 		return start_detached(&s);

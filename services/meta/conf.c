@@ -17,13 +17,14 @@
 #include "meta/fleet.h"
 #include "meta/public.h"
 #include "node/contract.h"
+#include "node/node.h"
 
 #define AT(field) offsetof(struct conf, field)
 /* the longest name of a socket below VAR */
 #define LONGEST_SOCKET "/run/stores/.s.PGSQL.5432.lock"
 
 /* clang-format off: a table */
-static const struct config_key keys[] = {
+const struct config_key conf_keys[] = {
 	{ .name = "var",
 	    .type = CONFIG_PATH,
 	    .offset = AT(var_key),
@@ -132,7 +133,7 @@ static const struct config_key keys[] = {
 
 static bool load_keys(struct conf *s, const struct conf_options *o, char *err, size_t n);
 static bool find_file(char out[CONF_PATH], const struct conf_options *o, char *err, size_t n);
-static bool any_key(const char *key);
+static const char *any_key(void *ctx, struct arena *a, const char *key);
 static bool resolve_var(struct conf *s, const struct conf_options *o, char *err, size_t n);
 static bool check_user(struct conf *s, char *err, size_t n);
 static bool check_log_level(const struct conf *s, char *err, size_t n);
@@ -172,7 +173,7 @@ conf_free(struct conf *s)
 void
 conf_print(const struct conf *s, FILE *f)
 {
-	const struct config_key *const tables[] = { keys };
+	const struct config_key *const tables[] = { conf_keys };
 	struct conf copy = *s;
 	void *const outs[] = { &copy };
 
@@ -214,14 +215,16 @@ conf_path(const struct conf *s, const char *fmt, ...)
 static bool
 load_keys(struct conf *s, const struct conf_options *o, char *err, size_t n)
 {
-	const struct config_key *const tables[] = { keys };
+	const struct config_key *const tables[] = { conf_keys };
 	void *const outs[] = { s };
-	struct config_source src = {
-		.node = "guard", .sets = o->sets, .env = environ, .known = any_key
-	};
+	struct config_source src = { .node = "guard",
+		.sets = o->sets,
+		.env = environ,
+		.foreign = any_key,
+		.part = fleet_part };
 	char file[CONF_PATH];
 
-	s->texts = arena_new(1 << 20);
+	s->texts = arena_new(4 << 20); /* files of up to 1 MiB */
 	if (!find_file(file, o, err, n))
 		return false;
 	src.file = file[0] == '\0' ? NULL : file;
@@ -257,11 +260,11 @@ find_file(char out[CONF_PATH], const struct conf_options *o, char *err, size_t n
 }
 
 /* Keys before the first part may belong to any node; each node checks its own. */
-static bool
-any_key(const char *key)
+static const char *
+any_key(void *ctx, struct arena *a, const char *key)
 {
-	(void)key;
-	return true;
+	(void)ctx, (void)a, (void)key;
+	return NULL;
 }
 
 /* The directory may not exist yet; its parent must. */

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/types.h>
+#include "base/config.h"
 #include "meta/restart.h"
 
 /* longest path that we make: VAR is short, sockets must fit into 107 bytes */
@@ -34,6 +35,8 @@ struct conf {
 	bool drop;               /* started by root for another user */
 	uint32_t stores_of_ours; /* SLOT_BIT of each private server */
 };
+
+extern const struct config_key conf_keys[]; /* of part [guard] */
 
 /* False: err says what is wrong and what to do; nothing was created, nothing is left to free. */
 bool conf_load(struct conf *s, const struct conf_options *o, char *err, size_t err_size)

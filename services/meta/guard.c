@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "meta/begin.h"
+#include "meta/check.h"
 #include "meta/holdings.h"
 #include "meta/lifecycle.h"
 #include "meta/runfile.h"
@@ -40,6 +41,7 @@ struct guard {
 };
 
 static void prepare(struct guard *g, const struct conf *s, int news);
+static void on_unknown_variable(const char *name, const char *meant);
 static void make_channels(struct guard *g);
 static void start_supervisor(struct guard *g);
 static void on_signals(struct guard *g);
@@ -86,6 +88,7 @@ prepare(struct guard *g, const struct conf *s, int news)
 		.settings = s, .news = news, .now = time_now_us(), .born_us = time_now_us()
 	};
 	g->lock = guard_begin(s, &g->holdings, news >= 0);
+	check_variables(s, on_unknown_variable);
 	prctl(PR_SET_NAME, "metafed-guard");
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
 		log_warn("no_subreaper", L_STR("error", strerror(errno)));
@@ -101,6 +104,12 @@ prepare(struct guard *g, const struct conf *s, int news)
 	g->start.settings = s;
 	g->start.holdings = &g->holdings;
 	g->start.guard = getpid();
+}
+
+static void
+on_unknown_variable(const char *name, const char *meant)
+{
+	log_warn("unknown_variable", L_STR("name", name), L_STR("meant", meant));
 }
 
 static void

@@ -455,6 +455,29 @@ options_check_and_print_without_starting_anything(void **unused)
 	spawn(false, (const char *const[]){ "--version", NULL });
 	assert_int_equal(ends(2000), 0);
 	assert_non_null(strstr(output(), "metafed-cache "));
+	spawn(false, (const char *const[]){ "--keys", NULL });
+	assert_int_equal(ends(2000), 0);
+	assert_string_equal(output(), "greeting\nhold\n");
+}
+
+static void
+a_variable_of_its_name_that_sets_nothing_is_a_warning(void **unused)
+{
+	(void)unused;
+	setenv("METAFED_CACHE_GREETING", "hi", 1);
+	setenv("METAFED_CACHE_GRETING", "hi", 1);
+	setenv("METAFED_REST_GRETING", "hi", 1); /* not of this node */
+	spawn(false, NULL);
+	unsetenv("METAFED_CACHE_GREETING");
+	unsetenv("METAFED_CACHE_GRETING");
+	unsetenv("METAFED_REST_GRETING");
+	assert_true(says("\"event\":\"ready\"", 5000));
+	assert_true(says("\"event\":\"unknown_variable\",\"name\":\"METAFED_CACHE_GRETING\","
+			 "\"meant\":\"METAFED_CACHE_GREETING\"",
+	    1000));
+	kill(toy.pid, SIGTERM);
+	assert_int_equal(ends(2000), 0);
+	assert_null(strstr(output(), "REST"));
 }
 
 static void
@@ -530,6 +553,7 @@ main(int argc, char **argv)
 		N(an_orphan_whose_life_line_is_taken_up_again_stays),
 		N(a_reload_builds_the_new_before_it_touches_the_old),
 		N(options_check_and_print_without_starting_anything),
+		N(a_variable_of_its_name_that_sets_nothing_is_a_warning),
 		N(a_bus_directory_that_is_open_to_others_is_refused),
 		N(an_init_that_fails_ends_with_1),
 		N(without_a_supervisor_a_node_runs_and_stops_by_itself),

@@ -146,9 +146,11 @@ an_error_says_file_line_and_what_would_be_right(void **unused)
 	assert_false(load("size = 1x\n", NULL, NULL));
 	assert_false(load("size = 9999999999g\n", NULL, NULL));
 	assert_false(load("nmae = x\n", NULL, NULL));
-	assert_string_equal(said(), "some.conf:1: nmae: no such key");
+	assert_string_equal(said(), "some.conf:1: nmae: no such key; is name meant?");
 	assert_false(load("[sql]\nnmae = x\n", NULL, NULL));
-	assert_string_equal(said(), "some.conf:2: nmae: no such key");
+	assert_string_equal(said(), "some.conf:2: nmae: no such key; is name meant?");
+	assert_false(load("[sql]\ncolour = x\n", NULL, NULL));
+	assert_string_equal(said(), "some.conf:2: colour: no such key");
 	assert_false(load("name\n", NULL, NULL));
 	assert_string_equal(said(), "some.conf:1: expected key = value");
 	assert_false(load("[sql\n", NULL, NULL));
@@ -276,7 +278,7 @@ wrong_values_elsewhere_are_named_by_where_they_stood(void **unused)
 	assert_string_equal(
 	    err, "METAFED_COUNT: count: \"0\": must be a whole number, from 1 to 10");
 	assert_false(load(NULL, sets, NULL));
-	assert_string_equal(err, "--set: counts: no such key");
+	assert_string_equal(err, "--set: counts: no such key; is count meant?");
 	assert_false(load(NULL, no_value, NULL));
 	assert_string_equal(err, "--set: expected key=value");
 	assert_false(config_load(arena, tables, outs, 1,
@@ -285,26 +287,81 @@ wrong_values_elsewhere_are_named_by_where_they_stood(void **unused)
 	assert_string_equal(err, "/nonexistent/x.conf: No such file or directory");
 }
 
-static bool
-known_elsewhere(const char *key)
+static const char *
+foreign(void *ctx, struct arena *a, const char *key)
 {
-	return strcmp(key, "theirs") == 0;
+	(void)a;
+	return strcmp(key, "theirs") == 0 ? NULL : ctx;
+}
+
+static bool
+load_with(const char *text, const struct config_source *with)
+{
+	const struct config_key *const tables[] = { keys };
+	void *const outs[] = { &it };
+	struct config_source source = *with;
+
+	source.node = "sql";
+	source.file = test_file("other.conf", text);
+	return config_load(arena, tables, outs, 1, &source, err, sizeof(err));
 }
 
 static void
 a_common_key_may_belong_to_another_node_when_the_caller_says_so(void **unused)
 {
-	const struct config_key *const tables[] = { keys };
-	void *const outs[] = { &it };
-	struct config_source source = { .node = "sql", .known = known_elsewhere };
+	const struct config_source with = { .foreign = foreign, .ctx = (char[]){ "is nobody's" } };
 
 	(void)unused;
-	source.file = test_file("other.conf", "theirs = 1\n");
-	assert_true(config_load(arena, tables, outs, 1, &source, err, sizeof(err)));
-	source.file = test_file("other.conf", "[sql]\ntheirs = 1\n");
-	assert_false(config_load(arena, tables, outs, 1, &source, err, sizeof(err)));
-	source.file = test_file("other.conf", "nobodys = 1\n");
-	assert_false(config_load(arena, tables, outs, 1, &source, err, sizeof(err)));
+	assert_true(load_with("theirs = 1\n", &with));
+	assert_false(load_with("[sql]\ntheirs = 1\n", &with));
+	assert_true(says("other.conf:2: theirs: no such key"));
+	assert_false(load_with("nobodys = 1\n", &with));
+	assert_true(says("other.conf:1: nobodys: is nobody's"));
+}
+
+static const char *
+part(size_t i)
+{
+	static const char *const names[] = { "sql", "cache", NULL };
+
+	return names[i];
+}
+
+static void
+a_part_that_nobody_reads_is_an_error_that_says_which_there_are(void **unused)
+{
+	const struct config_source with = { .part = part };
+
+	(void)unused;
+	assert_true(load_with("[cache]\n[sql]\non = yes\n", &with));
+	assert_true(it.on);
+	assert_false(load_with("[cache]\nx\n[sqll]\non = yes\n", &with));
+	assert_true(says("other.conf:3: [sqll]: no such part; there are sql cache"));
+}
+
+static void
+the_name_that_was_meant_is_the_nearest_and_none_when_none_is_near(void **unused)
+{
+	static const char *const offered[] = { "drain", "retry_budget", "log_level", "log_leven" };
+	static const struct {
+		const char *meant, *best;
+	} cases[] = { { "log_lvel", "log_level" }, { "log_levle", "log_level" },
+		{ "drian", "drain" }, { "dr", NULL }, { "retrybudget", "retry_budget" },
+		{ "colour", NULL }, { "", NULL },
+		{ "a_name_that_is_longer_than_any_key_may_be_and_is_therefore_none_at_all_xx",
+		    NULL } };
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct config_near near = { NULL, 0 };
+
+		for (size_t k = 0; k < sizeof(offered) / sizeof(offered[0]); k++)
+			config_near(&near, cases[i].meant, offered[k]);
+		if (cases[i].best == NULL)
+			assert_null(near.best);
+		else
+			assert_string_equal(near.best, cases[i].best);
+	}
 }
 
 static void
@@ -406,6 +463,8 @@ main(void)
 		C(what_is_no_file_is_refused_at_once),
 		C(wrong_values_elsewhere_are_named_by_where_they_stood),
 		C(a_common_key_may_belong_to_another_node_when_the_caller_says_so),
+		C(a_part_that_nobody_reads_is_an_error_that_says_which_there_are),
+		C(the_name_that_was_meant_is_the_nearest_and_none_when_none_is_near),
 		C(a_relative_path_is_relative_to_its_file),
 		C(a_secret_is_never_shown),
 		C(what_is_printed_loads_again_as_the_same),
