@@ -44,7 +44,8 @@ forged(struct arena *a, const char *type, const char *issuer, const char *audien
 	int64_t now = time_wall_us() / SEC;
 	char *payload = arena_printf(a,
 	    "{\"iss\":\"%s\",\"aud\":\"%s\",\"sub\":\"018f0000-0000-7000-8000-000000000001\","
-	    "\"name\":\"eve\",\"jti\":\"j\",\"sid\":\"018f0000-0000-7000-8000-000000000002\","
+	    "\"name\":\"eve\",\"jti\":\"j\",\"ver\":1,\"sid\":\"018f0000-0000-7000-8000-"
+	    "000000000002\","
 	    "\"roles\":[\"admin\"],"
 	    "\"perms\":[\"*\"],\"iat\":%lld,\"nbf\":%lld,\"exp\":%lld}",
 	    issuer, audience, (long long)(now + from_s), (long long)(now + from_s),

@@ -353,7 +353,8 @@ signatures_of_zero_of_the_wrong_length_or_of_another_are_refused(void **unused)
 /* --- claims --- */
 
 #define BASE                                                                                       \
-	"\"sub\":\"018f0000-0000-7000-8000-000000000001\",\"name\":\"ada\",\"jti\":\"j\","         \
+	"\"sub\":\"018f0000-0000-7000-8000-000000000001\",\"name\":\"ada\",\"jti\":\"j\",\"ver\":" \
+	"3,"                                                                                       \
 	"\"sid\":\"018f0000-0000-7000-8000-000000000002\",\"roles\":[\"user\"],\"perms\":[\"task." \
 	"*\"]"
 #define TIMES "\"iat\":1899999000,\"nbf\":1899999000,\"exp\":1900000100"
@@ -374,7 +375,8 @@ claims_are_read_back_as_they_were_written(void **unused)
 	static const struct claims_expect expect = { "metafed", "metafed" };
 	char *roles[] = { (char *)(uintptr_t) "user", (char *)(uintptr_t) "viewer" };
 	struct claims in = { .principal = MF__PRINCIPAL__INIT,
-		.session = "018f0000-0000-7000-8000-000000000002" };
+		.session = "018f0000-0000-7000-8000-000000000002",
+		.user_version = 7 };
 	struct claims out;
 	size_t n;
 	char *json;
@@ -392,6 +394,7 @@ claims_are_read_back_as_they_were_written(void **unused)
 	assert_string_equal(out.principal.id, in.principal.id);
 	assert_string_equal(out.principal.name, in.principal.name);
 	assert_string_equal(out.session, in.session);
+	assert_true(out.user_version == 7);
 	assert_int_equal(out.principal.n_roles, 2);
 	assert_string_equal(out.principal.roles[1], "viewer");
 	assert_int_equal(out.principal.n_permissions, 0);
@@ -459,10 +462,16 @@ a_claim_that_lacks_is_double_or_is_of_the_wrong_kind_makes_it_invalid(void **unu
 {
 	static const char sub[] =
 	    "\"sub\":\"018f0000-0000-7000-8000-000000000001\",\"name\":\"ada\",\"jti\":\"j\",";
-	static const char sid[] = "\"sid\":\"018f0000-0000-7000-8000-000000000002\",";
+	static const char sid[] = "\"sid\":\"018f0000-0000-7000-8000-000000000002\",\"ver\":1,";
 
 	(void)unused;
 	assert_int_equal(judge("{" OURS "," BASE "," TIMES ",\"exp\":1900009999}"), TOKEN_INVALID);
+	assert_int_equal(
+	    judge(arena_printf(a, "{" OURS ",%s%s\"roles\":[],\"perms\":[]," TIMES "}", sub, sid)),
+	    TOKEN_OK);
+	assert_int_equal(judge(arena_printf(a, "{" OURS ",%s%s\"roles\":[],\"perms\":[]," TIMES "}",
+			     sub, "\"sid\":\"018f0000-0000-7000-8000-000000000002\",\"ver\":0,")),
+	    TOKEN_INVALID);
 	assert_int_equal(
 	    judge(arena_printf(a, "{" OURS ",%s\"roles\":[],\"perms\":[]," TIMES "}", sub)),
 	    TOKEN_INVALID);

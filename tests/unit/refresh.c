@@ -157,21 +157,45 @@ once_the_successor_was_used_too_it_is_reuse_at_once(void **unused)
 /* --- revoked sessions --- */
 
 static void
+revoke(struct revoked *r, const char *id, uint64_t below, int64_t expires_us)
+{
+	struct revocation v = { .below = below, .expires_us = expires_us };
+
+	memcpy(v.id, id, sizeof(v.id));
+	revoked_add(r, &v);
+}
+
+static void
 a_revocation_counts_until_the_last_access_token_has_expired(void **unused)
 {
 	struct revoked r = { 0 };
 
 	(void)unused;
-	revoked_add(&r, user, 100);
-	revoked_add(&r, user, 50); /* never shorter */
-	revoked_add(&r, "018f0000-0000-7000-8000-000000000002", 70);
-	assert_true(revoked_has(&r, user));
+	revoke(&r, session, REVOKED_ALL, 100);
+	revoke(&r, session, REVOKED_ALL, 50); /* never shorter */
+	revoke(&r, "018f0000-0000-7000-8000-000000000002", REVOKED_ALL, 70);
+	assert_true(revoked_has(&r, session, 0));
 	assert_int_equal(revoked_count(&r), 2);
 	revoked_expire(&r, 70);
-	assert_true(revoked_has(&r, user));
-	assert_false(revoked_has(&r, "018f0000-0000-7000-8000-000000000002"));
+	assert_true(revoked_has(&r, session, 0));
+	assert_false(revoked_has(&r, "018f0000-0000-7000-8000-000000000002", 0));
 	revoked_clear(&r);
-	assert_false(revoked_has(&r, user));
+	assert_false(revoked_has(&r, session, 0));
+}
+
+static void
+of_a_user_the_tokens_from_before_his_newest_change_are_revoked(void **unused)
+{
+	struct revoked r = { 0 };
+
+	(void)unused;
+	revoke(&r, user, 5, 100);
+	revoke(&r, user, 3, 100); /* an older one, read later */
+	assert_true(revoked_has(&r, user, 4));
+	assert_false(revoked_has(&r, user, 5));
+	assert_false(revoked_has(&r, session, 0));
+	assert_int_equal(revoked_count(&r), 1);
+	revoked_clear(&r);
 }
 
 int
@@ -186,6 +210,7 @@ main(void)
 		T(the_number_before_is_a_repeat_for_a_moment_and_reuse_after_it),
 		T(once_the_successor_was_used_too_it_is_reuse_at_once),
 		T(a_revocation_counts_until_the_last_access_token_has_expired),
+		T(of_a_user_the_tokens_from_before_his_newest_change_are_revoked),
 	};
 
 	return sodium_init() < 0 ? 1 : TEST_RUN(tests);

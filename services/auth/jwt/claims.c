@@ -14,6 +14,7 @@ struct reader {
 
 static char *read_text(struct reader *r, const char *name);
 static int64_t read_time(struct reader *r, const char *name);
+static uint64_t read_version(struct reader *r, const char *name);
 static size_t read_list(struct reader *r, const char *name, char ***out);
 static bool audience_has(const json_t *aud, const char *want);
 static void write_list(struct jw *w, const char *name, size_t n, char *const *items);
@@ -35,6 +36,7 @@ claims_read(struct arena *a, const void *json, size_t n, const struct claims_exp
 	p->name = read_text(&r, "name");
 	p->token_id = read_text(&r, "jti");
 	out->session = read_text(&r, "sid");
+	out->user_version = read_version(&r, "ver");
 	issued = read_time(&r, "iat");
 	not_before = read_time(&r, "nbf");
 	expires = read_time(&r, "exp");
@@ -69,6 +71,7 @@ claims_write(struct arena *a, const struct claims *c, const struct claims_expect
 	jw_int(&w, "exp", (int64_t)p->expires_at / SEC);
 	jw_str(&w, "jti", p->token_id);
 	jw_str(&w, "sid", c->session);
+	jw_int(&w, "ver", (int64_t)c->user_version);
 	write_list(&w, "roles", p->n_roles, p->roles);
 	write_list(&w, "perms", p->n_permissions, p->permissions);
 	jw_close(&w, '}');
@@ -100,6 +103,16 @@ read_time(struct reader *r, const char *name)
 		return 0;
 	}
 	return (int64_t)s * SEC;
+}
+
+static uint64_t
+read_version(struct reader *r, const char *name)
+{
+	json_int_t v = json_integer_value(json_object_get(r->v, name));
+
+	if (v <= 0)
+		r->ok = false;
+	return v <= 0 ? 0 : (uint64_t)v;
 }
 
 static size_t

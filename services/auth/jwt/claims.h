@@ -1,8 +1,8 @@
 /* claims: what stands in an access token, and when it counts. Pure: the clock is an argument.
  *
- * iss, aud, sub, name, iat, nbf, exp, jti, sid (the session: all tokens from one log-in), roles,
- * perms (what the roles permitted when the token was issued). A token that lacks one of them is not
- * ours. */
+ * iss, aud, sub, name, iat, nbf, exp, jti, sid (the session: all tokens from one log-in), ver (of the
+ * account), roles, perms (what the roles permitted when the token was issued). A token that lacks one
+ * of them is not ours. */
 #ifndef JWT_CLAIMS_H
 #define JWT_CLAIMS_H
 
@@ -26,6 +26,7 @@ struct claims_expect {
 struct claims {
 	Mf__Principal principal; /* snapshot_at: when it was issued */
 	const char *session;
+	uint64_t user_version; /* of the account as it was when the token was issued */
 };
 
 /* Everything in *out lives in `a`. Read it only after the signature was verified. */

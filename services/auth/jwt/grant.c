@@ -91,6 +91,7 @@ grant_reply(struct grant *g)
 	p->expires_at = p->snapshot_at + (uint64_t)config->access_ttl_us;
 	p->token_id = id;
 	claims.session = g->token.id;
+	claims.user_version = g->user.version;
 	payload = claims_write(a, &claims, &expect, &n);
 	m.access_token = jws_sign(a, keyring_signer(g->t->keys), CLAIMS_TYPE, payload, n);
 	if (m.access_token == NULL) {

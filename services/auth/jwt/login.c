@@ -27,6 +27,8 @@ static void on_rehashed(const Mf__StoreResult *m, void *ctx);
 static void write_row(struct grant *g);
 static void on_row(const Mf__StoreResult *m, void *ctx);
 static bool is_usable(const struct grant *g, const Mf__StoreResult *m);
+static void on_user_again(const Mf__StoreResult *m, void *ctx);
+static void on_withdrawn(const Mf__StoreResult *m, void *ctx);
 
 void
 tokens_login(Mf__Jwt_Service *s, const Mf__Credentials *q, Mf__TokenPair_Closure reply, void *ctx)
@@ -122,6 +124,8 @@ on_rehashed(const Mf__StoreResult *m, void *ctx)
 {
 	struct login *l = ctx;
 
+	if (m != NULL)
+		l->g->user.version = m->version;
 	log_info("password_rehashed", L_STR("user", l->g->user.username),
 	    L_STR("status", m != NULL ? "OK" : status_name(rpc_failure(l->g->rpc)->status)));
 	grant_expand(l->g, write_row);
@@ -162,8 +166,41 @@ on_row(const Mf__StoreResult *m, void *ctx)
 		write_row(g);
 		return;
 	}
-	log_info("login", L_STR("user", g->user.username), L_STR("session", g->token.id));
-	grant_reply(g);
+	g->rpc = rpc_new(g->c, g->t->database, NULL);
+	mf__database__read(
+	    &g->rpc->service, op_read(call_arena(g->c), "user", g->user.id), on_user_again, l);
+}
+
+/* Whoever changes an account ends the sessions that he finds then. Either he found ours, or we find
+ * the change here: nobody keeps a session that a password of yesterday began. */
+static void
+on_user_again(const Mf__StoreResult *m, void *ctx)
+{
+	struct login *l = ctx;
+	struct grant *g = l->g;
+
+	if (m == NULL && rpc_failure(g->rpc)->status != ST_NOT_FOUND) {
+		grant_store_failed(g->c, rpc_failure(g->rpc));
+		return;
+	}
+	if (m != NULL && m->version == g->user.version) {
+		log_info("login", L_STR("user", g->user.username), L_STR("session", g->token.id));
+		grant_reply(g);
+		return;
+	}
+	g->rpc = rpc_new(g->c, g->t->database, NULL);
+	mf__database__write(&g->rpc->service,
+	    op_session_end(call_arena(g->c), g->token.id, "withdrawn"), on_withdrawn, l);
+}
+
+static void
+on_withdrawn(const Mf__StoreResult *m, void *ctx)
+{
+	struct login *l = ctx;
+
+	(void)m; /* if it was not ended: nobody has its token */
+	call_fail_because(l->g->c, ST_UNAVAILABLE, "ACCOUNT_CHANGED", 100,
+	    "the account was changed during the log-in");
 }
 
 static bool

@@ -135,20 +135,13 @@ on_owner(const Mf__StoreResult *m, void *ctx)
 	grant_expand(g, r->repeat ? grant_reply : rotate);
 }
 
-/* The operation is the token's, not the call's: however often it is tried, by whomever, the row
- * changes once. */
 static void
 rotate(struct grant *g)
 {
 	struct refresh *r = g->owner;
-	struct arena *a = call_arena(g->c);
-	const char *operation =
-	    arena_printf(a, "refresh:%s:%llu", r->used.id, (unsigned long long)r->used.number);
-
 	g->rpc = rpc_new(g->c, g->t->database, NULL);
 	mf__database__write(&g->rpc->service,
-	    op_session_change(a, r->used.id, r->used.number, grant_refresh_expiry(g), operation),
-	    on_rotated, r);
+	    op_session_refresh(call_arena(g->c), &r->used, grant_refresh_expiry(g)), on_rotated, r);
 }
 
 static void

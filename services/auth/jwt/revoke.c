@@ -30,8 +30,7 @@ struct revoke {
 	struct tokens *t;
 	struct call *c;
 	struct rpc *rpc;
-	const char *session;
-	int64_t expires_us;
+	struct revocation what;
 	revoke_done_fn *done;
 	void *ctx;
 };
@@ -47,7 +46,6 @@ static void load_end(struct call *c, const struct call_end *end, void *ctx);
 static void on_event(void *ctx, const char *node, const Mf__Event *e);
 static void on_lost(void *ctx, const char *node);
 static void on_revoked(const Mf__StoreResult *m, void *ctx);
-static void announce(struct tokens *t, const char *session, int64_t expires_us);
 
 /* --- reading --- */
 
@@ -70,7 +68,7 @@ load_begin(struct timer *timer)
 	l->t = t;
 	l->c = c;
 	l->now_us = time_wall_us();
-	l->op = op_query(call_arena(c), "revocation", "kind", "session");
+	l->op = op_query(call_arena(c), "revocation", NULL, NULL);
 	load_page(l);
 }
 
@@ -109,16 +107,12 @@ load_item(void *ctx, const json_t *item)
 {
 	struct load *l = ctx;
 	const char *id = json_string_value(json_object_get(item, "id"));
-	const char *session = json_string_value(json_object_get(item, "value"));
-	const char *until = json_string_value(json_object_get(item, "expires_at"));
-	int64_t expires_us = INT64_MAX;
+	struct revocation v;
 
-	if (id == NULL || session == NULL || !uuid_ok(session))
+	if (id == NULL || !revocation_row_of(item, &v))
 		return;
-	if (until != NULL && !time_parse_rfc3339(str_of(until), &expires_us))
-		expires_us = INT64_MAX;
-	if (expires_us > l->now_us)
-		revoked_add(&l->t->revoked, session, expires_us);
+	if (v.expires_us > l->now_us)
+		revoked_add(&l->t->revoked, &v);
 	else if (l->n_old < DELETE_MOST)
 		l->old[l->n_old++] = arena_strdup(call_arena(l->c), id);
 }
@@ -128,7 +122,7 @@ load_known(struct tokens *t)
 {
 	revoked_expire(&t->revoked, time_wall_us());
 	if (!t->revoked.known)
-		log_info("revocations_read", L_INT("sessions", revoked_count(&t->revoked)));
+		log_info("revocations_read", L_INT("revocations", revoked_count(&t->revoked)));
 	t->revoked.known = true;
 	if (t->ready != NULL)
 		timer_in(&t->ready_timer, 0);
@@ -186,10 +180,16 @@ on_event(void *ctx, const char *node, const Mf__Event *e)
 	Mf__Revoked *m = mf__revoked__unpack(NULL, e->payload.len, e->payload.data);
 
 	(void)node;
-	if (m != NULL && uuid_ok(m->session))
-		revoked_add(&t->revoked, m->session, (int64_t)m->expires_at);
-	if (m != NULL)
-		mf__revoked__free_unpacked(m, NULL);
+	if (m == NULL)
+		return;
+	if (uuid_ok(m->id)) {
+		struct revocation v = { .below = m->below != 0 ? m->below : REVOKED_ALL,
+			.expires_us = (int64_t)m->expires_at };
+
+		memcpy(v.id, m->id, sizeof(v.id));
+		revoked_add(&t->revoked, &v);
+	}
+	mf__revoked__free_unpacked(m, NULL);
 }
 
 static void
@@ -212,50 +212,51 @@ revoke_session(
 {
 	struct arena *a = call_arena(c);
 	struct revoke *r = ARENA_NEW(a, struct revoke);
-	int64_t now_us = time_wall_us();
-	char id[UUID_LEN];
+	char id[UUID_LEN], row[UUID_LEN];
 	Mf__StoreOp *op;
 
+	*r = (struct revoke){ .t = t, .c = c, .done = done, .ctx = ctx };
+	r->what = (struct revocation){ .below = REVOKED_ALL, .expires_us = revoke_expiry(t) };
+	memcpy(r->what.id, session, sizeof(r->what.id));
 	uuid7(id);
-	*r = (struct revoke){
-		.t = t,
-		.c = c,
-		.session = arena_strdup(a, session),
-		.expires_us = now_us + t->config->access_ttl_us + CLAIMS_LEEWAY_US,
-		.done = done,
-		.ctx = ctx,
-	};
+	session_uuid("revoked session", session, row);
 	op = op_transaction(a, arena_printf(a, "revoke:%s", id), 2);
-	op_add(op, op_session_change(a, session, 0, now_us - CLAIMS_LEEWAY_US,
-		       arena_printf(a, "%s/0", op->operation_id)));
-	op_add(op, op_revoke(a, session, r->expires_us));
+	op_add(op, op_session_end(a, r->what.id, op->operation_id));
+	op_add(op, op_revoke(a, row, &r->what));
 	r->rpc = rpc_new(c, t->database, NULL);
 	mf__database__write(&r->rpc->service, op, on_revoked, r);
 }
 
-/* No row: it was ended or had expired, and was thrown away. A revocation is there: the same. */
+/* No row: it was ended or had expired, and was thrown away. */
 static void
 on_revoked(const Mf__StoreResult *m, void *ctx)
 {
 	struct revoke *r = ctx;
 	enum status s = op_outcome(m, rpc_failure(r->rpc));
 
-	if (s != ST_OK && s != ST_NOT_FOUND && s != ST_ALREADY_EXISTS) {
+	if (s != ST_OK && s != ST_NOT_FOUND) {
 		grant_store_failed(r->c, rpc_failure(r->rpc));
 		return;
 	}
-	announce(r->t, r->session, r->expires_us);
+	revoke_announce(r->t, &r->what);
 	r->done(r->c, r->ctx);
 }
 
-static void
-announce(struct tokens *t, const char *session, int64_t expires_us)
+void
+revoke_announce(struct tokens *t, const struct revocation *v)
 {
 	Mf__Revoked e = MF__REVOKED__INIT;
 
-	revoked_add(&t->revoked, session, expires_us);
-	e.session = (char *)(uintptr_t)session;
-	e.expires_at = (uint64_t)expires_us;
+	revoked_add(&t->revoked, v);
+	e.id = (char *)(uintptr_t)v->id;
+	e.expires_at = (uint64_t)v->expires_us;
+	e.below = v->below == REVOKED_ALL ? 0 : v->below;
 	bus_publish(t->bus, "auth.revoked", &e.base);
-	log_info("session_revoked", L_STR("session", session));
+	log_info("revoked", L_STR(e.below == 0 ? "session" : "user_id", v->id));
+}
+
+int64_t
+revoke_expiry(const struct tokens *t)
+{
+	return time_wall_us() + t->config->access_ttl_us + CLAIMS_LEEWAY_US;
 }

@@ -6,37 +6,40 @@
 #include "base/mem.h"
 
 struct revoked_entry {
-	uint8_t session[16];
+	uint8_t id[16];
+	uint64_t below;
 	int64_t expires_us;
 	UT_hash_handle hh;
 };
 
 void
-revoked_add(struct revoked *r, const char *session, int64_t expires_us)
+revoked_add(struct revoked *r, const struct revocation *v)
 {
 	struct revoked_entry *e;
 	uint8_t key[16];
 
-	uuid_pack(session, key);
-	HASH_FIND(hh, r->by_session, key, sizeof(key), e);
+	uuid_pack(v->id, key);
+	HASH_FIND(hh, r->by_id, key, sizeof(key), e);
 	if (e == NULL) {
 		e = mem_zalloc(sizeof(*e));
-		memcpy(e->session, key, sizeof(key));
-		HASH_ADD(hh, r->by_session, session, sizeof(e->session), e);
+		memcpy(e->id, key, sizeof(key));
+		HASH_ADD(hh, r->by_id, id, sizeof(e->id), e);
 	}
-	if (e->expires_us < expires_us)
-		e->expires_us = expires_us;
+	if (e->below < v->below)
+		e->below = v->below;
+	if (e->expires_us < v->expires_us)
+		e->expires_us = v->expires_us;
 }
 
 bool
-revoked_has(const struct revoked *r, const char *session)
+revoked_has(const struct revoked *r, const char *id, uint64_t version)
 {
 	struct revoked_entry *e;
 	uint8_t key[16];
 
-	uuid_pack(session, key);
-	HASH_FIND(hh, r->by_session, key, sizeof(key), e);
-	return e != NULL;
+	uuid_pack(id, key);
+	HASH_FIND(hh, r->by_id, key, sizeof(key), e);
+	return e != NULL && version < e->below;
 }
 
 void
@@ -44,12 +47,12 @@ revoked_expire(struct revoked *r, int64_t now_us)
 {
 	struct revoked_entry *e, *next;
 
-	for (e = r->by_session; e != NULL; e = next) {
+	for (e = r->by_id; e != NULL; e = next) {
 		next = e->hh.next;
 		if (e->expires_us > now_us)
 			continue;
 		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): it does not follow HASH_DEL */
-		HASH_DEL(r->by_session, e);
+		HASH_DEL(r->by_id, e);
 		free(e);
 	}
 }
@@ -57,7 +60,7 @@ revoked_expire(struct revoked *r, int64_t now_us)
 size_t
 revoked_count(const struct revoked *r)
 {
-	return HASH_COUNT(r->by_session);
+	return HASH_COUNT(r->by_id);
 }
 
 void

@@ -1,11 +1,13 @@
 /* rows: see rows.h. Field names are those of services/database/sql/README.md. */
 #include <string.h>
+#include "auth/jwt/claims.h"
 #include "auth/jwt/rows.h"
 #include "base/time.h"
 
 static bool copy_uuid(char out[UUID_LEN], const json_t *item, const char *name);
 static bool row_time(const json_t *item, const char *name, int64_t *out);
 static char **row_roles(struct arena *a, const json_t *v, size_t *n);
+static Mf__StoreOp *session_change(struct arena *a, const char *id, int64_t expires_us);
 static Mf__StoreOp *
 op_new(struct arena *a, Mf__StoreOp__Kind kind, const char *model, const char *id);
 static void op_data(Mf__StoreOp *op, struct jw *w);
@@ -52,6 +54,31 @@ session_row_of(const json_t *item, struct session_row *out)
 	       copy_uuid(out->user_id, item, "user_id") &&
 	       row_time(item, "expires_at", &out->expires_us) &&
 	       row_time(item, "updated_at", &out->changed_us);
+}
+
+/* A session is named by its id, a user by "ID:VERSION". One without an end counts until it is
+ * deleted. */
+bool
+revocation_row_of(const json_t *item, struct revocation *out)
+{
+	const char *kind = json_string_value(json_object_get(item, "kind"));
+	const char *value = json_string_value(json_object_get(item, "value"));
+	struct str id, version;
+
+	if (kind == NULL || value == NULL)
+		return false;
+	(void)str_cut(str_of(value), ':', &id, &version);
+	if (id.n != UUID_LEN - 1)
+		return false;
+	memcpy(out->id, id.p, id.n);
+	out->id[id.n] = '\0';
+	if (!row_time(item, "expires_at", &out->expires_us))
+		out->expires_us = INT64_MAX;
+	if (strcmp(kind, "session") == 0)
+		out->below = REVOKED_ALL;
+	else if (strcmp(kind, "user") != 0 || !str_u64(version, INT64_MAX, &out->below))
+		return false;
+	return uuid_ok(out->id);
 }
 
 bool
@@ -128,40 +155,44 @@ op_session_create(struct arena *a, const char *id, const char *user_id, int64_t 
 	return op;
 }
 
+/* The operation is the token's, not the call's: however often it is tried, by whomever, the row
+ * changes once. */
 Mf__StoreOp *
-op_session_change(struct arena *a, const char *id, uint64_t if_version, int64_t expires_us,
-    const char *operation_id)
+op_session_refresh(struct arena *a, const struct session_token *used, int64_t expires_us)
 {
-	Mf__StoreOp *op = op_new(a, MF__STORE_OP__KIND__UPDATE, "session", id);
-	struct jw w;
+	Mf__StoreOp *op = session_change(a, used->id, expires_us);
 
-	jw_start(&w, a, 80);
-	jw_object(&w, NULL);
-	jw_time(&w, "expires_at", expires_us);
-	jw_close(&w, '}');
-	op_data(op, &w);
-	op->if_version = if_version;
-	op->operation_id = arena_strdup(a, operation_id);
+	op->if_version = used->number;
+	op->operation_id =
+	    arena_printf(a, "refresh:%s:%llu", used->id, (unsigned long long)used->number);
 	return op;
 }
 
-/* One per session: the second revocation of a session finds the first one's row and leaves it. */
+/* In the past by more than clocks differ. */
 Mf__StoreOp *
-op_revoke(struct arena *a, const char *session, int64_t expires_us)
+op_session_end(struct arena *a, const char *id, const char *by)
 {
-	Mf__StoreOp *op;
-	char id[UUID_LEN];
+	Mf__StoreOp *op = session_change(a, id, time_wall_us() - CLAIMS_LEEWAY_US);
+
+	op->operation_id = arena_printf(a, "%s/%s", by, id);
+	return op;
+}
+
+Mf__StoreOp *
+op_revoke(struct arena *a, const char *id, const struct revocation *v)
+{
+	Mf__StoreOp *op = op_new(a, MF__STORE_OP__KIND__CREATE, "revocation", id);
+	bool session = v->below == REVOKED_ALL;
 	struct jw w;
 
-	session_uuid("revoked session", session, id);
-	op = op_new(a, MF__STORE_OP__KIND__CREATE, "revocation", id);
 	op->if_absent = true;
 	jw_start(&w, a, 200);
 	jw_object(&w, NULL);
 	jw_str(&w, "id", id);
-	jw_str(&w, "kind", "session");
-	jw_str(&w, "value", session);
-	jw_time(&w, "expires_at", expires_us);
+	jw_str(&w, "kind", session ? "session" : "user");
+	jw_str(&w, "value",
+	    session ? v->id : arena_printf(a, "%s:%llu", v->id, (unsigned long long)v->below));
+	jw_time(&w, "expires_at", v->expires_us);
 	jw_close(&w, '}');
 	op_data(op, &w);
 	return op;
@@ -263,6 +294,20 @@ row_roles(struct arena *a, const json_t *v, size_t *n)
 			out[(*n)++] = arena_strdup(a, s);
 	}
 	return out;
+}
+
+static Mf__StoreOp *
+session_change(struct arena *a, const char *id, int64_t expires_us)
+{
+	Mf__StoreOp *op = op_new(a, MF__STORE_OP__KIND__UPDATE, "session", id);
+	struct jw w;
+
+	jw_start(&w, a, 80);
+	jw_object(&w, NULL);
+	jw_time(&w, "expires_at", expires_us);
+	jw_close(&w, '}');
+	op_data(op, &w);
+	return op;
 }
 
 static Mf__StoreOp *

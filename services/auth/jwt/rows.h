@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "auth/jwt/revoked.h"
 #include "auth/jwt/session.h"
 #include "base/arena.h"
 #include "base/json.h"
@@ -28,6 +29,7 @@ struct user_row {
 bool user_row_read(struct arena *a, const ProtobufCBinaryData *data, struct user_row *out);
 bool session_row_read(const ProtobufCBinaryData *data, struct session_row *out);
 bool session_row_of(const json_t *item, struct session_row *out);
+bool revocation_row_of(const json_t *item, struct revocation *out);
 
 typedef void rows_each_fn(void *ctx, const json_t *item);
 /* Every item of a QUERY_MANY; *next is the cursor for the page after, NULL at the end. */
@@ -42,10 +44,12 @@ Mf__StoreOp *op_query(
 void op_filter(struct arena *a, Mf__StoreOp *op, const char *field, const char *value);
 Mf__StoreOp *
 op_session_create(struct arena *a, const char *id, const char *user_id, int64_t expires_us);
-/* A refresh, or with an expires_us that is over the end. if_version 0: whatever it is. */
-Mf__StoreOp *op_session_change(struct arena *a, const char *id, uint64_t if_version,
-    int64_t expires_us, const char *operation_id);
-Mf__StoreOp *op_revoke(struct arena *a, const char *session, int64_t expires_us);
+Mf__StoreOp *op_session_refresh(
+    struct arena *a, const struct session_token *used, int64_t expires_us); /* keyed by the token */
+/* The end, unconditional; `by`: what it belongs to. */
+Mf__StoreOp *op_session_end(struct arena *a, const char *id, const char *by);
+/* id: of the row; the same again is the same revocation. */
+Mf__StoreOp *op_revoke(struct arena *a, const char *id, const struct revocation *v);
 Mf__StoreOp *op_user_create(
     struct arena *a, const char *id, const char *username, const char *hash, const char *role);
 Mf__StoreOp *op_user_hash(struct arena *a, const struct user_row *u, const char *hash);

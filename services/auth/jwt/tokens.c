@@ -180,7 +180,8 @@ tokens_check(struct tokens *t, struct call *c, const char *token)
 		    "the list of revoked sessions has not been read yet");
 		return;
 	}
-	if (revoked_has(&t->revoked, claims.session)) {
+	if (revoked_has(&t->revoked, claims.session, 0) ||
+	    revoked_has(&t->revoked, claims.principal.id, claims.user_version)) {
 		refuse(t, c, TOKEN_INVALID);
 		return;
 	}
