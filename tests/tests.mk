@@ -19,25 +19,28 @@ check: all $(TESTS)
 	@scripts/run-tests $(TESTS)
 
 # Whole fleets of real processes, on private stores; node's test runner.
+check-fleet check-fault e2e: export METAFED_BIN := $(abspath $(BIN))
 check-fleet: all
-	@METAFED_BIN=$(CURDIR)/$(BIN) scripts/run-node-tests $(sort $(wildcard tests/fleet/*.test.mjs))
+	@scripts/run-node-tests $(sort $(wildcard tests/fleet/*.test.mjs))
 check-fault: all
-	@METAFED_BIN=$(CURDIR)/$(BIN) scripts/run-node-tests $(sort $(wildcard tests/fault/*.test.mjs))
+	@scripts/run-node-tests $(sort $(wildcard tests/fault/*.test.mjs))
 e2e: all
-	@METAFED_BIN=$(CURDIR)/$(BIN) scripts/run-node-tests $(sort $(wildcard tests/e2e/*.test.mjs))
+	@scripts/run-node-tests $(sort $(wildcard tests/e2e/*.test.mjs))
 
-# Other flavours of the same build. Address: unit and node tests, and the malformed thousand against a whole fleet.
+# Other flavours of the same build, one test per core at a time: each is heavy. Address: unit and node tests, which must
+# not leak either, and the malformed thousand against a whole fleet.
 asan:
-	@ASAN_OPTIONS=detect_leaks=0 $(MAKE) BUILD=build/asan SAN=address,undefined check-asan
+	@ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 $(MAKE) BUILD=$(BUILD)/asan SAN=address,undefined check-asan
 check-asan check-tsan: export TEST_JOBS ?= $(shell nproc)
+check-asan: export METAFED_BIN := $(abspath $(BIN))
 check-asan: all $(TESTS)
 	@scripts/run-tests $(TESTS) >$(BUILD)/check.log; status=$$?; cat $(BUILD)/check.log; \
-	METAFED_BIN=$(CURDIR)/$(BIN) scripts/run-node-tests tests/fault/requests.test.mjs >$(BUILD)/fleet.log || status=1; \
+	scripts/run-node-tests tests/fault/requests.test.mjs >$(BUILD)/fleet.log || status=1; \
 	cat $(BUILD)/fleet.log; cat $(BUILD)/check.log $(BUILD)/fleet.log | scripts/sum-results; exit $$status
 # What has more than one thread: the loop's queue, the work pool, the bus over nng (which is not instrumented itself).
 TSAN_TESTS := $(filter %/loop %/work %/wire %/wire_peers %/wire_tcp %/call %/event %/log,$(UNIT_TESTS))
 tsan:
-	@TSAN_OPTIONS="suppressions=$(CURDIR)/tests/tsan.supp halt_on_error=1" $(MAKE) BUILD=build/tsan SAN=thread check-tsan
+	@TSAN_OPTIONS="suppressions=$(CURDIR)/tests/tsan.supp halt_on_error=1" $(MAKE) BUILD=$(BUILD)/tsan SAN=thread check-tsan
 check-tsan: $(TSAN_TESTS)
 	@scripts/run-tests $(TSAN_TESTS)
 
@@ -47,7 +50,7 @@ $(BIN)/fuzz/%: $(OBJ)/tests/fuzz/%.o $(SVC_A) $(COMMON_A)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS) $(HTTP_LIBS) $(CLI_LIBS)
 fuzz:
-	@$(MAKE) -s BUILD=build/fuzz CC=clang-14 WERROR= CFLAGS="-O1 -g" SAN=address,undefined EXTRA_CFLAGS=-fsanitize=fuzzer-no-link run-fuzz
+	@$(MAKE) -s BUILD=$(BUILD)/fuzz CC=clang-14 WERROR= CFLAGS="-O1 -g" SAN=address,undefined EXTRA_CFLAGS=-fsanitize=fuzzer-no-link run-fuzz
 run-fuzz: $(FUZZERS)
 	@scripts/run-fuzzers $(FUZZERS)
 
@@ -65,10 +68,9 @@ SOAK_MINUTES ?= 60
 soak: all
 	@scripts/soak $(SOAK_MINUTES)
 
+# Lines of common and services that the tests ran through, faults left out; some minutes. Needs gcovr.
 cover:
-	@$(MAKE) BUILD=build/cover EXTRA_CFLAGS=--coverage EXTRA_LDFLAGS=--coverage CFLAGS="-O0 -g" check
-	@command -v gcovr >/dev/null || { echo "gcovr is needed: apt-get install gcovr"; exit 1; }
-	@gcovr -r . --object-directory build/cover -f common -f services -s
+	@scripts/run-cover $(BUILD)/cover
 
 # --- lint: what the compiler's analyzer, clang-tidy and cppcheck say of our own sources ---
 LINT_C := $(sort $(wildcard common/*/*.c services/*/*.c services/*/*/*.c))

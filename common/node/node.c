@@ -1,11 +1,11 @@
-/* node: the life of a daemon, from main() to _exit().
+/* node: the life of a daemon, from main() to leave_now().
  *
- *	STARTING -- node_ready --> READY -- SIGTERM, node_drain, orphaned --> DRAINING -- nothing in
- *flight --> exit 0
+ *	STARTING -- node_ready --> READY -- SIGTERM, node_drain, orphaned --> DRAINING
+ *	DRAINING -- nothing in flight --> exit 0
  *
  * The state changes in one function, which tells the supervisor. After DRAINING there is no way
- *back. Nodes leave through _exit: nng_close may hang, and what must be kept has been written before
- *it was acknowledged. */
+ * back. Nodes leave without clean-up: nng_close may hang, and what must be kept has been written
+ * before it was acknowledged. */
 #include "node/node.h"
 
 #include <errno.h>
@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "base/leave.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/time.h"
@@ -319,7 +320,7 @@ on_stop_signal(uv_signal_t *h, int signum)
 	if (n->state == NODE_DRAINING) {
 		log_warn("stopped_at_once", L_INT("signal", signum),
 		    L_INT("in_flight", bus_in_flight(n->bus)));
-		_exit(1);
+		leave_now(1);
 	}
 	node_drain(n);
 }
@@ -386,5 +387,5 @@ leave(struct node *n, int status)
 		n->def->fini(n);
 	log_info("stopped", L_INT("status", status));
 	fflush(NULL);
-	_exit(status);
+	leave_now(status);
 }

@@ -17,6 +17,7 @@
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "base/leave.h"
 #include "base/log.h"
 #include "base/time.h"
 #include "meta/entry.h"
@@ -78,7 +79,7 @@ supervisor_run(const struct super_start *start)
 	while (!s.stopping || !all_down(&s))
 		turn(&s);
 	log_info("fleet_stopped");
-	_exit(0);
+	leave_now(0);
 }
 
 struct entry_host *
