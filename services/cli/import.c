@@ -337,14 +337,16 @@ settle(struct import *im, const json_t *items)
 	}
 }
 
-/* "#/17/priority", the place in the batch, is the row's "priority". */
+/* "#/tasks/17/priority", the place in the batch, is the row's "priority". */
 static const char *
 field_of(const char *pointer)
 {
-	if (pointer == NULL)
-		return NULL;
-	pointer += strspn(pointer, "#/0123456789");
-	return pointer[0] != '\0' ? pointer : NULL;
+	int n = 0;
+
+	return pointer != NULL && sscanf(pointer, "#/tasks/%*u/%n", &n) == 0 && n > 0 &&
+	               pointer[n] != '\0'
+	           ? pointer + n
+	           : NULL;
 }
 
 static void

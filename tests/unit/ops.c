@@ -176,7 +176,7 @@ each_member_of_a_bulk_has_its_own_answer(void **unused)
 	    "{\"items\":[{\"data\":{\"title\":\"a\"},\"version\":1,\"repeated\":true},"
 	    "{\"problem\":{\"code\":\"INVALID_ARGUMENT\",\"message\":\"m\",\"reason\":"
 	    "\"VALIDATION\","
-	    "\"violations\":[{\"field\":\"/title\",\"description\":\"is empty\"}]}},"
+	    "\"violations\":[{\"field\":\"/1/title\",\"description\":\"is empty\"}]}},"
 	    "{\"problem\":{\"code\":\"INVALID_ARGUMENT\",\"message\":\"odd\"}},"
 	    "{\"data\":{\"title\":\"d\"},\"version\":1,\"repeated\":true},{\"data\":{\"title\":"
 	    "\"e\"},\"version\":1,\"repeated\":true}]}";
@@ -189,6 +189,7 @@ each_member_of_a_bulk_has_its_own_answer(void **unused)
 	size_t n;
 	char *text;
 	static const int want[] = { 201, 422, 422, 200, 409 };
+	static const char *const places[] = { NULL, "#/tasks/1/title", "#/tasks/2", NULL, NULL };
 
 	(void)unused;
 	assert_non_null(q);
@@ -198,11 +199,17 @@ each_member_of_a_bulk_has_its_own_answer(void **unused)
 	    json_string_value(json_object_get(json_array_get(sent, 3), "id")), CHOSEN);
 	text = bulk_answer(a, body, r, &n);
 	answer = json_read(text, n, &e);
-	for (size_t i = 0; i < 5; i++)
-		assert_int_equal(
-		    json_integer_value(json_object_get(
-			json_array_get(json_object_get(answer, "items"), i), "status")),
-		    want[i]);
+	for (size_t i = 0; i < 5; i++) {
+		const json_t *item = json_array_get(json_object_get(answer, "items"), i);
+		const json_t *wrong = json_object_get(json_object_get(item, "error"), "errors");
+		const json_t *place = json_object_get(json_array_get(wrong, 0), "pointer");
+
+		assert_int_equal(json_integer_value(json_object_get(item, "status")), want[i]);
+		if (places[i] != NULL)
+			assert_string_equal(json_string_value(place), places[i]);
+		else
+			assert_null(place);
+	}
 	json_decref(answer);
 	json_decref(sent);
 	json_decref(r);

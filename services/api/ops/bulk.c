@@ -12,7 +12,8 @@
 
 static const json_t *member_id(const json_t *);
 static bool id_is_bad(const json_t *);
-static void answer_member(struct jw *, const json_t *, const json_t *);
+static void answer_member(struct jw *, size_t, const json_t *, const json_t *);
+static void problem_of_member(struct arena *, const json_t *, struct failure *);
 
 void
 bulk_id(const char *operation_id, uint32_t i, char out[37])
@@ -87,25 +88,27 @@ bulk_answer(struct arena *a, const json_t *body, const json_t *result, size_t *n
 	jw_object(&w, NULL);
 	jw_array(&w, "items");
 	for (size_t i = 0; i < json_array_size(items); i++)
-		answer_member(&w, json_array_get(tasks, i), json_array_get(items, i));
+		answer_member(&w, i, json_array_get(tasks, i), json_array_get(items, i));
 	jw_close(&w, ']');
 	jw_close(&w, '}');
 	return jw_text(&w, n);
 }
 
 static void
-answer_member(struct jw *w, const json_t *task, const json_t *item)
+answer_member(struct jw *w, size_t i, const json_t *task, const json_t *item)
 {
 	const json_t *data = json_object_get(item, "data");
+	const char *place = arena_printf(w->a, "/tasks/%zu", i);
 	struct failure f = { .status = ST_OK };
 	bool there = false;
 
 	if (!json_is_object(task))
-		ops_violation(w->a, &f, "", "must be a JSON object");
+		ops_violation(w->a, &f, place, "must be a JSON object");
 	else if (id_is_bad(task))
-		ops_violation(w->a, &f, "/id", "must be a UUID in lower case");
+		ops_violation(
+		    w->a, &f, arena_printf(w->a, "%s/id", place), "must be a UUID in lower case");
 	else if (!json_is_object(data))
-		problem_from_json(w->a, json_object_get(item, "problem"), &f);
+		problem_of_member(w->a, json_object_get(item, "problem"), &f);
 	else
 		there = json_is_true(json_object_get(item, "repeated")) && member_id(task) != NULL;
 	if (there && !ops_same_task(task, data))
@@ -119,6 +122,20 @@ answer_member(struct jw *w, const json_t *task, const json_t *item)
 		jw_json(w, "task", data);
 	}
 	jw_close(w, '}');
+}
+
+/* The store got the array alone: its places are within that. */
+static void
+problem_of_member(struct arena *a, const json_t *problem, struct failure *f)
+{
+	struct violation *v;
+
+	problem_from_json(a, problem, f);
+	v = ARENA_ARRAY(a, struct violation, f->n_violations + 1);
+	for (size_t i = 0; i < f->n_violations; i++)
+		v[i] = (struct violation){ arena_printf(a, "/tasks%s", f->violations[i].field),
+			f->violations[i].what };
+	f->violations = v;
 }
 
 static const json_t *
