@@ -70,7 +70,7 @@ struct column {
 	int width;               /* 0: the rest of the line */
 	enum { CELL_PLAIN, CELL_BYTES, CELL_SECONDS } as;
 };
-void cli_table(const json_t *items, const struct column *columns);
+void cli_table(const json_t *items, const struct column *columns, bool titles);
 
 /* --- commands --- */
 int cli_task(struct cli *cli, int argc, char **argv);

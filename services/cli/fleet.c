@@ -32,10 +32,10 @@ cli_fleet(struct cli *cli, int argc, char **argv)
 	}
 	a = cli_send(cli, &(const struct query){ .method = "GET", .path = "/v1/fleet" });
 	if (!cli->json && a->status == 200) {
-		cli_table(json_object_get(a->json, "nodes"), columns);
+		cli_table(json_object_get(a->json, "nodes"), columns, true);
 		if (json_array_size(json_object_get(a->json, "apart")) > 0) {
 			printf("\n");
-			cli_table(json_object_get(a->json, "apart"), columns);
+			cli_table(json_object_get(a->json, "apart"), columns, true);
 		}
 	}
 	return cli_result(cli, a);

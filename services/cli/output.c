@@ -92,7 +92,7 @@ cli_error(const char *fmt, ...)
 }
 
 void
-cli_table(const json_t *items, const struct column *columns)
+cli_table(const json_t *items, const struct column *columns, bool titles)
 {
 	int total = line_width(), used = 0;
 	char text[512];
@@ -101,7 +101,7 @@ cli_table(const json_t *items, const struct column *columns)
 
 	for (const struct column *k = columns; k->key != NULL; k++)
 		used += k->width;
-	for (const struct column *k = columns; k->key != NULL; k++)
+	for (const struct column *k = columns; titles && k->key != NULL; k++)
 		put_cell(k->title, k->width != 0 ? k->width : total - used, k[1].key == NULL);
 	json_array_foreach(items, i, item) for (const struct column *k = columns; k->key != NULL;
 						k++)

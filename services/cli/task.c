@@ -9,9 +9,19 @@
 
 #define PAGE "1000" /* of --all */
 
+struct listing {
+	char *filters;
+	const char *limit, *cursor; /* NULL: none */
+	bool all;
+	size_t said; /* items, or pages of a table */
+};
+
 static int task_add(struct cli *, int, char **);
 static int task_get(struct cli *, int, char **);
 static int task_list(struct cli *, int, char **);
+static int list_pages(struct cli *, struct listing *);
+static const char *page_params(struct cli *, const struct listing *);
+static void list_items(struct cli *, struct listing *, const json_t *);
 static int task_update(struct cli *, int, char **);
 static int task_rm(struct cli *, int, char **);
 static int send_object(struct cli *, const char *, const char *, json_t *, const char *);
@@ -122,61 +132,95 @@ task_list(struct cli *cli, int argc, char **argv)
 		{ "priority", 1, NULL, 'p' }, { "type", 1, NULL, 't' }, { "label", 1, NULL, 'l' },
 		{ "limit", 1, NULL, 'n' }, { "cursor", 1, NULL, 'c' }, { "all", 0, NULL, 'a' },
 		{ 0 } };
-	static const struct column columns[] = { { "ID", "id", 38, CELL_PLAIN },
-		{ "STATE", "state", 11, CELL_PLAIN }, { "PRIORITY", "priority", 10, CELL_PLAIN },
-		{ "TYPE", "type", 10, CELL_PLAIN }, { "TITLE", "title", 0, CELL_PLAIN }, { 0 } };
-	char *filters = arena_strdup(cli->arena, ""), *params;
-	const char *limit = NULL, *cursor = NULL, *next;
-	const struct answer *a;
-	bool all = false;
+	struct listing l = { .filters = arena_strdup(cli->arena, "") };
 
-	for (int o; (o = getopt_long(argc, argv, "", longs, NULL)) != -1;)
+	for (int o, at = 0; (o = getopt_long(argc, argv, "", longs, &at)) != -1;)
 		switch (o) {
 		case 's':
 		case 'p':
 		case 't':
 		case 'l':
-			cli_encode(cli->arena, &filters,
-			    o == 's'   ? "state"
-			    : o == 'p' ? "priority"
-			    : o == 't' ? "type"
-				       : "label",
-			    optarg);
+			cli_encode(cli->arena, &l.filters, longs[at].name, optarg);
 			break;
 		case 'n':
-			limit = optarg;
+			l.limit = optarg;
 			break;
 		case 'c':
-			cursor = optarg;
+			l.cursor = optarg;
 			break;
 		case 'a':
-			all = true;
+			l.all = true;
 			break;
 		default:
 			return CLI_USAGE;
 		}
-	if (all && limit == NULL)
-		limit = PAGE;
+	return list_pages(cli, &l);
+}
+
+/* With --json, one page is what the fleet answered, and all pages are one object of the same form.
+ * Should a later page fail, that object stays unfinished, so that nobody takes it for the whole. */
+static int
+list_pages(struct cli *cli, struct listing *l)
+{
+	const char *next;
+
+	if (l->all && l->limit == NULL)
+		l->limit = PAGE;
 	do {
-		params = filters;
-		if (limit != NULL)
-			cli_encode(cli->arena, &params, "limit", limit);
-		if (cursor != NULL)
-			cli_encode(cli->arena, &params, "cursor", cursor);
-		a = cli_send(cli, &(const struct query){
-				      .method = "GET", .path = "/v1/tasks", .params = params });
-		if (a->status == 200 && !cli->json)
-			cli_table(json_object_get(a->json, "items"), columns);
-		if (a->status != 200 || cli->json)
-			if (cli_result(cli, a) != CLI_OK)
-				return cli_exit_of(a);
+		const struct answer *a = cli_send(
+		    cli, &(const struct query){
+			     .method = "GET", .path = "/v1/tasks", .params = page_params(cli, l) });
+
+		if (a->status != 200) {
+			cli->json &= l->said == 0;
+			return cli_result(cli, a);
+		}
+		if (cli->json && !l->all)
+			cli_result(cli, a);
+		else
+			list_items(cli, l, json_object_get(a->json, "items"));
 		next = json_string_value(json_object_get(a->json, "next_cursor"));
-		cursor = next != NULL ? arena_strdup(cli->arena, next) : NULL;
-	} while (all && cursor != NULL);
+		l->cursor = next != NULL ? arena_strdup(cli->arena, next) : NULL;
+	} while (l->all && l->cursor != NULL);
+	if (cli->json && l->all)
+		puts(l->said == 0 ? "{\"items\":[]}" : "]}");
 	fflush(stdout);
-	if (cursor != NULL && !cli->json)
-		fprintf(stderr, "more: --cursor %s\n", cursor);
+	if (l->cursor != NULL && !cli->json)
+		fprintf(stderr, "more: --cursor %s\n", l->cursor);
 	return CLI_OK;
+}
+
+static const char *
+page_params(struct cli *cli, const struct listing *l)
+{
+	char *params = l->filters;
+
+	if (l->limit != NULL)
+		cli_encode(cli->arena, &params, "limit", l->limit);
+	if (l->cursor != NULL)
+		cli_encode(cli->arena, &params, "cursor", l->cursor);
+	return params;
+}
+
+static void
+list_items(struct cli *cli, struct listing *l, const json_t *items)
+{
+	static const struct column columns[] = { { "ID", "id", 38, CELL_PLAIN },
+		{ "STATE", "state", 11, CELL_PLAIN }, { "PRIORITY", "priority", 10, CELL_PLAIN },
+		{ "TYPE", "type", 10, CELL_PLAIN }, { "TITLE", "title", 0, CELL_PLAIN }, { 0 } };
+	json_t *item;
+	size_t i;
+
+	if (!cli->json) {
+		cli_table(items, columns, l->said == 0);
+		l->said++;
+		return;
+	}
+	json_array_foreach(items, i, item)
+	{
+		fputs(l->said++ == 0 ? "{\"items\":[\n" : ",\n", stdout);
+		json_dumpf(item, stdout, JSON_COMPACT);
+	}
 }
 
 static int

@@ -3,7 +3,7 @@ import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
 import { writeFileSync, readdirSync, existsSync } from 'node:fs';
 import path from 'node:path';
-import { Fleet, ROOT, run, newDir } from '../harness/fleet.mjs';
+import { Fleet, BIN, ROOT, run, newDir } from '../harness/fleet.mjs';
 
 const data = process.env.METAFED_TEST_DATA && path.join(process.env.METAFED_TEST_DATA, 'tasks/gpt2sp');
 let f;
@@ -25,11 +25,19 @@ test('4,460 real issues come in, and a second time nothing twice', { skip: data 
     assert.equal(rows, 4460);
   }
   const list = f.cli('--json', 'task', 'list', '--all', '--limit', '1000');
-  const items = list.stdout.trim().split('\n').flatMap((l) => JSON.parse(l).items);
+  const { items } = JSON.parse(list.stdout);
   assert.equal(items.length, 4460);
   assert.equal(new Set(items.map((t) => t.id)).size, 4460);
   const one = items.find((t) => t.payload?.issuekey === 'BAM-65');
   assert.match(one.description, /waiting for mchai's lock/);
+});
+
+test('all tasks are one JSON object, however many pages there are, and an empty one when there are none', () => {
+  for (const title of ['one', 'two', 'three']) assert.equal(f.cli('task', 'add', title, '--label', 'pages=yes').status, 0);
+  const list = (label) => JSON.parse(f.cli('--json', 'task', 'list', '--all', '--limit', '2', '--label', label).stdout);
+  assert.deepEqual(list('pages=yes').items.map((t) => t.title).sort(), ['one', 'three', 'two']);
+  assert.deepEqual(list('pages=no'), { items: [] });
+  assert.equal(f.cli('--json', 'task', 'list', '--all', '--limit', '0').status, 1);
 });
 
 test('a bad row is reported with its line and the rest is imported', () => {
@@ -38,18 +46,19 @@ test('a bad row is reported with its line and the rest is imported', () => {
   const r = f.cli('--json', 'task', 'import', file);
   assert.equal(r.status, 7, r.stderr);
   assert.deepEqual(JSON.parse(r.stdout), { rows: 6, created: 2, present: 0, bad: 4, complete: true });
+  assert.match(r.stderr, /bad\.csv:5: priority: /);
   for (const line of [4, 5, 6, 8]) assert.match(r.stderr, new RegExp(`bad\\.csv:${line}: `), `line ${line} in ${r.stderr}`);
 });
 
 test('over HTTP the command line needs a log-in, and keeps it', () => {
   const env = { METAFED_TOKEN_FILE: path.join(f.dir, 'http-token') };
-  const mf = (args, input) => run(path.join(ROOT, 'build/bin/metafed'), ['--url', f.url, ...args], { env, input });
+  const mf = (args, input) => run(path.join(BIN, 'metafed'), ['--url', f.url, ...args], { env, input });
   assert.equal(mf(['task', 'list']).status, 3);
   assert.equal(mf(['login', 'admin', '--password-stdin'], 'wrong\n').status, 3);
   assert.equal(mf(['login', 'admin', '--password-stdin'], `${f.admin().password}\n`).status, 0);
   assert.equal(mf(['task', 'list', '--limit', '1']).status, 0);
   assert.equal(mf(['task', 'import', path.join(ROOT, 'scripts/sample-tasks.csv')]).status, 0);
-  assert.equal(run(path.join(ROOT, 'build/bin/metafed'), ['--url', 'http://127.0.0.1:1', 'fleet'], { env }).status, 6);
+  assert.equal(run(path.join(BIN, 'metafed'), ['--url', 'http://127.0.0.1:1', 'fleet'], { env }).status, 6);
 });
 
 test('scripts/run refuses a path that no socket fits into, and a port that is none', () => {
@@ -71,7 +80,7 @@ test('no secret stands in any log or on any command line', () => {
 });
 
 test('the example of the typed client submits a task and prints its path', () => {
-  const r = run(path.join(ROOT, 'build/bin/examples/submit'), [f.var, 'From the typed client']);
+  const r = run(path.join(BIN, 'examples/submit'), [f.var, 'From the typed client']);
   assert.equal(r.status, 0, r.stderr);
   assert.equal(JSON.parse(r.stdout.split('\n')[0]).title, 'From the typed client');
   assert.match(r.stdout, /level 2 +sql +Sql\.Write/);
