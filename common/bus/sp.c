@@ -169,6 +169,8 @@ read_url(struct sp *s, const char *url)
 	if (!s->ipc && !str_starts(url, "tcp://"))
 		return false;
 	rest = (struct str){ rest.p + 6, rest.n - 6 };
+	if (rest.n == 0)
+		return false;
 	if (s->ipc)
 		return snprintf(s->address, sizeof(s->address), "%.*s", (int)rest.n, rest.p) <
 		       (int)sizeof(((struct sockaddr_un *)0)->sun_path);
