@@ -11,9 +11,10 @@
 #include "base/time.h"
 #include "bus/line.h"
 
-/* an empty frame carries a receipt that found no other way */
-#define RECEIPT_US     (1 * MS)
-#define RECEIPT_URGENT (LINE_WINDOW - 1) /* the peer's window is nearly shut: do not wait */
+/* An empty frame carries a receipt that found no other way: in time for the peer's watch, and at
+ * once when its window is nearly shut, so nothing ever waits for this. */
+#define RECEIPT_US     (20 * MS)
+#define RECEIPT_URGENT (LINE_WINDOW - 1)
 #define WATCH_LATE_US  (500 * MS)
 
 static void line_dirty(struct line *l);
