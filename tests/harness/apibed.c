@@ -33,7 +33,6 @@ static void answer(struct call *, const Mf__TaskRequest *);
 static bool sign(struct call *, const char *, Mf__TaskResponse *);
 static void page(struct call *, const Mf__TaskRequest *, Mf__TaskResponse *);
 static bool is_ready(void);
-static uint16_t free_port(void);
 
 struct apibed apibed;
 static char bin[200];
@@ -53,7 +52,7 @@ apibed_start(void **state)
 	mkdir(path, 0700);
 	snprintf(path, sizeof(path), "%s/run/bus", apibed.dir);
 	mkdir(path, 0700);
-	raw_port = free_port();
+	raw_port = test_port();
 	apibed.seen = mmap(
 	    NULL, sizeof(*apibed.seen), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if ((apibed.meta = fork()) == 0) {
@@ -289,18 +288,4 @@ is_ready(void)
 	char out[4096];
 
 	return raw_ask(GET("/readyz"), out, sizeof(out)) == 200;
-}
-
-static uint16_t
-free_port(void)
-{
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
-	socklen_t n = sizeof(a);
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-	if (bind(fd, (struct sockaddr *)&a, sizeof(a)) != 0 ||
-	    getsockname(fd, (struct sockaddr *)&a, &n) != 0)
-		fatal("no port");
-	close(fd); /* free a moment ago */
-	return ntohs(a.sin_port);
 }

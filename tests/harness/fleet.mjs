@@ -1,6 +1,7 @@
 // fleet: a real fleet of its own for a test: private stores, a directory under /tmp, a free port. Ends what it started.
 // load(): an open-loop load generator, so that a slow fleet can't slow its own measurement down.
 import { spawn, spawnSync } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { mkdtempSync, readFileSync, readdirSync, rmSync, existsSync, chmodSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import http from 'node:http';
@@ -14,11 +15,16 @@ export const NODES = ['meta', 'api', 'database', 'auth', 'rest', 'graphql', 'web
 export const AGENTS = NODES.slice(4);
 export { sleep };
 
-export function freePort() {
-  return new Promise((resolve) => {
+// Below the ports that the kernel takes for connections: nobody gets it before the fleet does.
+export async function freePort() {
+  for (;;) {
+    const port = 20000 + randomInt(12000);
     const s = createServer();
-    s.listen(0, '127.0.0.1', () => { const { port } = s.address(); s.close(() => resolve(port)); });
-  });
+    const free = await new Promise((resolve) => s.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => resolve(true)));
+    if (!free) continue;
+    await new Promise((resolve) => s.close(resolve));
+    return port;
+  }
 }
 
 export function newDir() {

@@ -32,23 +32,6 @@ static struct sockaddr_in loopback(uint16_t port);
 static void *run(void *arg);
 static bool pump(struct relay *r, int from, int to, bool client);
 
-uint16_t
-relay_free_port(void)
-{
-	for (int tries = 0; tries < 1000; tries++) {
-		uint16_t port = (uint16_t)(20000 + id_random_u64() % 40000);
-		int a = listen_on(port), b = listen_on((uint16_t)(port + 1));
-
-		if (a >= 0)
-			close(a);
-		if (b >= 0)
-			close(b);
-		if (a >= 0 && b >= 0)
-			return port;
-	}
-	panic("no free port");
-}
-
 struct relay *
 relay_start(uint16_t port, uint16_t to)
 {

@@ -9,8 +9,6 @@
 
 struct relay;
 
-/* the first of two free ports in a row on 127.0.0.1 */
-uint16_t relay_free_port(void);
 struct relay *relay_start(uint16_t port, uint16_t to); /* listens on 127.0.0.1:port */
 /* flips a bit in the first frame of the next piece that the client sends */
 void relay_spoil(struct relay *r);

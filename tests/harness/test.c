@@ -5,12 +5,17 @@
 #include <errno.h>
 #include <ftw.h>
 #include <limits.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
+#include "base/id.h"
 
-#define DIRS_MAX 64
+#define DIRS_MAX   64
+#define PORT_FIRST 20000
+#define PORTS      12000
 
 static uint64_t mark[LOG_FATAL + 1];
 static unsigned expected[LOG_FATAL + 1];
@@ -58,6 +63,23 @@ test_file(const char *name, const char *content)
 	if (f == NULL || fputs(content, f) < 0 || fclose(f) != 0)
 		fatal("%s: %s", p, strerror(errno));
 	return p;
+}
+
+uint16_t
+test_port(void)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	bool is_free = false;
+
+	for (int tries = 0; !is_free && tries < 1000; tries++) {
+		int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+		a.sin_port = htons((uint16_t)(PORT_FIRST + id_random_u64() % PORTS));
+		is_free = bind(fd, (struct sockaddr *)&a, sizeof(a)) == 0;
+		close(fd);
+	}
+	must(is_free);
+	return ntohs(a.sin_port);
 }
 
 int

@@ -25,6 +25,8 @@ void test_expect_log(
 const char *test_dir(void);
 /* Writes a file into it; returns its path. */
 const char *test_file(const char *name, const char *content);
+/* A port of 127.0.0.1 that is free, and below those that the kernel takes for connections. */
+uint16_t test_port(void);
 
 int test_log_mark(void **state);
 int test_log_check(void **state);

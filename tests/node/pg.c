@@ -388,13 +388,28 @@ a_slow_statement_holds_no_write_up(void **unused)
 	wait_all(&slow, 1);
 }
 
+static void
+becomes_true(const char *statement)
+{
+	int64_t limit_us = time_now_us() + 10 * SEC;
+	struct got g;
+
+	ask(statement, &g);
+	while (strcmp(g.value, "t") != 0 && time_now_us() < limit_us) {
+		loop_run_until(loop, ended, &(bool){ false }, 20 * MS);
+		ask(statement, &g);
+	}
+	assert_string_equal(g.value, "t");
+}
+
 /* Transactions that lock two rows in opposite order, on several connections. */
 static void
 the_victim_of_a_deadlock_runs_again(void **unused)
 {
 	struct pg_pool *kept = pool;
-	struct got g[6], deadlocks;
+	struct got g[6];
 	char conninfo[256];
+	struct pg_opts opts = { .conninfo = conninfo, .application = "embrace", .short_conns = 4 };
 
 	(void)unused;
 	insert(&g[0], "d0", NULL);
@@ -402,8 +417,9 @@ the_victim_of_a_deadlock_runs_again(void **unused)
 	wait_all(g, 2);
 	snprintf(conninfo, sizeof(conninfo), "%s options='-c deadlock_timeout=30ms'",
 	    stores_conninfo(stores));
-	pool = pg_pool_new(loop, &(const struct pg_opts){ .conninfo = conninfo, .short_conns = 4 });
-	loop_run_until(loop, ended, &(bool){ false }, 100 * MS); /* all four are up */
+	pool = pg_pool_new(loop, &opts);
+	becomes_true(
+	    "SELECT count(*) = 4 FROM pg_stat_activity WHERE application_name = 'embrace'");
 	for (int i = 0; i < 6; i++) {
 		const char *ab[] = { "d0", NULL }, *ba[] = { "d1", NULL };
 		const struct pg_statement s[] = { { TOUCH, 2, i % 2 == 0 ? ab : ba },
@@ -417,11 +433,9 @@ the_victim_of_a_deadlock_runs_again(void **unused)
 		assert_true(g[i].ok);
 	pg_pool_free(&pool);
 	pool = kept;
-	loop_run_until(loop, ended, &(bool){ false },
-	    SEC); /* its statistics arrive when a back end has ended */
-	ask("SELECT deadlocks > 0 FROM pg_stat_database WHERE datname = current_database()",
-	    &deadlocks);
-	assert_string_equal(deadlocks.value, "t");
+	/* a back end's statistics arrive when it has ended */
+	becomes_true(
+	    "SELECT deadlocks > 0 FROM pg_stat_database WHERE datname = current_database()");
 }
 
 int

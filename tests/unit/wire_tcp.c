@@ -25,8 +25,8 @@ tcp_setup(struct tcp *t, bool relayed)
 	const char *names[] = { "api", "sql" };
 	size_t made;
 
-	t->port = relay_free_port();
-	t->relay_port = relayed ? relay_free_port() : t->port;
+	t->port = test_port();
+	t->relay_port = relayed ? test_port() : t->port;
 	snprintf(t->listen, sizeof(t->listen), "tcp://127.0.0.1:%u", t->port);
 	snprintf(t->peers, sizeof(t->peers), "x=tcp://127.0.0.1:1, sql=tcp://127.0.0.1:%u",
 	    t->relay_port);
