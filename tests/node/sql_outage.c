@@ -40,6 +40,64 @@ a_dead_server_is_told_at_once_and_found_again(void **unused)
 	done_free(&d);
 }
 
+static bool
+schema_is_known(void *ctx)
+{
+	(void)ctx;
+	return sql_state() == SQL_USABLE;
+}
+
+static void
+open_anew(void)
+{
+	sql_close();
+	assert_true(sql_open(sqlbed.loop, sqlbed.work, &sqlbed.config, NULL));
+}
+
+static void
+calls_of_a_fresh_process_wait_for_its_first_log_in(void **unused)
+{
+	const char *id = new_id();
+	struct done d[20];
+
+	(void)unused;
+	bed_create(id, "{\"title\":\"kept\"}");
+	open_anew();
+	for (int i = 0; i < 20; i++)
+		op_start(&d[i],
+		    i % 2 == 0 ? OP(READ_ONE, .id = S(id))
+			       : OP(CREATE, .id = S(new_id()), .data = DATA("{\"title\":\"x\"}")),
+		    5 * SEC);
+	for (int i = 0; i < 20; i++) {
+		op_wait(&d[i]);
+		assert_int_equal(d[i].status, ST_OK);
+		done_free(&d[i]);
+	}
+}
+
+static void
+a_call_of_a_fresh_process_does_not_wait_for_ever(void **unused)
+{
+	struct done d, shorter, later;
+
+	(void)unused;
+	stores_kill_postgres(sqlbed.stores);
+	open_anew();
+	op_start(&d, OP(READ_ONE, .id = S(new_id())), 5 * SEC);
+	op_start(&shorter, OP(READ_ONE, .id = S(new_id())), 300 * MS);
+	op_wait(&shorter);
+	assert_false(d.ended);
+	assert_string_equal(shorter.reason, "STORE_DOWN"); /* and not that its time has passed */
+	op_wait(&d);
+	assert_string_equal(d.reason, "STORE_DOWN");
+	assert_in_range(d.took_us, 900 * MS, 4 * SEC);
+	later = op_run(OP(READ_ONE, .id = S(new_id())));
+	assert_string_equal(later.reason, "STORE_DOWN");
+	assert_true(later.took_us < 500 * MS);
+	stores_start_postgres(sqlbed.stores);
+	bed_until(schema_is_known, NULL, 3 * SEC);
+}
+
 #define WRITES 40
 
 /* Half updates, half creates; all of them out, none answered. */
@@ -182,6 +240,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_dead_server_is_told_at_once_and_found_again),
+		cmocka_unit_test(calls_of_a_fresh_process_wait_for_its_first_log_in),
+		cmocka_unit_test(a_call_of_a_fresh_process_does_not_wait_for_ever),
 		cmocka_unit_test(a_commit_whose_answer_was_lost_is_found_when_the_server_is_back),
 		cmocka_unit_test(a_write_that_the_server_lost_is_done_when_it_is_back),
 		cmocka_unit_test(

@@ -91,7 +91,8 @@ migrate_stop(void)
 static void
 look(void)
 {
-	pg_query_long(sql_pool(), NULL, select_applied, 0, NULL, on_applied, NULL);
+	/* on the short lane: the long one has no connection yet, and calls may wait for this */
+	pg_read(sql_pool(), NULL, select_applied, 0, NULL, on_applied, NULL);
 }
 
 static size_t

@@ -1,31 +1,15 @@
-/* service: the vtable of mf.Sql. Nothing is touched before the schema is known to be ours. */
-#include "base/log.h"
+/* service: the vtable of mf.Sql. No object is touched before the schema is known to be ours. */
 #include "bus/call.h"
 #include "database/sql/migrate.h"
 #include "database/sql/store.h"
 
-static bool
-usable(struct call *c)
-{
-	if (sql_state() == SQL_USABLE)
-		return true;
-	if (sql_state() == SQL_REFUSED)
-		call_fail_because(
-		    c, ST_FAILED_PRECONDITION, "SCHEMA_MISMATCH", 0, "%s", sql_refusal());
-	else
-		call_fail_because(
-		    c, ST_UNAVAILABLE, "STORE_DOWN", 1000, "PostgreSQL is not available");
-	return false;
-}
-
 static void
-sql_read(Mf__Sql_Service *s, const Mf__StoreOp *op, Mf__StoreResult_Closure reply, void *ctx)
+do_read(struct call *c, const void *q)
 {
-	struct call *c = ctx;
-	const struct model *m;
+	const Mf__StoreOp *op = q;
+	const struct model *m = sql_model_of(c, op);
 
-	(void)s, (void)reply;
-	if (!usable(c) || (m = sql_model_of(c, op)) == NULL)
+	if (m == NULL)
 		return;
 	if (op->kind == MF__STORE_OP__KIND__READ_ONE)
 		sql_read_one(c, m, op);
@@ -36,14 +20,18 @@ sql_read(Mf__Sql_Service *s, const Mf__StoreOp *op, Mf__StoreResult_Closure repl
 }
 
 static void
-sql_write(Mf__Sql_Service *s, const Mf__StoreOp *op, Mf__StoreResult_Closure reply, void *ctx)
+sql_read(Mf__Sql_Service *s, const Mf__StoreOp *op, Mf__StoreResult_Closure reply, void *ctx)
 {
-	struct call *c = ctx;
+	(void)s, (void)reply;
+	hold_call(ctx, do_read, op);
+}
+
+static void
+do_write(struct call *c, const void *q)
+{
+	const Mf__StoreOp *op = q;
 	const struct model *m;
 
-	(void)s, (void)reply;
-	if (!usable(c))
-		return;
 	if (op->kind == MF__STORE_OP__KIND__TRANSACTION) {
 		sql_transact(c, op);
 		return;
@@ -61,6 +49,13 @@ sql_write(Mf__Sql_Service *s, const Mf__StoreOp *op, Mf__StoreResult_Closure rep
 	else
 		call_fail(c, ST_INVALID_ARGUMENT,
 		    "kind: Write takes CREATE, UPDATE, DELETE, BULK_CREATE and TRANSACTION");
+}
+
+static void
+sql_write(Mf__Sql_Service *s, const Mf__StoreOp *op, Mf__StoreResult_Closure reply, void *ctx)
+{
+	(void)s, (void)reply;
+	hold_call(ctx, do_write, op);
 }
 
 static void

@@ -45,6 +45,7 @@ sql_open(struct loop *l, struct work_pool *work, const struct sql_config *config
 	store.loop = l;
 	store.state = SQL_WAITING;
 	list_init(&store.waiting);
+	hold_init();
 	store.pool = pg_pool_new(l, &(const struct pg_opts){
 					.conninfo = *config->pg != '\0' ? config->pg : private,
 					.password = password,
@@ -68,6 +69,7 @@ sql_close(void)
 	struct link *k;
 
 	upkeep_stop();
+	hold_drop();
 	while ((k = list_pop(&store.waiting)) != NULL) {
 		struct effect *e = container_of(k, struct effect, link);
 
@@ -158,6 +160,7 @@ sql_schema_is(enum sql_state s, const char *refusal)
 	store.refusal = refusal != NULL ? strdup(refusal) : NULL;
 	if (s == SQL_REFUSED)
 		log_error("schema_refused", L_STR("why", store.refusal));
+	hold_release();
 }
 
 enum sql_state

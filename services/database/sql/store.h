@@ -1,10 +1,11 @@
 /* store: what the files of sql share: the one pool, whether its schema is ours, and effects whose
  * outcome is unknown.
  *
- *   service.c   the vtable: checks, then hands over     read.c     READ_ONE, QUERY_MANY, Query
- *   create.c    CREATE, BULK_CREATE                     change.c   UPDATE, DELETE
- *   transact.c  TRANSACTION                             upkeep.c   what is thrown away after its
- * time store.c     the pool, the schema, waiting effects   migrate.c  migrations */
+ *   service.c   the vtable                       hold.c     calls wait for the first log-in
+ *   read.c      READ_ONE, QUERY_MANY, Query      create.c   CREATE, BULK_CREATE
+ *   change.c    UPDATE, DELETE                   transact.c TRANSACTION
+ *   store.c     the pool, waiting effects        migrate.c  migrations
+ *   upkeep.c    what is thrown away after its time */
 #ifndef SQL_STORE_H
 #define SQL_STORE_H
 
@@ -29,6 +30,14 @@ struct effect {
 void effect_start(struct effect *e, struct call *c, void (*submit)(struct effect *e));
 bool effect_unknown(struct effect *e,
     const struct pg_reply *r); /* true: it will be submitted again, nothing else to do */
+
+/* --- hold.c: go(c, q) as soon as the schema is known to be ours; else the call fails. q lives as
+ * long as c. --- */
+typedef void hold_go_fn(struct call *c, const void *q);
+void hold_call(struct call *c, hold_go_fn *go, const void *q);
+void hold_init(void);    /* the time for which calls are held begins */
+void hold_release(void); /* the state of the schema has changed */
+void hold_drop(void);
 
 /* --- for handlers --- */
 /* Limits that keep a call within its arena (64 MiB): written anew a JSON text may take four times
