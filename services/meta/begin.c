@@ -37,21 +37,20 @@ static void say_where(const struct conf *s);
 static void open_log(const struct conf *s, uint64_t generation, bool detached);
 
 int
-guard_begin(const struct conf *s, struct holdings *h, bool detached)
+guard_begin(const struct conf *s, struct holdings *h, bool detached, uint64_t *generation)
 {
 	struct takeover t;
-	uint64_t generation;
 	int lock_fd;
 
 	umask(027);
 	directories(s);
-	lock_fd = lock(s, &generation);
+	lock_fd = lock(s, generation);
 	public_socket(s, &t);
 	say_where(s);
 	if (access(s->var, W_OK | X_OK) < 0)
 		fatal("directory %s: %s for the user of the fleet; give it to that user", s->var,
 		    strerror(errno));
-	open_log(s, generation, detached);
+	open_log(s, *generation, detached);
 	say_differences(s, &t);
 	holdings_fill(h, s);
 	log_info(

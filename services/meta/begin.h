@@ -5,6 +5,7 @@
 #define META_BEGIN_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct holdings;
 struct conf;
@@ -12,7 +13,7 @@ struct conf;
 /* Returns the descriptor that holds the guard's lock: it is for nobody else, the supervisor closes
  * it. Dies with the reason on standard error. detached: standard error becomes the log in the end.
  */
-int guard_begin(const struct conf *s, struct holdings *h, bool detached);
+int guard_begin(const struct conf *s, struct holdings *h, bool detached, uint64_t *generation);
 
 /* root becomes the fleet's user, for good; dies when it can't. */
 void guard_drop_privileges(const struct conf *s);

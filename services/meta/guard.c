@@ -87,7 +87,7 @@ prepare(struct guard *g, const struct conf *s, int news)
 	*g = (struct guard){
 		.settings = s, .news = news, .now = time_now_us(), .born_us = time_now_us()
 	};
-	g->lock = guard_begin(s, &g->holdings, news >= 0);
+	g->lock = guard_begin(s, &g->holdings, news >= 0, &g->start.guard_generation);
 	check_variables(s, on_unknown_variable);
 	prctl(PR_SET_NAME, "metafed-guard");
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)

@@ -60,7 +60,7 @@ static void beat(struct supervisor *s);
 static void refresh(struct supervisor *s);
 static void note(struct supervisor *s, const struct super_note *n);
 static void report(struct supervisor *s, const struct contract_report *r);
-static void report_apart(struct supervisor *s, const char *name, pid_t pid);
+static void report_apart(struct supervisor *s, const char *name, pid_t pid, uint64_t generation);
 static int wait_ms(const struct supervisor *s);
 
 void
@@ -451,8 +451,8 @@ refresh(struct supervisor *s)
 {
 	for (int i = 0; i < FLEET_SLOTS; i++)
 		supervisor_tell(s, &s->entries[i]);
-	report_apart(s, "guard", s->guard_gone ? 0 : s->start->guard);
-	report_apart(s, "supervisor", getpid());
+	report_apart(s, "guard", s->guard_gone ? 0 : s->start->guard, s->start->guard_generation);
+	report_apart(s, "supervisor", getpid(), s->start->generation);
 	s->refresh_us = s->host.now + REFRESH;
 }
 
@@ -474,15 +474,14 @@ report(struct supervisor *s, const struct contract_report *r)
 }
 
 static void
-report_apart(struct supervisor *s, const char *name, pid_t pid)
+report_apart(struct supervisor *s, const char *name, pid_t pid, uint64_t generation)
 {
-	struct contract_report r = {
-		.pid = pid, .state = pid == 0 ? NODE_STOPPED : NODE_READY, .wanted = NODE_READY
-	};
+	struct contract_report r = { .pid = pid,
+		.generation = generation,
+		.state = pid == 0 ? NODE_STOPPED : NODE_READY,
+		.wanted = NODE_READY };
 
 	snprintf(r.node, sizeof(r.node), "%s", name);
-	if (pid == getpid())
-		r.generation = s->start->generation;
 	if (pid != 0)
 		r.since_us = proc_start_us(proc_start_ticks(pid, NULL));
 	report(s, &r);

@@ -19,7 +19,7 @@ struct super_start {
 	struct super_note memo[FLEET_SLOTS]; /* kind 0: nothing is known */
 	int notes_w, words_r;
 	int run_fd; /* of run/supervisor.run, locked */
-	uint64_t generation;
+	uint64_t generation, guard_generation;
 	pid_t guard;
 	bool stopping; /* the one before us was stopping the fleet */
 };
