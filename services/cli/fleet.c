@@ -3,13 +3,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/str.h"
+#include "base/time.h"
 #include "bus/secure.h"
 #include "cli/cli.h"
 
-#define REQUEST_MAX (4u << 20)
+#define REQUEST_MAX   (4u << 20)
+#define RESTART_LIMIT (30 * SEC)
+#define RESTART_LOOK  (20 * MS)
 
+static int await_back(struct cli *, json_t *);
+static const json_t *fleet_row(const json_t *, const char *);
+static bool is_ready(const json_t *);
+static long long integer(const json_t *, const char *);
 static void show_trace(const json_t *);
 static char *read_all(struct cli *, const char *, size_t *);
 
@@ -41,10 +49,14 @@ cli_fleet(struct cli *cli, int argc, char **argv)
 	return cli_result(cli, a);
 }
 
+/* A node that carried this very request answers before it goes: then we look until another one is
+ * there, and say the same as where the fleet could wait for it. */
 int
 cli_restart(struct cli *cli, int argc, char **argv)
 {
 	const struct answer *a;
+	json_t *said;
+	int status = CLI_OK;
 
 	if (argc != 2 || !str_token_ok(str_of(argv[1]))) {
 		cli_error("usage: metafed restart NODE");
@@ -52,9 +64,80 @@ cli_restart(struct cli *cli, int argc, char **argv)
 	}
 	a = cli_send(cli, &(const struct query){ .method = "POST",
 			      .path = arena_printf(cli->arena, "/v1/fleet/%s:restart", argv[1]) });
-	if (!cli->json && a->problem == NULL)
-		printf("Restarted %s.\n", argv[1]);
-	return cli_result(cli, a);
+	if (a->problem != NULL)
+		return cli_result(cli, a);
+	said = json_deep_copy(a->json);
+	if (!is_ready(said))
+		status = await_back(cli, said);
+	if (status == CLI_OK && cli->json) {
+		json_dumpf(said, stdout, JSON_COMPACT);
+		putchar('\n');
+	} else if (status == CLI_OK) {
+		printf("Restarted %s in %lld ms: pid %lld, generation %lld.\n", argv[1],
+		    integer(said, "took_ms"), integer(said, "pid"), integer(said, "generation"));
+	}
+	json_decref(said);
+	return status;
+}
+
+/* `said` becomes what is said of the new process. */
+static int
+await_back(struct cli *cli, json_t *said)
+{
+	const char *node = json_string_value(json_object_get(said, "node")) ?: "";
+	int64_t began = time_now_us();
+
+	while (time_now_us() - began < RESTART_LIMIT) {
+		const struct answer *a =
+		    cli_send(cli, &(const struct query){ .method = "GET", .path = "/v1/fleet" });
+		const json_t *row = fleet_row(a->json, node);
+
+		if (row != NULL && is_ready(row) &&
+		    integer(row, "generation") != integer(said, "generation")) {
+			json_object_set(said, "state", json_object_get(row, "state"));
+			json_object_set(said, "generation", json_object_get(row, "generation"));
+			json_object_set(said, "pid", json_object_get(row, "pid"));
+			json_object_set_new(
+			    said, "took_ms", json_integer((time_now_us() - began) / MS));
+			return CLI_OK;
+		}
+		usleep(RESTART_LOOK);
+	}
+	cli_error("%s was told to restart, but is not READY again after %d s", node,
+	    (int)(RESTART_LIMIT / SEC));
+	return CLI_UNAVAILABLE;
+}
+
+static const json_t *
+fleet_row(const json_t *fleet, const char *node)
+{
+	static const char *const lists[] = { "nodes", "apart" };
+	const json_t *row;
+	size_t i;
+
+	for (int k = 0; k < 2; k++)
+		json_array_foreach(json_object_get(fleet, lists[k]), i, row)
+		{
+			const char *name = json_string_value(json_object_get(row, "name"));
+
+			if (name != NULL && strcmp(name, node) == 0)
+				return row;
+		}
+	return NULL;
+}
+
+static bool
+is_ready(const json_t *process)
+{
+	const char *state = json_string_value(json_object_get(process, "state"));
+
+	return state != NULL && strcmp(state, "READY") == 0;
+}
+
+static long long
+integer(const json_t *o, const char *key)
+{
+	return json_integer_value(json_object_get(o, key));
 }
 
 int

@@ -21,6 +21,7 @@ static void own_restart(struct own_ask *);
 static bool ordered_already(const struct own_ask *, const struct fleet_row *);
 static bool carries(const struct own_ask *, const char *);
 static void restart_wait(void *);
+static void say_process(struct own_ask *, const struct fleet_row *, enum contract_state);
 static void on_restart_late(struct call *, void *);
 static void own_health(struct own_ask *);
 static void own_faults(struct own_ask *);
@@ -105,8 +106,7 @@ own_restart(struct own_ask *o)
 		log_info("restart_ordered", L_STR("name", r->name),
 		    L_INT("its_generation", r->generation));
 		fleet_state_restart_later(o->meta->fleet, r);
-		say(o, "state", "DRAINING");
-		finish(o);
+		say_process(o, r, NODE_DRAINING);
 		return;
 	}
 	if (!ordered_already(o, r)) {
@@ -148,18 +148,25 @@ restart_wait(void *ctx)
 {
 	struct own_ask *o = ctx;
 	struct fleet_row *r = fleet_state_find(o->meta->fleet, o->q->node);
-	struct jw w;
 
 	if (o->failure != NULL)
 		return; /* too late, said already */
-	if (r->generation == o->generation || r->state != NODE_READY) {
+	if (r->generation == o->generation || r->state != NODE_READY)
 		waiters_add(fleet_state_changes(o->meta->fleet), o->c, restart_wait, o);
-		return;
-	}
+	else
+		say_process(o, r, r->state);
+}
+
+/* READY: the process that came; DRAINING: the one that goes. */
+static void
+say_process(struct own_ask *o, const struct fleet_row *r, enum contract_state s)
+{
+	struct jw w;
+
 	jw_start(&w, call_arena(o->c), 128);
 	jw_object(&w, NULL);
 	jw_str(&w, "node", r->name);
-	jw_str(&w, "state", contract_state_name(r->state));
+	jw_str(&w, "state", contract_state_name(s));
 	jw_int(&w, "generation", (int64_t)r->generation);
 	jw_int(&w, "pid", r->pid);
 	jw_int(&w, "took_ms", (loop_now(o->meta->loop) - o->since) / MS);

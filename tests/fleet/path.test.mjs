@@ -3,7 +3,7 @@ import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
 import { readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { Fleet, NODES, run } from '../harness/fleet.mjs';
+import { Fleet, BIN, NODES, run } from '../harness/fleet.mjs';
 
 let f;
 before(async () => { f = await Fleet.start(); });
@@ -26,6 +26,7 @@ test('the fleet lists exactly the thirteen, all READY, and meta is the orchestra
     assert.ok(n.rss > 1e6, `${n.name} has memory`);
   }
   const apart = (r.json.apart ?? []).map((n) => n.name);
+  for (const n of r.json.apart) assert.ok(n.generation >= 1, `${n.name} has a generation`);
   for (const name of ['guard', 'supervisor', 'postgres', 'redis-docs', 'redis-cache']) assert.ok(apart.includes(name), `${name} stands apart`);
 });
 
@@ -226,6 +227,26 @@ test('a planned restart fails no request', async () => {
   const bad = (await load).filter((x) => x.status !== 200);
   assert.deepEqual(bad.map((b) => b.status), []);
   assert.notEqual(await f.pid('rest'), before);
+});
+
+test('a restart is answered in one shape, whoever carries the request, over the bus and over HTTP', async () => {
+  const keys = ['generation', 'node', 'pid', 'state', 'took_ms'];
+  const url = (...args) => run(path.join(BIN, 'metafed'), ['--url', f.url, ...args], { input: `${f.admin().password}\n`, env: { METAFED_TOKEN_FILE: path.join(f.dir, 'url-token') } });
+  assert.equal(url('login', 'admin', '--password-stdin').status, 0);
+  for (const [way, node] of [[(...a) => f.cli(...a), 'sql'], [(...a) => f.cli(...a), 'rest'], [url, 'sql'], [url, 'rest'], [url, 'api'], [url, 'meta']]) {
+    const before = await f.pid(node);
+    const r = way('--json', 'restart', node);
+    assert.equal(r.status, 0, `${node}: ${r.stderr}`);
+    const said = JSON.parse(r.stdout);
+    assert.deepEqual(Object.keys(said).sort(), keys, r.stdout);
+    assert.equal(said.state, 'READY');
+    assert.notEqual(said.pid, before, node);
+    await f.back(node, before);     // also over connections that api closed
+  }
+  const raw = await f.call('POST', '/v1/fleet/rest:restart');
+  assert.equal(raw.status, 202, raw.text);    // it goes only now
+  assert.deepEqual(Object.keys(raw.json).sort(), keys, raw.text);
+  await f.back('rest', raw.json.pid);
 });
 
 test('the command line: add, get, list, update, rm, fleet, logs, exit codes', () => {

@@ -158,8 +158,12 @@ our_own_restart_is_answered_before_it_is_ordered(void **unused)
 	struct result out;
 
 	(void)unused;
+	tell(report("meta", NODE_READY, 6));
 	RUN(&out, .meta = "restart", .node = "meta", .token = "admin");
 	assert_true(out.r->success);
+	assert_true(result_has(&out, "\"node\":\"meta\",\"state\":\"DRAINING\",\"generation\":6,"));
+	assert_true(result_has(&out, "\"pid\":"));
+	assert_true(result_has(&out, "\"took_ms\":"));
 	metabed_pass(100 * MS);
 	assert_int_equal(read(commands[0], &order, sizeof order), sizeof order);
 	assert_string_equal(order.node, "meta");
