@@ -8,6 +8,7 @@
 
 static const char *
 take_members(struct call *, const Mf__DatabaseRequirement *, Mf__StoreOp *, struct permits *);
+static char *member_id(struct arena *, const char *, size_t);
 static const char *take_member(struct arena *, const json_t *, Mf__StoreOp *, struct permits *);
 static const char *ask(const Mf__StoreOp *, struct permits *);
 static char *text(const json_t *, const char *);
@@ -42,14 +43,47 @@ intake_sign(struct arena *a, Mf__StoreOp *op, const char *actor, const char *ope
 	op->operation_id = (char *)operation_id;
 	if (op->kind == MF__STORE_OP__KIND__CREATE && op->id[0] == '\0')
 		op->id = (char *)operation_id;
-	for (size_t i = 0; i < op->n_members; i++) {
-		struct remember_key k;
-		char id[UUID_LEN];
+	for (size_t i = 0; i < op->n_members; i++)
+		intake_sign(a, op->members[i], actor, member_id(a, operation_id, i));
+}
 
-		remember_key(operation_id, "", arena_printf(a, "%zu", i), &k);
-		remember_operation(&k, id);
-		intake_sign(a, op->members[i], actor, arena_strdup(a, id));
+/* What is no array, or has members that are no objects, the store refuses. */
+void
+intake_name_members(struct call *c, Mf__StoreOp *op, const char *operation_id)
+{
+	struct arena *a = call_arena(c);
+	struct json_error e;
+	json_t *v = json_read(op->data.data, op->data.len, &e), *one;
+	bool named = false;
+	struct jw w;
+	size_t i;
+
+	if (v == NULL)
+		return;
+	call_own_json(c, v);
+	json_array_foreach(v, i, one)
+	{
+		if (!json_is_object(one) || json_object_get(one, "id") != NULL)
+			continue;
+		named =
+		    json_object_set_new(one, "id", json_string(member_id(a, operation_id, i))) == 0;
 	}
+	if (!named)
+		return;
+	jw_start(&w, a, op->data.len + json_array_size(v) * 64);
+	jw_json(&w, NULL, v);
+	op->data.data = (uint8_t *)jw_text(&w, &op->data.len);
+}
+
+static char *
+member_id(struct arena *a, const char *operation_id, size_t i)
+{
+	char *id = arena_alloc(a, UUID_LEN);
+	struct remember_key k;
+
+	remember_key(operation_id, "", arena_printf(a, "%zu", i), &k);
+	remember_operation(&k, id);
+	return id;
 }
 
 static const char *

@@ -38,13 +38,6 @@ form_begin(struct op *o)
 {
 	Mf__ApiWork work = MF__API_WORK__INIT;
 
-	/* What a form alone creates gets the operation's id from the agent: see operation_id. */
-	if (o->plan.api_alone && call_operation_id(o->c)[0] == '\0') {
-		char id[UUID_LEN];
-
-		uuid7(id);
-		call_set_operation_id(o->c, arena_strdup(call_arena(o->c), id));
-	}
 	work.api = o->q->api;
 	work.database = o->q->database;
 	work.stage = (char *)"translate";
@@ -200,6 +193,9 @@ store_begin(struct op *o)
 		const char *id = operation_id(o);
 
 		intake_sign(call_arena(o->c), &o->store, o->who->id, id);
+		if (o->store.kind == MF__STORE_OP__KIND__BULK_CREATE &&
+		    (o->plan.api_alone || o->q->remember))
+			intake_name_members(o->c, &o->store, id);
 		call_set_operation_id(o->c, id);
 	}
 	o->store_rpc =

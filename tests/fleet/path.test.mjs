@@ -212,6 +212,23 @@ test('a raw request carries its trace of exactly three levels', async () => {
   assert.equal(again.json.result.id, x.result.id, 'the same task_id again returns the first result');
 });
 
+test('the same raw task again makes nothing twice, also after meta has died in between', async () => {
+  const requirements = { api: { method: 'POST', endpoint: '/tasks:bulk', data: { tasks: [{ title: 'raw one', labels: { raw: 'twice' } }, { title: 'raw two', labels: { raw: 'twice' } }] } } };
+  const send = async () => {
+    const r = await f.call('POST', '/v1/requests', { body: { task_id: 'raw-twice', requirements } });
+    assert.equal(r.status, 200, r.text);
+    assert.equal(r.json.success, true, r.text);
+    return r.json.result;
+  };
+  const first = await send();
+  const meta = await f.pid('meta');
+  f.kill(meta);
+  await f.back('meta', meta);
+  const again = await send();
+  assert.deepEqual(again.items.map((i) => i.data.id), first.items.map((i) => i.data.id));
+  assert.equal((await f.call('GET', '/v1/tasks?label=raw%3Dtwice')).json.items.length, 2);
+});
+
 test('a cycle of dependencies is refused and named', async () => {
   const r = await f.call('POST', '/v1/requests', { body: { task_id: 'cycle', requirements: { api: { method: 'GET', endpoint: '/tasks' }, database: { operation: 'query', model: 'task' } }, depends_on: [{ domain: 'api', on: 'database' }, { domain: 'database', on: 'api' }] } });
   const text = r.status === 200 ? JSON.stringify(r.json.problem) : r.text;

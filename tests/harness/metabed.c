@@ -49,6 +49,10 @@ meant(struct call *c)
 	mf__database_requirement__init(d);
 	d->operation = (char *)(uintptr_t)mb.means_operation;
 	d->model = (char *)(uintptr_t) "task";
+	if (mb.means_data != NULL) {
+		d->data.data = (uint8_t *)arena_strdup(call_arena(c), mb.means_data);
+		d->data.len = strlen(mb.means_data);
+	}
 	return d;
 }
 
@@ -258,6 +262,7 @@ database_read(
 	snprintf(mb.id, sizeof mb.id, "%s", q->id);
 	snprintf(mb.operation_id, sizeof mb.operation_id, "%s", q->operation_id);
 	snprintf(mb.actor, sizeof mb.actor, "%s", q->actor);
+	snprintf(mb.data, sizeof mb.data, "%.*s", (int)q->data.len, (const char *)q->data.data);
 	snprintf(mb.model, sizeof mb.model, "%s", q->model);
 	mb.members = (unsigned)q->n_members;
 	p->a = rpc_new(ctx, sql_target, NULL);

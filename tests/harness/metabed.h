@@ -29,11 +29,11 @@ struct metabed {
 	char resources[16][64];
 	/* database */
 	unsigned writes, reads;
-	char id[64], operation_id[64], actor[64], model[64];
+	char id[64], operation_id[64], actor[64], model[64], data[512];
 	unsigned members;
 	bool degraded;
 	/* api: what "translate" answers */
-	const char *means_operation, *means_meta, *means_permission;
+	const char *means_operation, *means_data, *means_meta, *means_permission;
 	unsigned formats;
 };
 extern struct metabed mb;

@@ -150,8 +150,8 @@ a_weaker_permission_does_not_open_a_stronger_operation(void **unused)
 static void
 what_belongs_to_auth_can_not_be_named(void **unused)
 {
-	static const char *const models[] = { "user", "session", "role", "auth_state",
-		"audit", "doc.anything", "" };
+	static const char *const models[] = { "user", "session", "role", "auth_state", "audit",
+		"doc.anything", "" };
 	struct result r;
 
 	(void)unused;
@@ -429,6 +429,44 @@ a_repeat_is_the_same_effect_even_when_nothing_is_remembered(void **unused)
 	assert_string_equal(mb.operation_id, first);
 }
 
+/* The form alone names nothing: who it is for is known only behind the gate. */
+static void
+a_repeat_of_a_form_alone_makes_the_same_objects_even_after_a_crash(void **unused)
+{
+	struct result r;
+	char one[64], many[512];
+
+	(void)unused;
+	for (int round = 0; round < 2; round++) {
+		const char *edge = round == 0 ? "edge-1" : "edge-2";
+
+		mb.means_permission = "task.create";
+		mb.means_operation = "create";
+		mb.means_data = "{\"title\":\"x\"}";
+		RUN(&r, .api = "POST /tasks", .token = "alice", .task_id = "t", .remember = true,
+		    .operation_id = edge);
+		assert_true(r.r->success);
+		if (round == 0)
+			snprintf(one, sizeof one, "%s", mb.id);
+		assert_true(uuid_ok(mb.id));
+		assert_string_equal(mb.id, one);
+		mb.means_operation = "bulk_create";
+		mb.means_data = "[{\"title\":\"a\"},7,{\"title\":\"b\",\"id\":\"own\"},{}]";
+		RUN(&r, .api = "POST /tasks:bulk", .token = "alice", .task_id = "many",
+		    .remember = true, .operation_id = edge);
+		assert_true(r.r->success);
+		if (round == 0)
+			snprintf(many, sizeof many, "%s", mb.data);
+		assert_string_equal(mb.data, many);
+		assert_non_null(strstr(mb.data, "{\"title\":\"a\",\"id\":\""));
+		assert_non_null(strstr(mb.data, ",7,{\"title\":\"b\",\"id\":\"own\"},{\"id\":\""));
+		meta_close(&mb.meta); /* as after a crash of meta */
+		mb.meta = meta_open(mb.bus, NULL, &mb.config, -1, -1);
+	}
+	RUN(&r, .api = "POST /tasks:bulk", .token = "admin", .task_id = "many", .remember = true);
+	assert_string_not_equal(mb.data, many); /* another person's task of that name */
+}
+
 static void
 the_edge_gives_the_operation_its_id(void **unused)
 {
@@ -627,6 +665,7 @@ main(void)
 		METABED(a_duplicate_in_flight_waits_for_the_first),
 		METABED(who_waits_for_a_first_that_is_cancelled_becomes_the_first),
 		METABED(a_repeat_is_the_same_effect_even_when_nothing_is_remembered),
+		METABED(a_repeat_of_a_form_alone_makes_the_same_objects_even_after_a_crash),
 		METABED(the_edge_gives_the_operation_its_id),
 		METABED(its_own_deadline_ends_a_request_with_what_is_known),
 		METABED(slots_are_bounded_the_queue_too_and_critical_has_its_reserve),

@@ -58,9 +58,13 @@ bulk_data(struct arena *a, const json_t *body, const char *operation_id, Protobu
 		const char *key;
 		json_t *v;
 
-		bulk_id(operation_id, (uint32_t)i, id);
 		jw_object(&w, NULL);
-		jw_str(&w, "id", chosen != NULL && !id_is_bad(t) ? json_string_value(chosen) : id);
+		if (chosen != NULL && !id_is_bad(t)) {
+			jw_str(&w, "id", json_string_value(chosen));
+		} else if (operation_id[0] != '\0') {
+			bulk_id(operation_id, (uint32_t)i, id);
+			jw_str(&w, "id", id);
+		}
 		/* What could not be stored as meant is refused by the store: a bad id travels on
 		 * under a name of no field. */
 		if (!json_is_object(t) || id_is_bad(t))

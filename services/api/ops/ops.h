@@ -64,9 +64,10 @@ query_parse(struct arena *a, const char *query, struct param **out, size_t *n, s
 /* --- build.c: an operation becomes a TaskRequest --- */
 struct op {
 	enum op_kind kind;
-	const char *id;           /* of the task, or the node's name */
-	const char *operation_id; /* UUIDv7 of this request: id of a create, seed of a bulk's ids */
-	const char *credential;   /* bearer token, "" when there is none */
+	const char *id; /* of the task, or the node's name */
+	/* UUIDv7 of this request: id of a create, seed of a bulk's ids; "": meta shall name them */
+	const char *operation_id;
+	const char *credential; /* bearer token, "" when there is none */
 	const char *client_address;
 	uint64_t if_version;
 	const struct param *params;
@@ -91,7 +92,7 @@ extern const struct failure ops_id_taken;
 #define BULK_MOST 1000
 /* UUIDv7 of member i: the same for the same operation id and i, whoever asks. */
 void bulk_id(const char *operation_id, uint32_t i, char out[37]);
-/* The array that DatabaseRequirement.data wants: each member with its id. */
+/* The array that DatabaseRequirement.data wants: each member with its id, if there is a seed for it. */
 bool bulk_data(struct arena *a, const json_t *body, const char *operation_id,
     ProtobufCBinaryData *out, struct failure *f);
 /* {"items":[{"status":201,"task":{}} or {"status":422,"error":{}}]}; result NULL: could not be

@@ -95,7 +95,6 @@ read_endpoint(struct call *c, const Mf__ApiRequirement *api, struct op *o, struc
 	struct param *params;
 	struct route_match m;
 	struct json_error e;
-	char *id;
 
 	str_cut(str_of(api->endpoint), '?', &path, &query);
 	m = route_find(a, api->method, arena_strndup(a, path.p, path.n));
@@ -111,12 +110,7 @@ read_endpoint(struct call *c, const Mf__ApiRequirement *api, struct op *o, struc
 	o->kind = m.route->kind;
 	o->id = m.id;
 	o->params = params;
-	o->operation_id = call_operation_id(c);
-	if (o->operation_id[0] == '\0') {
-		id = arena_alloc(a, UUID_LEN);
-		uuid7(id);
-		o->operation_id = id;
-	}
+	o->operation_id = ""; /* what it creates is named by meta: it knows for whom */
 	if (api->data.len == 0)
 		return true;
 	o->text = (struct str){ (const char *)api->data.data, api->data.len };
