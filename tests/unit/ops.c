@@ -294,6 +294,10 @@ a_raw_request_asks_for_the_permission_of_what_it_does(void **unused)
 	assert_null(build(OP_REQUEST, "",
 	    arena_printf(a, "%s,\"auth\":{\"require_permission\":\"task.read\"}}}", head)));
 	assert_violation(0, "/requirements/auth/require_permission");
+	q = build(OP_REQUEST, "",
+	    "{\"task_id\":\"t\",\"requirements\":{\"database\":{\"operation\":\"transaction\","
+	    "\"model\":\"task\",\"data\":[]}}}");
+	assert_string_equal(q->auth->require_permission, ""); /* meta looks at the members */
 }
 
 static void

@@ -121,7 +121,8 @@ ops_violation(struct arena *a, struct failure *f, const char *field, const char 
 	}
 }
 
-/* The same verb for one and for many: who may create a task may create ten. */
+/* The same verb for one and for many: who may create a task may create ten. A transaction has none
+ * of its own: meta asks for those of its members. */
 const char *
 ops_permission(const char *operation, const char *model, struct arena *a)
 {
@@ -132,7 +133,6 @@ ops_permission(const char *operation, const char *model, struct arena *a)
 		{ "query", "read" },
 		{ "update", "update" },
 		{ "delete", "delete" },
-		{ "transaction", "transaction" },
 	};
 
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
