@@ -19,7 +19,6 @@ static bool
 send_statement(struct pg_conn *k, struct pg_batch *b, uint32_t op, uint32_t n_ops, uint32_t stmt);
 static bool
 send_merged(struct pg_conn *k, struct pg_batch *b, uint32_t op, uint32_t n_ops, const char *name);
-static struct pg_step *step_add(struct pg_batch *b);
 static int by_key(const void *a, const void *b);
 
 /* --- reads --- */
@@ -244,8 +243,8 @@ batch_send(struct pg_conn *k, struct pg_batch *b)
 	return true;
 }
 
-static struct pg_step *
-step_add(struct pg_batch *b)
+struct pg_step *
+pg_step_add(struct pg_batch *b)
 {
 	if (b->n_steps == b->cap_steps) {
 		b->cap_steps = b->cap_steps != 0 ? b->cap_steps * 2 : 4;
@@ -256,37 +255,17 @@ step_add(struct pg_batch *b)
 	return &b->steps[b->n_steps++];
 }
 
-static uint8_t *
-prepared_of(struct pg_conn *k, unsigned index)
-{
-	if (index >= k->n_prepared) {
-		unsigned n = (index + 32) & ~31u;
-
-		k->prepared = realloc(k->prepared, n);
-		must(k->prepared != NULL);
-		memset(k->prepared + k->n_prepared, PREP_NONE, n - k->n_prepared);
-		k->n_prepared = n;
-	}
-	return &k->prepared[index];
-}
-
 static bool
 send_statement(struct pg_conn *k, struct pg_batch *b, uint32_t op, uint32_t n_ops, uint32_t stmt)
 {
 	const struct pg_stmt *s = &b->ops[op]->stmts[stmt];
-	uint8_t *prep = prepared_of(k, s->text->index);
 	const char *values[PG_PARAMS_MOST];
 	int lengths[PG_PARAMS_MOST];
 	char name[16];
 
-	snprintf(name, sizeof(name), "s%u", s->text->index);
-	if (*prep == PREP_NONE) {
-		if (PQsendPrepare(k->pg, name, s->text->text, 0, NULL) != 1)
-			return false;
-		step_add(b)->prepare = s->text;
-		*prep = PREP_SENT;
-	}
-	*step_add(b) = (struct pg_step){ .op = op, .n_ops = n_ops, .stmt = stmt };
+	if (!pg_prepare(k, b, op, s->text, name))
+		return false;
+	*pg_step_add(b) = (struct pg_step){ .op = op, .n_ops = n_ops, .stmt = stmt };
 	if (b->ops[op]->kind == PG_INSERT)
 		return send_merged(k, b, op, n_ops, name);
 	for (int i = 0; i < s->n; i++) {

@@ -298,9 +298,7 @@ conn_close(struct pg_conn *k)
 	k->pg = NULL;
 	if (k->state != CONN_CLOSED)
 		conn_set(k, CONN_CLOSED);
-	free(k->prepared);
-	k->prepared = NULL;
-	k->n_prepared = 0;
+	pg_prepare_forget(k);
 }
 
 /* --- the watch on its socket --- */

@@ -4,6 +4,7 @@
  *   pg_op.c       an operation from its caller to its end
  *   pg_connect.c  log-in, back-off, loss of a connection
  *   pg_batch.c    queued operations become a batch: what lies between two Syncs on one connection
+ *   pg_prepared.c the statements that a connection has prepared
  *   pg_result.c   results find their batch, operations their callbacks
  *   pg_long.c     the long lane
  *   pg_reply.c    a result as its caller sees it; SQLSTATE
@@ -21,15 +22,16 @@
 #include "store/pg.h"
 #include <uthash.h>
 
-#define PG_WAIT_US     (2 * SEC)  /* in a queue, at most */
-#define PG_LOGIN_US    (5 * SEC)  /* one log-in, at most */
-#define PG_IDLE_US     (30 * SEC) /* a long connection without work is closed */
-#define PG_TICK_US     (250 * MS) /* how exactly the limits above are kept */
-#define PG_BACKOFF_MIN (50 * MS)
-#define PG_BACKOFF_MAX (250 * MS) /* a server that recovers is asked often: each wait is outage */
-#define PG_READS_MOST  64         /* reads that share a Sync */
-#define PG_TRIES       5
-#define PG_PARAMS_MOST 48 /* of one statement */
+#define PG_WAIT_US       (2 * SEC)  /* in a queue, at most */
+#define PG_LOGIN_US      (5 * SEC)  /* one log-in, at most */
+#define PG_IDLE_US       (30 * SEC) /* a long connection without work is closed */
+#define PG_TICK_US       (250 * MS) /* how exactly the limits above are kept */
+#define PG_BACKOFF_MIN   (50 * MS)
+#define PG_BACKOFF_MAX   (250 * MS) /* a server that recovers is asked often: each wait is outage */
+#define PG_READS_MOST    64         /* reads that share a Sync */
+#define PG_TRIES         5
+#define PG_PARAMS_MOST   48  /* of one statement */
+#define PG_PREPARED_MOST 128 /* of one connection; each is some 30 kB of the server's memory */
 
 struct login;
 struct pg_conn;
@@ -78,8 +80,15 @@ struct pg_op {
 
 struct pg_step {                 /* one result to come */
 	struct pg_text *prepare; /* of a PREPARE; else NULL */
+	bool drop;               /* of a DEALLOCATE ... */
+	unsigned dropped;        /* ... of the text with this index */
 	uint32_t op, n_ops;      /* range of batch->ops: several for a merged insert */
 	uint32_t stmt;
+};
+
+struct pg_prepared {   /* of a connection, by pg_text.index */
+	uint32_t used; /* as pg_conn.uses was */
+	bool there;
 };
 
 struct pg_batch {
@@ -96,7 +105,6 @@ struct pg_batch {
 };
 
 enum conn_state { CONN_CLOSED, CONN_STARTING, CONN_CONNECTING, CONN_SETUP, CONN_UP, CONN_STATES };
-enum { PREP_NONE, PREP_SENT, PREP_DONE };
 
 struct pg_conn {
 	struct pg_pool *pool;
@@ -109,10 +117,11 @@ struct pg_conn {
 	int poll_fd, poll_events;
 	/* short */
 	struct list batches;
-	unsigned writes;   /* batches with effect among them */
-	bool ended_one;    /* the terminating NULL of a result is to come */
-	uint8_t *prepared; /* PREP_*, by pg_text.index */
-	unsigned n_prepared;
+	unsigned writes; /* batches with effect among them */
+	bool ended_one;  /* the terminating NULL of a result is to come */
+	struct pg_prepared *prepared;
+	unsigned n_prepared, n_there; /* entries; of these there */
+	uint32_t uses;
 	/* long */
 	struct pg_op *op;
 	PGresult *result;
@@ -186,6 +195,18 @@ void pg_batch_free(struct pg_batch **b);
  * so long? */
 bool pg_group_starts(unsigned under_way, unsigned most_under_way, size_t waiting,
     unsigned group_most, int64_t waited_us, int64_t delay_us);
+
+struct pg_step *pg_step_add(struct pg_batch *b);
+
+/* pg_prepared.c */
+/* Sends what it takes to have t prepared, before `op` of b; `name` is what it is called. False: the
+ * connection failed. */
+bool
+pg_prepare(struct pg_conn *k, struct pg_batch *b, uint32_t op, struct pg_text *t, char name[16]);
+/* r is a failure of step s; used: the text that a step executes which neither prepares nor drops. */
+void pg_prepare_failed(
+    struct pg_conn *k, const struct pg_step *s, const struct pg_text *used, const PGresult *r);
+void pg_prepare_forget(struct pg_conn *k);
 
 /* pg_result.c */
 void conn_read_short(struct pg_conn *k);

@@ -70,9 +70,8 @@ take_step(struct pg_conn *k, struct pg_batch *b, const struct pg_step *s, PGresu
 {
 	struct pg_op *op = b->ops[s->op];
 
-	if (s->prepare != NULL)
-		k->prepared[s->prepare->index] = is_good(r) ? PREP_DONE : PREP_NONE;
 	if (!is_good(r)) {
+		pg_prepare_failed(k, s, b->ops[s->op]->stmts[s->stmt].text, r);
 		if (PQresultStatus(r) != PGRES_PIPELINE_ABORTED && b->error == NULL) {
 			b->error = r;
 			b->failed_op = s->op;
@@ -80,7 +79,7 @@ take_step(struct pg_conn *k, struct pg_batch *b, const struct pg_step *s, PGresu
 		} else {
 			PQclear(r);
 		}
-	} else if (s->prepare != NULL) {
+	} else if (s->prepare != NULL || s->drop) {
 		PQclear(r);
 	} else if (b->effect) {
 		op->stmts[s->stmt].result = r;
@@ -216,12 +215,12 @@ op_again(struct pg_pool *p, struct pg_op *op, bool yields)
 }
 
 /* Serialisation failure, deadlock, and a prepared statement that a failed batch before it did not
- * make. */
+ * make, or not drop. */
 static bool
 may_run_again(const char *sqlstate)
 {
 	return strcmp(sqlstate, "40001") == 0 || strcmp(sqlstate, "40P01") == 0 ||
-	       strcmp(sqlstate, "26000") == 0;
+	       strcmp(sqlstate, "26000") == 0 || strcmp(sqlstate, "42P05") == 0;
 }
 
 /* Only an error of the server's, before the commit, says that there was none: libpq makes errors of
@@ -266,7 +265,7 @@ log_slow(struct pg_pool *p, const struct pg_batch *b)
 	if (p->slow_us == 0 || us < p->slow_us)
 		return;
 	for (uint32_t i = 0; i < b->n_steps; i++)
-		if (b->steps[i].prepare == NULL && b->ops[b->steps[i].op] != NULL) {
+		if (b->steps[i].n_ops > 0 && b->ops[b->steps[i].op] != NULL) {
 			snprintf(text, sizeof(text), "%s",
 			    b->ops[b->steps[i].op]->stmts[b->steps[i].stmt].text->text);
 			log_warn("slow_statement", L_STR("statement", text), L_INT("ms", us / MS),

@@ -6,7 +6,7 @@
 #include "bus/bus.h"
 #include "harness/stores.h"
 #include "harness/test.h"
-#include "store/pg.h"
+#include "store/pg_int.h"
 
 static struct stores *stores;
 static struct loop *loop;
@@ -297,6 +297,43 @@ nulls_quotes_and_braces_survive_a_merged_insert(void **unused)
 	assert_string_equal(r.value, "NULL");
 }
 
+#define TEXTS 300
+
+/* Every seventh fails, and takes those along that leave with it. */
+static void
+texts_without_end_leave_few_prepared_statements(void **unused)
+{
+	static char texts[TEXTS][40];
+	static struct got g[TEXTS];
+	struct pg_pool *kept = pool;
+	struct got count;
+
+	(void)unused;
+	pool = pg_pool_new(
+	    loop, &(const struct pg_opts){ .conninfo = stores_conninfo(stores), .short_conns = 1 });
+	for (int round = 0; round < 3; round++) {
+		for (int i = 0; i < TEXTS; i++) {
+			snprintf(texts[i], sizeof(texts[i]),
+			    i % 7 == 6 ? "SELECT %d / 0" : "SELECT %d", i);
+			g[i] = (struct got){ 0 };
+			if (i % 5 == 4)
+				pg_query(pool, NULL, texts[i], 0, NULL, on_done, &g[i]);
+			else
+				pg_read(pool, NULL, texts[i], 0, NULL, on_done, &g[i]);
+		}
+		wait_all(g, TEXTS);
+		for (int i = 0; i < TEXTS; i++) {
+			assert_int_equal(g[i].ok, i % 7 != 6);
+			assert_true(!g[i].ok || atoi(g[i].value) == i);
+			assert_true(g[i].ok || strcmp(g[i].sqlstate, "22012") == 0);
+		}
+		ask("SELECT count(*) FROM pg_prepared_statements", &count);
+		assert_in_range(atoi(count.value), 20, PG_PREPARED_MOST);
+	}
+	pg_pool_free(&pool);
+	pool = kept;
+}
+
 static void
 a_statement_that_takes_too_long_is_stopped_by_the_server(void **unused)
 {
@@ -450,6 +487,7 @@ main(void)
 		T(two_writes_on_one_key_are_never_in_one_group_and_keep_their_order),
 		T(several_statements_are_one_member),
 		T(nulls_quotes_and_braces_survive_a_merged_insert),
+		T(texts_without_end_leave_few_prepared_statements),
 		T(a_statement_that_takes_too_long_is_stopped_by_the_server),
 		T(the_long_lane_cancels_the_statement_when_its_call_ends),
 		T(the_long_lane_only_reads),
