@@ -14,7 +14,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct arena *a = arena_new(1 << 20);
 	Mf__StoreOp op = MF__STORE_OP__INIT;
 	Mf__KeyValue kv[FILTERS_MOST + 4], *filters[FILTERS_MOST + 4];
-	const char *params[2 * FILTERS_MOST + 3];
+	const char *params[QUERY_PARAMS_MOST];
 	struct complaints e = { .arena = a };
 	char *text = arena_strndup(a, (const char *)data, size), *save = NULL;
 	struct filter f, again;
@@ -35,7 +35,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	op.filters = filters;
 	if (filter_read(a, &sql_models[size % sql_n_models], &op, &f, &e)) {
-		size_t n = text_query_params(a, &f, params, 2 * FILTERS_MOST + 3), dollars = 0;
+		size_t n = text_query_params(a, &f, params, QUERY_PARAMS_MOST), dollars = 0;
 
 		for (const char *p = text_query(&f); (p = strchr(p, '$')) != NULL; p++)
 			dollars++;

@@ -117,6 +117,39 @@ filters_by_field_and_label_hold_together(void **unused)
 	assert_string_equal(d.field, "state");
 }
 
+/* In one array, and filled up: three NAME=VALUEs go as four. */
+static void
+labels_of_any_number_and_letters_hold_together(void **unused)
+{
+	static const char *const wanted[] = { "q\"uote", "back\\slash", "{brace}", "a,b", "NULL",
+		"k1=v1", "k2=v\"2", "k3=v3" };
+	Mf__KeyValue kv[8], *filters[8];
+	char cursor[200] = "";
+	struct done d;
+
+	(void)unused;
+	d = op_run(OP(CREATE, .id = S(new_id()), .namespace_ = S("letters"),
+	    .data = DATA("{\"title\":\"a\",\"labels\":{\"q\\\"uote\":\"\",\"back\\\\slash\":\"\","
+			 "\"{brace}\":\"\",\"a,b\":\"\",\"NULL\":\"\",\"k1\":\"v1\","
+			 "\"k2\":\"v\\\"2\",\"k3\":\"v3\"}}")));
+	assert_int_equal(d.status, ST_OK);
+	done_free(&d);
+	for (size_t n = 1; n <= 8; n++) {
+		kv[n - 1] = (Mf__KeyValue){ PROTOBUF_C_MESSAGE_INIT(&mf__key_value__descriptor),
+			S("label"), S(wanted[n - 1]) };
+		filters[n - 1] = &kv[n - 1];
+		assert_int_equal(page("letters", filters, n, 0, cursor, sizeof(cursor), NULL), 1);
+	}
+	for (size_t n = 0; n < 8; n++) { /* each of them counts */
+		char *kept = kv[n].value, other[40];
+
+		snprintf(other, sizeof(other), "%s.", kept);
+		kv[n].value = other;
+		assert_int_equal(page("letters", filters, 8, 0, cursor, sizeof(cursor), NULL), 0);
+		kv[n].value = kept;
+	}
+}
+
 static void
 a_cursor_that_is_not_ours_is_refused(void **unused)
 {
@@ -147,6 +180,7 @@ main(void)
 		T(a_user_is_found_by_name),
 		T(pages_by_cursor_stay_in_place_while_rows_come_and_go),
 		T(filters_by_field_and_label_hold_together),
+		T(labels_of_any_number_and_letters_hold_together),
 		T(a_cursor_that_is_not_ours_is_refused),
 	};
 

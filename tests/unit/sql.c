@@ -1,5 +1,6 @@
 /* sql: the policies, without a server: groups, SQLSTATE, migrations, validation, cursors,
  * rendering. */
+#include <stdlib.h>
 #include <string.h>
 #include "base/id.h"
 #include "base/time.h"
@@ -297,6 +298,58 @@ filters_in_any_order_are_one_statement(void **unused)
 	assert_false(filter(&f, "", 2, (Mf__KeyValue *[]){ &a, &a }));
 }
 
+/* All numbers of fields, labels and NAME=VALUE labels, from the start and from a cursor. */
+static void
+queries_of_any_labels_are_few_statements_and_know_their_parameters(void **unused)
+{
+	static char *const keys[] = { S("type"), S("priority"), S("state"), S("created_by") };
+	static const char *seen[1000];
+	Mf__KeyValue kv[FILTERS_MOST], *filters[FILTERS_MOST];
+	size_t n_seen = 0, combinations = 0;
+
+	(void)unused;
+	for (size_t i = 0; i < FILTERS_MOST; i++)
+		filters[i] = &kv[i];
+	for (unsigned mix = 0; mix < 16 * 17 * 17 * 2; mix++) {
+		size_t labels = mix / 16 % 17, pairs = mix / 16 / 17 % 17, n = 0, i;
+		const char *params[QUERY_PARAMS_MOST], *text;
+		size_t most = 0, n_params;
+		struct filter f;
+
+		for (i = 0; i < 4 && n < FILTERS_MOST; i++)
+			if ((mix & 1u << i) != 0)
+				kv[n++] = (Mf__KeyValue){ PROTOBUF_C_MESSAGE_INIT(
+							      &mf__key_value__descriptor),
+					keys[i],
+					i == 1   ? S("LOW")
+					: i == 2 ? S("FAILED")
+						 : S("x") };
+		if (n + labels + pairs > FILTERS_MOST)
+			continue;
+		for (i = 0; i < labels + pairs; i++)
+			kv[n++] =
+			    (Mf__KeyValue){ PROTOBUF_C_MESSAGE_INIT(&mf__key_value__descriptor),
+				    S("label"), i < labels ? S("a\"b\\c,{}") : S("a=1") };
+		combinations++;
+		assert_true(filter(&f, "", n, filters));
+		f.after = mix >= 16 * 17 * 17 ? ID : NULL;
+		text = text_query(&f);
+		n_params = text_query_params(arena, &f, params, QUERY_PARAMS_MOST);
+		for (const char *p = text; (p = strchr(p, '$')) != NULL; p++)
+			if (strtoul(p + 1, NULL, 10) > most)
+				most = strtoul(p + 1, NULL, 10);
+		assert_int_equal(most, n_params);
+		assert_true(n_params <= PG_PARAMS_MOST);
+		for (i = 0; i < n_seen && seen[i] != text; i++)
+			;
+		if (i == n_seen)
+			seen[n_seen++] = text;
+		assert_true(n_seen < 400);
+		arena_reset(arena);
+	}
+	assert_true(combinations > 3000);
+}
+
 static void
 times_of_postgresql_become_rfc_3339(void **unused)
 {
@@ -355,6 +408,7 @@ main(void)
 		A(a_patch_may_not_touch_what_is_fixed),
 		A(a_cursor_leads_back_to_its_place_in_its_query_only),
 		A(filters_in_any_order_are_one_statement),
+		A(queries_of_any_labels_are_few_statements_and_know_their_parameters),
 		A(times_of_postgresql_become_rfc_3339),
 		A(every_model_keeps_the_promises_that_the_code_relies_on),
 	};

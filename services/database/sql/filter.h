@@ -11,10 +11,12 @@
 #define LIMIT_DEFAULT 100
 #define LIMIT_MOST    1000
 
+enum condition_kind { COND_EQUAL, COND_LABEL, COND_LABEL_VALUE };
+
 struct condition {
-	enum { COND_EQUAL, COND_LABEL, COND_LABEL_VALUE } kind;
+	enum condition_kind kind;
 	const struct field *field; /* COND_EQUAL */
-	const char *value;  /* as PostgreSQL reads it; label: NAME, or NAME=VALUE as it was given */
+	const char *value; /* as PostgreSQL reads it; labels: NAME, or NAME=VALUE as it was given */
 	const char *object; /* COND_LABEL_VALUE: {"NAME":"VALUE"} */
 };
 
@@ -22,7 +24,7 @@ struct filter {
 	const struct model *model;
 	const char *namespace; /* NULL: the model has none */
 	size_t n;
-	struct condition conditions[FILTERS_MOST]; /* by field, then value */
+	struct condition conditions[FILTERS_MOST]; /* by kind, field, then value */
 	uint32_t limit;
 	const char *after; /* id; NULL: from the start */
 };

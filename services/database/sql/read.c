@@ -118,8 +118,8 @@ read_filter(struct reading *x, const Mf__StoreOp *op)
 static void
 send_query(struct reading *x, pg_done_fn *done)
 {
-	const char *params[2 * FILTERS_MOST + 3];
-	size_t n = text_query_params(call_arena(x->call), &x->filter, params, 2 * FILTERS_MOST + 3);
+	const char *params[QUERY_PARAMS_MOST];
+	size_t n = text_query_params(call_arena(x->call), &x->filter, params, QUERY_PARAMS_MOST);
 
 	pg_read(sql_pool(), x->call, text_query(&x->filter), (int)n, params, done, x);
 }

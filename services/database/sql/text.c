@@ -39,6 +39,7 @@ static void make_insert_strict(struct buf *b, const struct model *m);
 static void make_update(struct buf *b, const struct model *m);
 static void make_delete(struct buf *b, const struct model *m);
 static const char *pg_type(const struct model *m, const struct field *f);
+static const char *array_of(struct arena *a, const struct condition *c, size_t n);
 
 const char text_transaction[] =
     "INSERT INTO operations (op_id,model,row_id) VALUES ($1,'transaction',$2)";
@@ -360,34 +361,52 @@ make_delete(struct buf *b, const struct model *m)
 
 /* --- queries --- */
 
+static size_t
+count_kind(const struct filter *f, enum condition_kind kind)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < f->n; i++)
+		n += f->conditions[i].kind == kind;
+	return n;
+}
+
+static size_t
+pairs_filled_up(const struct filter *f)
+{
+	size_t n = count_kind(f, COND_LABEL_VALUE), filled = n > 0;
+
+	while (filled < n)
+		filled *= 2;
+	return filled;
+}
+
 const char *
 text_query(const struct filter *f)
 {
+	size_t n_fields = count_kind(f, COND_EQUAL), n_labels = count_kind(f, COND_LABEL),
+	       pairs = pairs_filled_up(f);
 	const struct model *m = f->model;
-	const char *and = " WHERE";
 	struct buf b = { 0 };
 	int n = 0;
 
 	buf_puts(&b, "SELECT ");
 	add_columns(&b, m, "");
-	buf_printf(&b, " FROM %s", m->table);
+	buf_printf(&b, " FROM %s WHERE true", m->table);
 	if (f->namespace != NULL)
-		buf_printf(&b, "%s namespace=$%d", and, ++n), and = " AND";
-	for (size_t i = 0; i < f->n; i++, and = " AND") {
-		const struct condition *c = &f->conditions[i];
-
-		if (c->kind == COND_EQUAL)
-			buf_printf(
-			    &b, "%s %s=$%d::%s", and, c->field->name, ++n, pg_type(m, c->field));
-		else if (c->kind == COND_LABEL) /* the index is on labels <> '{}' */
-			buf_printf(&b, "%s labels<>'{}' AND labels ? $%d", and, ++n);
-		else
-			buf_printf(&b, "%s labels<>'{}' AND (labels @> $%d::jsonb OR labels ? $%d)",
-			    and, n + 1, n + 2),
-			    n += 2;
-	}
+		buf_printf(&b, " AND namespace=$%d", ++n);
+	for (size_t i = 0; i < n_fields; i++)
+		buf_printf(&b, " AND %s=$%d::%s", f->conditions[i].field->name, n + 1 + (int)i,
+		    pg_type(m, f->conditions[i].field));
+	n += (int)n_fields;
+	if (n_labels + pairs > 0)
+		buf_puts(&b, " AND labels<>'{}'"); /* so says the index */
+	if (n_labels > 0)
+		buf_printf(&b, " AND labels ?& $%d::text[]", ++n);
+	for (size_t i = 0; i < pairs; i++, n += 2)
+		buf_printf(&b, " AND (labels @> $%d::jsonb OR labels ? $%d)", n + 1, n + 2);
 	if (f->after != NULL)
-		buf_printf(&b, "%s id>$%d::%s", and, ++n, pg_type(m, m->id));
+		buf_printf(&b, " AND id>$%d::%s", ++n, pg_type(m, m->id));
 	buf_printf(&b, " ORDER BY id LIMIT $%d::bigint", n + 1);
 	return intern(&b);
 }
@@ -395,18 +414,49 @@ text_query(const struct filter *f)
 size_t
 text_query_params(struct arena *a, const struct filter *f, const char *params[], size_t cap)
 {
-	size_t n = 0;
+	size_t n_fields = count_kind(f, COND_EQUAL), n_labels = count_kind(f, COND_LABEL),
+	       pairs = pairs_filled_up(f), n = 0;
+	const struct condition *labels = f->conditions + n_fields, *pair = labels + n_labels;
 
-	must(cap >= 2 * FILTERS_MOST + 3);
+	must(cap >= QUERY_PARAMS_MOST);
 	if (f->namespace != NULL)
 		params[n++] = f->namespace;
-	for (size_t i = 0; i < f->n; i++) {
-		if (f->conditions[i].kind == COND_LABEL_VALUE)
-			params[n++] = f->conditions[i].object;
+	for (size_t i = 0; i < n_fields; i++)
 		params[n++] = f->conditions[i].value;
+	if (n_labels > 0)
+		params[n++] = array_of(a, labels, n_labels);
+	for (size_t i = 0; i < pairs; i++) {
+		params[n++] = pair->object;
+		params[n++] = pair->value;
+		pair += pair + 1 < f->conditions + f->n;
 	}
 	if (f->after != NULL)
 		params[n++] = f->after;
 	params[n++] = arena_printf(a, "%u", f->limit + 1);
 	return n;
+}
+
+/* text[] as PostgreSQL reads it. */
+static const char *
+array_of(struct arena *a, const struct condition *c, size_t n)
+{
+	size_t most = 3;
+	char *out, *p;
+
+	for (size_t i = 0; i < n; i++)
+		most += 2 * strlen(c[i].value) + 3;
+	out = p = arena_alloc(a, most);
+	*p++ = '{';
+	for (size_t i = 0; i < n; i++) {
+		*p++ = '"';
+		for (const char *v = c[i].value; *v != '\0'; v++) {
+			if (*v == '"' || *v == '\\')
+				*p++ = '\\';
+			*p++ = *v;
+		}
+		*p++ = '"';
+		*p++ = i + 1 < n ? ',' : '}';
+	}
+	*p = '\0';
+	return out;
 }

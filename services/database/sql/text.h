@@ -27,8 +27,11 @@ const char *text_delete(const struct model *m);
 /* A transaction: $1 operation id, $2 hash of what it does. The first one takes the operation id for
  * it, a unique violation when that is taken; the second one answers a row when it was this one. */
 extern const char text_transaction[], text_transaction_same[];
-/* Params in order: namespace, each condition's, after, limit + 1. */
+/* Params in order: namespace, the fields' conditions, the labels' NAMEs as one array, object and text
+ * of each NAME=VALUE, after, limit + 1. Texts are few: labels in one array, NAME=VALUEs filled up to
+ * 1, 2, 4, 8 or 16 by repeating the last. */
 const char *text_query(const struct filter *f);
+#define QUERY_PARAMS_MOST (3 * FILTERS_MOST)
 size_t text_query_params(struct arena *a, const struct filter *f, const char *params[], size_t cap);
 
 #endif
