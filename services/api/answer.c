@@ -5,6 +5,8 @@
 #include "api/ops/ops.h"
 #include "base/log.h"
 
+static size_t
+what_instead(const struct exchange *, int, const struct failure *, struct http_header *);
 static void violated_policies(struct jw *, const struct charge *);
 static void add(struct exchange *, const char *, const char *);
 
@@ -38,7 +40,7 @@ exchange_answer(struct exchange *x, int http, size_t n_headers, const struct htt
 void
 exchange_refuse(struct exchange *x, int http, const struct failure *f)
 {
-	struct http_header headers[3] = { { "Content-Type", "application/problem+json" } };
+	struct http_header headers[4] = { { "Content-Type", "application/problem+json" } };
 	struct arena *a = arena_new(1 << 20);
 	size_t n_headers = 1, n;
 	uint32_t retry = problem_retry_after(f, http);
@@ -48,11 +50,7 @@ exchange_refuse(struct exchange *x, int http, const struct failure *f)
 	if (retry != 0)
 		headers[n_headers++] =
 		    (struct http_header){ "Retry-After", arena_printf(a, "%u", retry) };
-	if (http == 405)
-		headers[n_headers++] = (struct http_header){ "Allow", "GET, HEAD, OPTIONS" };
-	if (http == 415 && x->head.method == M_PATCH)
-		headers[n_headers++] = (struct http_header){ "Accept-Patch",
-			"application/merge-patch+json, application/json" };
+	n_headers += what_instead(x, http, f, headers + n_headers);
 	jw_start(&w, a, 512);
 	problem_write(&w, NULL, http, f, "", true);
 	if (http == 429)
@@ -61,6 +59,27 @@ exchange_refuse(struct exchange *x, int http, const struct failure *f)
 	body = jw_text(&w, &n);
 	exchange_answer(x, http, n_headers, headers, body, n);
 	arena_free(&a);
+}
+
+/* What would have been taken (RFC 9110, 15.5.6 and 15.5.16; RFC 5789). */
+static size_t
+what_instead(const struct exchange *x, int http, const struct failure *f, struct http_header *out)
+{
+	static const struct http_header allow = { "Allow", "GET, HEAD, OPTIONS" },
+					coding = { "Accept-Encoding", "identity" },
+					type = { "Accept", "application/json" },
+					patch = { "Accept-Patch",
+						"application/merge-patch+json, application/json" };
+
+	if (http == 405)
+		out[0] = allow;
+	else if (http == 415 && strcmp(f->reason, "BAD_CONTENT_ENCODING") == 0)
+		out[0] = coding;
+	else if (http == 415)
+		out[0] = x->head.method == M_PATCH ? patch : type;
+	else
+		return 0;
+	return 1;
 }
 
 void

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "api/api.h"
+#include "api/linger.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
@@ -53,6 +54,8 @@ struct conn {
 	enum conn_state state;
 	int64_t since_us;
 	struct exchange *x; /* CONN_WAIT: who waits */
+	bool cut;
+	bool unread; /* the client may still be sending what nobody reads */
 	struct address peer;
 	char address[ADDRESS_TEXT];
 };
@@ -208,8 +211,15 @@ conn_left(const struct conn *k)
 }
 
 void
+conn_unread(struct conn *k)
+{
+	k->unread = true;
+}
+
+void
 conn_cut(struct conn *k)
 {
+	k->cut = true;
 	shutdown(k->fd, SHUT_RDWR);
 	k->cs->o.run(k->cs->o.ctx);
 }
@@ -278,12 +288,17 @@ conn_open(struct conns *cs, struct MHD_Connection *m, void **own)
 	*own = k;
 }
 
-/* A freed slot lets the next connection in only when libmicrohttpd runs again. */
+/* A freed slot lets the next connection in only when libmicrohttpd runs again. One that ends before
+ * its first request was taken has sent something that libmicrohttpd refused. */
 static void
 conn_close(struct conn *k)
 {
 	struct conns *cs = k->cs;
+	char c;
 
+	if (!k->cut && k->left_us == 0 &&
+	    (k->unread || k->state == CONN_HEAD || recv(k->fd, &c, 1, MSG_DONTWAIT | MSG_PEEK) > 0))
+		linger(cs->o.loop, k->fd);
 	list_del(&cs->in[k->state], &k->link);
 	if (link_is_in(&k->gone))
 		list_del(&cs->left, &k->gone);

@@ -54,6 +54,7 @@ const struct address *conn_peer(const struct conn *k);
 void conn_enter(struct conn *k, enum conn_state s, struct exchange *x);
 bool conn_left(const struct conn *k); /* the client has closed its side, or all of it */
 void conn_cut(struct conn *k);        /* nothing more is said to it */
+void conn_unread(struct conn *k);     /* its end shall not destroy the answer: see linger.h */
 
 /* When a connection in this state, entered at `since`, is cut; 0: never. Pure. */
 int64_t conn_limit(const struct api_config *c, enum conn_state s, int64_t since_us);

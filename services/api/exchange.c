@@ -81,6 +81,8 @@ exchange_end(void *edge, struct MHD_Connection *m, void **own, enum MHD_RequestT
 		return;
 	if (how == MHD_REQUEST_TERMINATED_COMPLETED_OK)
 		conn_enter(x->k, CONN_IDLE, NULL);
+	if (x->http == 0) /* libmicrohttpd refused it by itself */
+		conn_unread(x->k);
 	access_account(x);
 	give(x);
 }

@@ -15,6 +15,7 @@ static bool refuse_later(struct exchange *, const struct http_refusal *);
 static enum MHD_Result
 on_field(void *, enum MHD_ValueKind, const char *, size_t, const char *, size_t);
 static const struct http_refusal *check_media(const struct exchange *);
+static bool is_acceptable(const struct exchange *);
 
 enum MHD_Result
 head_look(struct exchange *x, const char *method, const char *version)
@@ -87,8 +88,11 @@ refuse_later(struct exchange *x, const struct http_refusal *r)
 
 	x->close = r->http == 400 || r->http == 501 || r->http == 505;
 	if (x->close || !body || x->head.fields[F_EXPECT].p != NULL ||
-	    x->head.content_length > most)
+	    x->head.content_length > most) {
+		if (x->close || body)
+			conn_unread(x->k);
 		return false;
+	}
 	x->refusal = r;
 	return true;
 }
@@ -105,7 +109,8 @@ on_field(void *ctx, enum MHD_ValueKind kind, const char *name, size_t name_n, co
 	return c->r == NULL ? MHD_YES : MHD_NO;
 }
 
-/* The API speaks JSON, and merge patches of it (RFC 7396). */
+/* The API speaks JSON, and merge patches of it (RFC 7396); lists of tasks may come line by line, and
+ * events go out as a stream of them. */
 static const struct http_refusal *
 check_media(const struct exchange *x)
 {
@@ -117,18 +122,32 @@ check_media(const struct exchange *x)
 		    "answers are application/json and application/problem+json" };
 	const struct http_head *h = &x->head;
 	struct str content = h->fields[F_CONTENT_TYPE];
-	bool body = h->chunked || h->content_length != 0;
+	bool body = h->chunked || h->content_length != 0,
+	     json = media_is(content, "application/json");
 
 	if (!str_starts(x->path, "/v1/"))
 		return NULL;
-	if (body && h->method == M_PATCH && !media_is(content, "application/merge-patch+json") &&
-	    !media_is(content, "application/json"))
+	if (body && h->method == M_PATCH && !json &&
+	    !media_is(content, "application/merge-patch+json"))
 		return &patch_type;
-	if (body && h->method == M_POST && !media_is(content, "application/json"))
+	if (body && h->method == M_POST && !json &&
+	    !(strcmp(x->path, "/v1/tasks:bulk") == 0 && media_is(content, "application/x-ndjson")))
 		return &type;
-	if (h->fields[F_ACCEPT].n != 0 && !h->many_accepts &&
-	    !media_accepted(h->fields[F_ACCEPT], "application/json") &&
-	    !media_accepted(h->fields[F_ACCEPT], "application/problem+json"))
-		return &accept;
-	return NULL;
+	return is_acceptable(x) ? NULL : &accept;
+}
+
+static bool
+is_acceptable(const struct exchange *x)
+{
+	static const char *const types[] = { "application/json", "application/problem+json",
+		"text/event-stream" };
+	size_t n = strcmp(x->path, "/v1/events") == 0 ? 3 : 2;
+	struct str accept = x->head.fields[F_ACCEPT];
+
+	if (accept.n == 0 || x->head.many_accepts)
+		return true;
+	for (size_t i = 0; i < n; i++)
+		if (media_accepted(accept, types[i]))
+			return true;
+	return false;
 }

@@ -3,6 +3,7 @@
  * file refuses. */
 #include "api/http_check.h"
 
+#include <arpa/inet.h>
 #include <string.h>
 #include <strings.h>
 
@@ -10,7 +11,14 @@ static const struct http_refusal *check_target(struct http_head *, const char *)
 static const struct http_refusal *take_absolute(struct str *);
 static const struct http_refusal *check_once(struct http_head *, enum http_field, struct str);
 static const struct http_refusal *check_framing(struct http_head *, const char *);
+static bool length_missing(const struct http_head *);
 static bool host_ok(struct str);
+static bool name_ok(struct str);
+static bool literal_ok(struct str);
+static bool is_host_char(char);
+static bool port_ok(struct str);
+static bool version_ok(const char *);
+static bool is_1_0(const char *);
 static enum http_field field_of(struct str);
 static bool path_climbs(const char *);
 static int hex_of(char);
@@ -45,6 +53,8 @@ static const struct http_refusal
     no_host = { 400, "BAD_REQUEST", "there must be exactly one Host" },
     bad_host = { 400, "BAD_REQUEST", "Host is no host" },
     bad_length = { 400, "BAD_REQUEST", "Content-Length must be one decimal number" },
+    no_length = { 411, "LENGTH_REQUIRED",
+	    "there is a Content-Type, but neither Content-Length nor Transfer-Encoding" },
     bad_coding = { 400, "BAD_REQUEST",
 	    "Transfer-Encoding must be chunked alone, in HTTP/1.1, without Content-Length" },
     bad_expect = { 417, "BAD_EXPECT", "only 100-continue can be expected" },
@@ -58,7 +68,7 @@ const struct http_refusal *
 http_check_line(struct http_head *h, const char *method, const char *target, const char *version)
 {
 	*h = (struct http_head){ .method = M_METHODS };
-	if (strcmp(version, "HTTP/1.1") != 0 && strcmp(version, "HTTP/1.0") != 0)
+	if (!version_ok(version))
 		return &bad_version;
 	if (!str_token_ok(str_of(method)))
 		return &bad_method;
@@ -89,7 +99,7 @@ http_check_head(struct http_head *h, const char *version, uint64_t body_limit)
 {
 	const struct http_refusal *r;
 
-	if (h->fields[F_HOST].p == NULL && strcmp(version, "HTTP/1.1") == 0)
+	if (h->fields[F_HOST].p == NULL && !is_1_0(version))
 		return &no_host;
 	if (h->fields[F_HOST].p != NULL && !host_ok(h->fields[F_HOST]))
 		return &bad_host;
@@ -99,6 +109,8 @@ http_check_head(struct http_head *h, const char *version, uint64_t body_limit)
 	    (h->fields[F_EXPECT].n != 12 ||
 		strncasecmp(h->fields[F_EXPECT].p, "100-continue", 12) != 0))
 		return &bad_expect;
+	if (length_missing(h))
+		return &no_length;
 	if (h->content_length > body_limit)
 		return &too_large;
 	if (h->fields[F_CONTENT_ENCODING].p != NULL && (h->chunked || h->content_length != 0) &&
@@ -150,10 +162,10 @@ check_target(struct http_head *h, const char *target)
 		h->path = t;
 		return NULL;
 	}
-	if (t.n != 0 && t.p[0] != '/' && (r = take_absolute(&t)) != NULL)
-		return r;
 	if (t.n == 0)
 		return &bad_target;
+	if (t.p[0] != '/' && (r = take_absolute(&t)) != NULL)
+		return r;
 	for (size_t i = 0; i < t.n; i++) {
 		unsigned char c = (unsigned char)t.p[i];
 
@@ -163,6 +175,8 @@ check_target(struct http_head *h, const char *target)
 		in_query = in_query || c == '?';
 	}
 	str_cut(t, '?', &h->path, &h->query);
+	if (h->path.n == 0) /* of an absolute-form: the same as "/" (RFC 9110, 4.2.3) */
+		h->path = STR("/");
 	return NULL;
 }
 
@@ -173,11 +187,13 @@ take_absolute(struct str *t)
 	                : t->n > 8 && strncasecmp(t->p, "https://", 8) == 0 ? 8
 	                                                                    : 0;
 	struct str rest = { t->p + scheme, t->n - scheme };
-	const char *slash = scheme == 0 ? NULL : memchr(rest.p, '/', rest.n);
+	size_t host = 0;
 
-	if (slash == NULL || !host_ok((struct str){ rest.p, (size_t)(slash - rest.p) }))
+	while (host < rest.n && rest.p[host] != '/' && rest.p[host] != '?')
+		host++;
+	if (scheme == 0 || !host_ok((struct str){ rest.p, host }))
 		return &bad_target;
-	*t = (struct str){ slash, (size_t)(rest.p + rest.n - slash) };
+	*t = (struct str){ rest.p + host, rest.n - host };
 	return NULL;
 }
 
@@ -212,7 +228,7 @@ check_framing(struct http_head *h, const char *version)
 
 	if (coding.p != NULL) {
 		if (length.p != NULL || coding.n != 7 || strncasecmp(coding.p, "chunked", 7) != 0 ||
-		    strcmp(version, "HTTP/1.1") != 0)
+		    is_1_0(version))
 			return &bad_coding;
 		h->chunked = true;
 	}
@@ -221,17 +237,106 @@ check_framing(struct http_head *h, const char *version)
 	return NULL;
 }
 
-/* host [ ":" port ], by its characters: what we answer never depends on it. */
+/* Who names a type has content, and no way to say where it ends. */
+static bool
+length_missing(const struct http_head *h)
+{
+	return (h->method == M_POST || h->method == M_PUT || h->method == M_PATCH) &&
+	       h->fields[F_CONTENT_TYPE].p != NULL && !h->chunked &&
+	       h->fields[F_CONTENT_LENGTH].p == NULL;
+}
+
+/* uri-host [ ":" port ] (RFC 3986): an address in brackets, or a name of its characters. What we
+ * answer never depends on it. */
 static bool
 host_ok(struct str s)
 {
-	for (size_t i = 0; i < s.n; i++) {
-		unsigned char c = (unsigned char)s.p[i];
+	struct str host = s, port = { NULL, 0 };
+	size_t end = 0;
 
-		if (c <= 0x20 || c >= 0x7f || strchr("/?#@\\\"<>^`{|}", c) != NULL)
+	if (s.n != 0 && s.p[0] == '[') {
+		while (end < s.n && s.p[end] != ']')
+			end++;
+		if (end == s.n || !literal_ok((struct str){ s.p + 1, end - 1 }))
+			return false;
+		if (end + 1 < s.n && s.p[end + 1] != ':')
+			return false;
+		if (end + 2 < s.n)
+			port = (struct str){ s.p + end + 2, s.n - end - 2 };
+	} else {
+		str_cut(s, ':', &host, &port);
+		if (!name_ok(host))
 			return false;
 	}
-	return s.n != 0 && s.n <= 261; /* 255 of a name, a colon and a port */
+	return port_ok(port);
+}
+
+static bool
+name_ok(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] == '%') {
+			if (i + 2 >= s.n || hex_of(s.p[i + 1]) < 0 || hex_of(s.p[i + 2]) < 0)
+				return false;
+			i += 2;
+		} else if (!is_host_char(s.p[i])) {
+			return false;
+		}
+	return s.n != 0 && s.n <= 255;
+}
+
+/* IPv6address, IPvFuture */
+static bool
+literal_ok(struct str s)
+{
+	unsigned char binary[sizeof(struct in6_addr)];
+	char text[INET6_ADDRSTRLEN];
+	size_t dot = 1;
+
+	if (s.n >= sizeof(text))
+		return false;
+	memcpy(text, s.p, s.n);
+	text[s.n] = '\0';
+	if (s.n == 0 || (s.p[0] | 0x20) != 'v')
+		return inet_pton(AF_INET6, text, binary) == 1;
+	while (dot < s.n && hex_of(s.p[dot]) >= 0)
+		dot++;
+	if (dot == 1 || dot + 1 >= s.n || s.p[dot] != '.')
+		return false;
+	for (size_t i = dot + 1; i < s.n; i++)
+		if (s.p[i] != ':' && !is_host_char(s.p[i]))
+			return false;
+	return true;
+}
+
+/* unreserved, sub-delims */
+static bool
+is_host_char(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       (c != '\0' && strchr("-._~!$&'()*+,;=", c) != NULL);
+}
+
+/* *DIGIT */
+static bool
+port_ok(struct str s)
+{
+	uint64_t n;
+
+	return s.n == 0 || str_u64(s, UINT16_MAX, &n);
+}
+
+static bool
+version_ok(const char *v)
+{
+	return strncmp(v, "HTTP/1.", 7) == 0 && v[7] >= '0' && v[7] <= '9' && v[8] == '\0';
+}
+
+/* A higher minor version is spoken to as 1.1 (RFC 9110, 2.5). */
+static bool
+is_1_0(const char *v)
+{
+	return v[7] == '0';
 }
 
 static enum http_field

@@ -42,7 +42,15 @@ a_request_line_is_origin_form_or_refused(void **unused)
 		{ "G(T", "/", "HTTP/1.1", 400, NULL, NULL },
 		{ "", "/", "HTTP/1.1", 400, NULL, NULL },
 		{ "GET", "/", "HTTP/2.0", 505, NULL, NULL },
-		{ "GET", "/", "HTTP/1.2", 505, NULL, NULL },
+		{ "GET", "/", "HTTP/1.2", 0, "/", "" },
+		{ "GET", "/", "HTTP/1.9", 0, "/", "" },
+		{ "GET", "/", "HTTP/1.10", 505, NULL, NULL },
+		{ "GET", "http://h", "HTTP/1.1", 0, "/", "" },
+		{ "GET", "http://h?a=b", "HTTP/1.1", 0, "/", "a=b" },
+		{ "GET", "http://[::1]:80/x", "HTTP/1.1", 0, "/x", "" },
+		{ "GET", "http://[::1/x", "HTTP/1.1", 400, NULL, NULL },
+		{ "GET", "http://h:x/", "HTTP/1.1", 400, NULL, NULL },
+		{ "GET", "?x", "HTTP/1.1", 400, NULL, NULL },
 		{ "GET", "/", "http/1.1", 505, NULL, NULL },
 	};
 
@@ -97,6 +105,23 @@ a_head_that_two_servers_could_read_differently_is_refused(void **unused)
 		{ { "Host: a/b" }, 400 },
 		{ { "Host: u@h" }, 400 },
 		{ { "Host: a,b@c" }, 400 },
+		{ { "Host: a,b" }, 0 },
+		{ { "Host: h:" }, 0 },
+		{ { "Host: h:x" }, 400 },
+		{ { "Host: h:1:2" }, 400 },
+		{ { "Host: h:65536" }, 400 },
+		{ { "Host: ::1" }, 400 },
+		{ { "Host: [::1" }, 400 },
+		{ { "Host: [::1]x" }, 400 },
+		{ { "Host: []" }, 400 },
+		{ { "Host: [1.2.3.4]" }, 400 },
+		{ { "Host: [v1.a:b]" }, 0 },
+		{ { "Host: [v1.]" }, 400 },
+		{ { "Host: [v.a]" }, 400 },
+		{ { "Host: a%2" }, 400 },
+		{ { "Host: a%20b" }, 0 },
+		{ { "Host: h", "Content-Type: a/b" }, 411 },
+		{ { "Host: h", "Content-Type: a/b", "Content-Length: 0" }, 0 },
 		{ { "Host: h", "Content-Length: 5" }, 0 },
 		{ { "Host: h", "Content-Length: 5", "Content-Length: 5" }, 400 },
 		{ { "Host: h", "Content-Length: 5, 5" }, 400 },
@@ -152,6 +177,7 @@ http_1_0_needs_no_host_and_knows_no_chunks(void **unused)
 	assert_int_equal(
 	    refusal_of((const char *const[]){ "Transfer-Encoding: chunked", NULL }, "HTTP/1.0", &h),
 	    400);
+	assert_int_equal(refusal_of((const char *const[]){ NULL }, "HTTP/1.2", &h), 400);
 }
 
 static void
