@@ -13,27 +13,20 @@
 
 #include "api/api.h"
 #include "api/linger.h"
+#include "api/tally.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "base/time.h"
-#define uthash_malloc(n) mem_zalloc(n)
-#include <uthash.h>
 
 #define SWEEP_GAP_US (10 * MS) /* how late a cut may be */
-
-struct client { /* an address whose connections are counted */
-	struct address address;
-	int64_t n;
-	UT_hash_handle hh;
-};
 
 struct conns {
 	struct conns_opts o;
 	struct list in[CONN_STATES];
 	struct list left; /* whose client has closed its side */
 	size_t n;
-	struct client *clients;
+	struct tally clients;
 	struct timer sweep;
 	int listener;       /* a descriptor of our own */
 	uv_poll_t *waiting; /* of it; polled while somebody could make room; NULL: draining */
@@ -47,7 +40,7 @@ struct conn {
 	struct link link; /* of its state's list */
 	struct link gone; /* of `left` */
 	struct conns *cs;
-	struct client *client;
+	struct tally_entry *client;
 	int fd;
 	uv_poll_t watch; /* the client closing its side */
 	int64_t left_us; /* when it did; 0: it has not */
@@ -75,7 +68,6 @@ static int64_t left_limit(const struct conn *);
 static struct conn *who_makes_room(const struct conns *);
 static void watch_listener(struct conns *);
 static void on_waiting(uv_poll_t *, int, int);
-static struct client *client_of(struct conns *, const struct address *, bool);
 static void on_left(uv_poll_t *, int, int);
 static void on_closed(uv_handle_t *);
 static void on_conn_closed(uv_handle_t *);
@@ -148,13 +140,11 @@ conns_admit(void *ctx, const struct sockaddr *peer, socklen_t n)
 	struct conns *cs = ctx;
 	const struct api_settings *s = settings_of(cs);
 	struct address a = address_of(peer, n), client = address_client(&a);
-	const struct client *one;
 
 	if (s->c->address_connections == 0 || settings_is_proxy(s, &a) ||
 	    (address_local(&a) && !s->c->address_connections_local))
 		return MHD_YES;
-	one = client_of(cs, &client, false);
-	if (one == NULL || one->n < s->c->address_connections)
+	if (tally_of(&cs->clients, &client) < s->c->address_connections)
 		return MHD_YES;
 	metric_inc(cs->refused);
 	return MHD_NO;
@@ -216,10 +206,14 @@ conn_unread(struct conn *k)
 	k->unread = true;
 }
 
+/* Reset: what a client does not take would else stay in the kernel for as long as it likes. */
 void
 conn_cut(struct conn *k)
 {
+	static const struct linger reset = { .l_onoff = 1 };
+
 	k->cut = true;
+	(void)setsockopt(k->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 	shutdown(k->fd, SHUT_RDWR);
 	k->cs->o.run(k->cs->o.ctx);
 }
@@ -276,8 +270,7 @@ conn_open(struct conns *cs, struct MHD_Connection *m, void **own)
 	    peer->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in));
 	address_write(&k->peer, k->address);
 	client = address_client(&k->peer);
-	k->client = client_of(cs, &client, true);
-	k->client->n++;
+	k->client = tally_add(&cs->clients, &client);
 	must(uv_poll_init(loop_uv(cs->o.loop), &k->watch, k->fd) == 0);
 	k->watch.data = k;
 	must(uv_poll_start(&k->watch, UV_DISCONNECT, on_left) == 0);
@@ -302,10 +295,7 @@ conn_close(struct conn *k)
 	list_del(&cs->in[k->state], &k->link);
 	if (link_is_in(&k->gone))
 		list_del(&cs->left, &k->gone);
-	if (--k->client->n == 0) {
-		HASH_DEL(cs->clients, k->client);
-		free(k->client);
-	}
+	tally_sub(&cs->clients, k->client);
 	metric_set(cs->open, (double)--cs->n);
 	uv_poll_stop(&k->watch);
 	uv_close((uv_handle_t *)&k->watch, on_conn_closed);
@@ -460,20 +450,6 @@ on_waiting(uv_poll_t *h, int status, int events)
 		conn_shut(k);
 	}
 	watch_listener(cs);
-}
-
-static struct client *
-client_of(struct conns *cs, const struct address *a, bool make)
-{
-	struct client *one;
-
-	HASH_FIND(hh, cs->clients, a, sizeof(*a), one);
-	if (one != NULL || !make)
-		return one;
-	one = mem_zalloc(sizeof(*one));
-	one->address = *a;
-	HASH_ADD(hh, cs->clients, address, sizeof(one->address), one);
-	return one;
 }
 
 /* The client closed: its sending side only (it may still wait for an answer), or all of it. */

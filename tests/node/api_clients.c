@@ -43,6 +43,80 @@ who_sends_slowly_is_cut_off_at_an_absolute_limit(void **unused)
 	assert_in_range(body, 400 * MS, 1300 * MS);
 }
 
+static int64_t
+closed_after(int fd)
+{
+	int64_t begin = time_now_us();
+
+	assert_true(raw_closes(fd, 10000));
+	close(fd);
+	return time_now_us() - begin;
+}
+
+static void
+an_idle_connection_is_closed_and_half_a_head_does_not_help_it(void **unused)
+{
+	char out[4096];
+	int idle = raw_dial(), half = raw_dial();
+
+	(void)unused;
+	for (int i = 0; i < 2; i++) {
+		raw_say(i == 0 ? idle : half, GET("/livez"));
+		raw_hear(i == 0 ? idle : half, out, sizeof(out), 3000, 1);
+		assert_int_equal(raw_status(out), 200);
+	}
+	raw_say(half, "GET /livez HTTP/1.1\r\nX: ");
+	assert_in_range(closed_after(idle), 1500 * MS, 4000 * MS); /* idle_time is 2 s */
+	assert_in_range(closed_after(half), 0, 2000 * MS);
+}
+
+/* Answers of 1 MiB that nobody takes: they fill what the kernel keeps for both sides, and then the
+ * limit runs, however many bytes went before. */
+static void
+who_does_not_read_his_answers_is_cut_off(void **unused)
+{
+	int fd = raw_dial(), room = 4096;
+	char request[128];
+
+	(void)unused;
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room)), 0);
+	snprintf(request, sizeof(request),
+	    "GET /v1/tasks?label=bytes%%3D1000000 HTTP/1.1\r\nHost: h\r\n\r\n");
+	for (int i = 0; i < 12; i++)
+		raw_say(fd, request);
+	for (int64_t until = time_now_us() + 15 * SEC;;) { /* not read: only looked at */
+		struct pollfd p = { .fd = fd, .events = POLLRDHUP };
+
+		if (poll(&p, 1, 100) == 1 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0)
+			break;
+		assert_true(time_now_us() < until);
+	}
+	close(fd);
+	assert_int_equal(raw_ask(GET("/livez"), request, sizeof(request)), 200);
+}
+
+static void
+who_reads_slowly_but_steadily_gets_all_of_it(void **unused)
+{
+	static char out[65536];
+	size_t n = 0;
+	int fd = raw_dial();
+
+	(void)unused;
+	raw_say(fd, "GET /v1/tasks?label=bytes%3D1000000 HTTP/1.1\r\nHost: h\r\nConnection: "
+		    "close\r\n\r\n");
+	for (;;) {
+		ssize_t k = recv(fd, out, sizeof(out), 0);
+
+		if (k <= 0)
+			break;
+		n += (size_t)k;
+		usleep(5000);
+	}
+	close(fd);
+	assert_true(n > 1000000);
+}
+
 static bool
 was_cancelled(void)
 {
@@ -190,6 +264,9 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(who_sends_slowly_is_cut_off_at_an_absolute_limit),
+		T(an_idle_connection_is_closed_and_half_a_head_does_not_help_it),
+		T(who_does_not_read_his_answers_is_cut_off),
+		T(who_reads_slowly_but_steadily_gets_all_of_it),
 		T(a_client_that_goes_away_cancels_the_work_behind_it),
 		T(a_client_that_only_stops_sending_still_gets_its_answer),
 		T(at_the_limit_of_connections_the_next_waits_for_a_free_slot),
