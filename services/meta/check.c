@@ -81,7 +81,8 @@ check_configuration(const struct conf *s)
 		for (int i = 0; i < FLEET_SLOTS; i++)
 			fine &= fleet_table[i].store || ask(s, i, "--check", &said);
 	}
-	fwrite(said.p, 1, said.n, stderr);
+	if (said.n > 0)
+		fwrite(said.p, 1, said.n, stderr);
 	buf_free(&said);
 	arena_free(&a);
 	check_variables(s, say);
