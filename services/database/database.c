@@ -36,6 +36,9 @@ database_read(Mf__Database_Service *, const Mf__StoreOp *, Mf__StoreResult_Closu
 static void
 database_write(Mf__Database_Service *, const Mf__StoreOp *, Mf__StoreResult_Closure, void *);
 static struct op *op_start(struct call *, const Mf__StoreOp *, bool);
+static void
+database_events(Mf__Database_Service *, const Mf__EventsAfter *, Mf__EventPage_Closure, void *);
+static void on_events(const Mf__EventPage *, void *);
 static void op_ask_cache(struct op *);
 static void on_cached(const Mf__CacheEntries *, void *);
 static void op_read_store(struct op *);
@@ -130,6 +133,30 @@ database_write(
 		o->rpc = rpc_new(o->c, nosql, NULL);
 		mf__nosql__write(&o->rpc->service, q, on_written, o);
 	}
+}
+
+/* Events: the log is PostgreSQL's. */
+void
+database_events(
+    Mf__Database_Service *s, const Mf__EventsAfter *q, Mf__EventPage_Closure reply, void *ctx)
+{
+	struct op *o = ARENA_NEW(call_arena(ctx), struct op);
+
+	(void)s, (void)reply;
+	o->c = ctx;
+	o->rpc = rpc_new(o->c, sql, NULL);
+	mf__sql__events(&o->rpc->service, q, on_events, o);
+}
+
+static void
+on_events(const Mf__EventPage *m, void *ctx)
+{
+	struct op *o = ctx;
+
+	if (m == NULL)
+		call_fail_with(o->c, rpc_failure(o->rpc));
+	else
+		call_reply(o->c, &m->base);
 }
 
 static struct op *

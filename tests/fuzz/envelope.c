@@ -37,6 +37,13 @@ sql_query(Mf__Sql_Service *s, const Mf__SqlQuery *q, Mf__SqlRows_Closure reply, 
 }
 
 static void
+sql_events(Mf__Sql_Service *s, const Mf__EventsAfter *q, Mf__EventPage_Closure reply, void *ctx)
+{
+	(void)s, (void)q, (void)reply;
+	call_fail(ctx, ST_UNIMPLEMENTED, "not here");
+}
+
+static void
 sql_migration_status(
     Mf__Sql_Service *s, const Mf__Empty *q, Mf__Migrations_Closure reply, void *ctx)
 {

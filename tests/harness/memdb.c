@@ -69,6 +69,14 @@ query(struct memdb *db, const Mf__StoreOp *q)
 }
 
 static void
+memdb_events(
+    Mf__Database_Service *s, const Mf__EventsAfter *q, Mf__EventPage_Closure reply, void *ctx)
+{
+	(void)s, (void)q, (void)reply;
+	call_fail(ctx, ST_UNIMPLEMENTED, "not here");
+}
+
+static void
 memdb_write(Mf__Database_Service *s, const Mf__StoreOp *q, Mf__StoreResult_Closure reply, void *ctx)
 {
 	struct memdb *db = (struct memdb *)s;

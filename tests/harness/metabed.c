@@ -132,6 +132,13 @@ sql_query(Mf__Sql_Service *s, const Mf__SqlQuery *q, Mf__SqlRows_Closure reply, 
 }
 
 static void
+sql_events(Mf__Sql_Service *s, const Mf__EventsAfter *q, Mf__EventPage_Closure reply, void *ctx)
+{
+	(void)s, (void)q, (void)reply;
+	call_fail(ctx, ST_UNIMPLEMENTED, "not here");
+}
+
+static void
 sql_migration_status(
     Mf__Sql_Service *s, const Mf__Empty *q, Mf__Migrations_Closure reply, void *ctx)
 {
@@ -280,6 +287,14 @@ database_write(
     Mf__Database_Service *s, const Mf__StoreOp *q, Mf__StoreResult_Closure reply, void *ctx)
 {
 	database_read(s, q, reply, ctx);
+}
+
+static void
+database_events(
+    Mf__Database_Service *s, const Mf__EventsAfter *q, Mf__EventPage_Closure reply, void *ctx)
+{
+	(void)s, (void)q, (void)reply;
+	call_fail(ctx, ST_UNIMPLEMENTED, "not here");
 }
 
 static void

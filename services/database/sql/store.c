@@ -69,6 +69,7 @@ sql_close(void)
 	struct link *k;
 
 	upkeep_stop();
+	events_stop();
 	hold_drop();
 	while ((k = list_pop(&store.waiting)) != NULL) {
 		struct effect *e = container_of(k, struct effect, link);

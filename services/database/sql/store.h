@@ -5,7 +5,7 @@
  *   read.c      READ_ONE, QUERY_MANY, Query      create.c   CREATE, BULK_CREATE
  *   change.c    UPDATE, DELETE                   transact.c TRANSACTION
  *   store.c     the pool, waiting effects        migrate.c  migrations
- *   upkeep.c    what is thrown away after its time */
+ *   events.c    the log of what happened    upkeep.c   what is thrown away after its time */
 #ifndef SQL_STORE_H
 #define SQL_STORE_H
 
@@ -64,6 +64,13 @@ void sql_delete(struct call *c, const struct model *m, const Mf__StoreOp *op);
 void sql_transact(struct call *c, const Mf__StoreOp *op);
 void sql_statement(struct call *c, const Mf__SqlQuery *q);
 void sql_reply_row(struct call *c, const struct row *row, bool repeated, uint64_t affected);
+
+/* --- events.c --- */
+void
+sql_events(Mf__Sql_Service *s, const Mf__EventsAfter *q, Mf__EventPage_Closure reply, void *ctx);
+/* an effect on objects of m is in the store: rings the bell if it concerns the log */
+void events_happened(struct call *c, const struct model *m);
+void events_stop(void);
 
 void upkeep_start(void);
 void upkeep_stop(void);

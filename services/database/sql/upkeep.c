@@ -11,6 +11,10 @@ static const char *const old[] = {
 	"DELETE FROM deleted WHERE at < now() - interval '1 day'",
 	"DELETE FROM sessions WHERE expires_at < now() - interval '1 day'",
 	"DELETE FROM revocations WHERE expires_at < now() - interval '1 day'",
+	"WITH gone AS (DELETE FROM events WHERE at < now() - interval '1 day' RETURNING xid,seq),"
+	"last AS (SELECT xid,seq FROM gone ORDER BY xid DESC,seq DESC LIMIT 1) "
+	"UPDATE events_gone g SET xid=last.xid,seq=last.seq FROM last "
+	"WHERE (last.xid,last.seq)>(g.xid,g.seq)",
 };
 
 static struct timer timer;
