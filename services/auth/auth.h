@@ -48,6 +48,10 @@ auth_logout(Mf__Auth_Service *s, const Mf__RefreshToken *q, Mf__Empty_Closure re
 void
 auth_sequence(Mf__Auth_Service *s, const Mf__Empty *q, Mf__AuthSequence_Closure reply, void *ctx);
 
+void auth_read(Mf__Auth_Service *s, const Mf__StoreOp *q, Mf__StoreResult_Closure reply, void *ctx);
+void
+auth_write(Mf__Auth_Service *s, const Mf__StoreOp *q, Mf__StoreResult_Closure reply, void *ctx);
+
 bool auth_start(struct auth *a, struct bus *b, const struct auth_config *config);
 void auth_stop(struct auth *a);
 /* Something that was granted may not be granted any more: whoever keeps grants must ask again. */

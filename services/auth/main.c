@@ -7,7 +7,8 @@ static const struct serve serves[] = {
 	{ &auth.service.base, PRIMARY },
 	{ NULL, 0 },
 };
-static const char *const capabilities[] = { "check", "login", "refresh", "logout", NULL };
+static const char *const capabilities[] = { "check", "login", "refresh", "logout", "users", "roles",
+	NULL };
 
 static bool
 init(struct node *n)

@@ -25,4 +25,29 @@ permission_covers(const char *pattern, const char *permission)
 	       permission[n - 1] != '\0';
 }
 
+/* "task.read", "task.*", "*": words of lower-case letters, digits, '_' and '-' with dots between
+ * them; a star only at the end, alone or after a dot. */
+static inline bool
+permission_pattern_ok(const char *s)
+{
+	size_t word = 0;
+
+	if (strcmp(s, "*") == 0)
+		return true;
+	if (strlen(s) > PERMISSION_LEN_MAX)
+		return false;
+	for (; *s != '\0'; s++) {
+		if (*s == '.' && word > 0)
+			word = 0;
+		else if (*s == '*' && word == 0 && s[1] == '\0' && s[-1] == '.')
+			return true;
+		else if ((*s >= 'a' && *s <= 'z') || (*s >= '0' && *s <= '9') || *s == '_' ||
+			 *s == '-')
+			word++;
+		else
+			return false;
+	}
+	return word > 0;
+}
+
 #endif

@@ -22,76 +22,41 @@ is_down(struct authbed_member *m, struct call *c)
 	return m->down;
 }
 
-static void
-member_verify(
-    Mf__Jwt_Service *s, const Mf__TokenText *q, Mf__VerifiedToken_Closure reply, void *ctx)
-{
-	struct authbed_member *m = (struct authbed_member *)s;
+#define MEMBER(method, In, Out)                                                                    \
+	static void member_##method(                                                               \
+	    Mf__Jwt_Service *s, const Mf__##In *q, Mf__##Out##_Closure reply, void *ctx)           \
+	{                                                                                          \
+		struct authbed_member *m = (struct authbed_member *)s;                             \
+                                                                                                   \
+		if (!is_down(m, ctx))                                                              \
+			tokens_##method(&m->tokens.service, q, reply, ctx);                        \
+	}
 
-	if (!is_down(m, ctx))
-		tokens_verify(&m->tokens.service, q, reply, ctx);
-}
+MEMBER(verify, TokenText, VerifiedToken)
+MEMBER(login, Credentials, TokenPair)
+MEMBER(refresh, RefreshToken, TokenPair)
+MEMBER(logout, RefreshToken, Empty)
+MEMBER(keys, Empty, JwkSet)
+MEMBER(read_user, StoreOp, StoreResult)
+MEMBER(write_user, StoreOp, StoreResult)
 
-static void
-member_login(Mf__Jwt_Service *s, const Mf__Credentials *q, Mf__TokenPair_Closure reply, void *ctx)
-{
-	struct authbed_member *m = (struct authbed_member *)s;
+#define PERMITS(method, In, Out)                                                                   \
+	static void permits_##method(                                                              \
+	    Mf__Rbac_Service *s, const Mf__##In *q, Mf__##Out##_Closure reply, void *ctx)          \
+	{                                                                                          \
+		struct authbed_permits *p = (struct authbed_permits *)s;                           \
+                                                                                                   \
+		if (p->down)                                                                       \
+			call_fail(ctx, ST_UNAVAILABLE, "down");                                    \
+		else                                                                               \
+			rbac_##method(&p->rbac.service, q, reply, ctx);                            \
+	}
 
-	if (!is_down(m, ctx))
-		tokens_login(&m->tokens.service, q, reply, ctx);
-}
-
-static void
-member_refresh(
-    Mf__Jwt_Service *s, const Mf__RefreshToken *q, Mf__TokenPair_Closure reply, void *ctx)
-{
-	struct authbed_member *m = (struct authbed_member *)s;
-
-	if (!is_down(m, ctx))
-		tokens_refresh(&m->tokens.service, q, reply, ctx);
-}
-
-static void
-member_logout(Mf__Jwt_Service *s, const Mf__RefreshToken *q, Mf__Empty_Closure reply, void *ctx)
-{
-	struct authbed_member *m = (struct authbed_member *)s;
-
-	if (!is_down(m, ctx))
-		tokens_logout(&m->tokens.service, q, reply, ctx);
-}
-
-static void
-member_keys(Mf__Jwt_Service *s, const Mf__Empty *q, Mf__JwkSet_Closure reply, void *ctx)
-{
-	struct authbed_member *m = (struct authbed_member *)s;
-
-	if (!is_down(m, ctx))
-		tokens_keys(&m->tokens.service, q, reply, ctx);
-}
-
-static void
-permits_check(Mf__Rbac_Service *s, const Mf__PermissionCheck *q, Mf__PermissionAnswer_Closure reply,
-    void *ctx)
-{
-	struct authbed_permits *p = (struct authbed_permits *)s;
-
-	if (p->down)
-		call_fail(ctx, ST_UNAVAILABLE, "down");
-	else
-		rbac_check(&p->rbac.service, q, reply, ctx);
-}
-
-static void
-permits_expand(
-    Mf__Rbac_Service *s, const Mf__RoleNames *q, Mf__PermissionList_Closure reply, void *ctx)
-{
-	struct authbed_permits *p = (struct authbed_permits *)s;
-
-	if (p->down)
-		call_fail(ctx, ST_UNAVAILABLE, "down");
-	else
-		rbac_expand(&p->rbac.service, q, reply, ctx);
-}
+PERMITS(check, PermissionCheck, PermissionAnswer)
+PERMITS(expand, RoleNames, PermissionList)
+PERMITS(covers, RoleCover, RoleCoverAnswer)
+PERMITS(read_role, StoreOp, StoreResult)
+PERMITS(write_role, StoreOp, StoreResult)
 
 /* --- the bed --- */
 
@@ -415,6 +380,79 @@ try_check(const char *token, const char *permission)
 	try_await(&o);
 	return o;
 }
+
+/* --- users and roles --- */
+
+static void
+on_account_end(struct call *c, const struct call_end *end, void *ctx)
+{
+	struct account *o = ctx;
+	const struct failure *f = end->failure;
+
+	(void)c;
+	o->done = true;
+	if (f == NULL)
+		return;
+	o->status = f->status;
+	(void)snprintf(o->reason, sizeof(o->reason), "%s", f->reason);
+	(void)snprintf(o->message, sizeof(o->message), "%s", f->message);
+	if (f->n_violations > 0)
+		(void)snprintf(o->field, sizeof(o->field), "%s", f->violations[0].field);
+}
+
+static void
+on_account(const Mf__StoreResult *m, void *ctx)
+{
+	struct account *o = ctx;
+	Mf__Empty e = MF__EMPTY__INIT;
+
+	if (m == NULL) {
+		call_fail_with(o->call, rpc_failure(o->rpc));
+		return;
+	}
+	(void)snprintf(o->text, sizeof(o->text), "%.*s", (int)m->data.len, (char *)m->data.data);
+	o->version = m->version;
+	o->repeated = m->repeated;
+	call_reply(o->call, &e.base);
+}
+
+struct account
+try_account(const struct account_ask *q)
+{
+	char *roles[] = { (char *)(uintptr_t)(q->as != NULL ? q->as : "admin") };
+	Mf__Principal who = MF__PRINCIPAL__INIT;
+	Mf__StoreOp op = MF__STORE_OP__INIT;
+	struct account o = { 0 };
+	char operation[UUID_LEN], data[2000];
+
+	uuid7(operation);
+	(void)snprintf(data, sizeof(data), "%s", q->data != NULL ? q->data : "");
+	who.id =
+	    (char *)(uintptr_t)(q->by != NULL ? q->by : "018f0000-0000-7000-8000-0000000000aa");
+	who.n_roles = 1;
+	who.roles = roles;
+	op.kind = q->kind;
+	op.model = (char *)(uintptr_t)q->model;
+	op.id = (char *)(uintptr_t)(q->id != NULL ? q->id : "");
+	op.data = (ProtobufCBinaryData){ strlen(data), (uint8_t *)data };
+	op.if_version = q->if_version;
+	op.operation_id = (char *)(uintptr_t)(q->operation != NULL ? q->operation : operation);
+	o.call = call_root(authbed.bus, &(struct call_opts){ .limit_us = 20 * SEC,
+					    .done = on_account_end,
+					    .ctx = &o,
+					    .operation_id = op.operation_id,
+					    .principal = &who });
+	o.rpc = rpc_new(o.call, target, NULL);
+	if (q->kind == MF__STORE_OP__KIND__READ_ONE || q->kind == MF__STORE_OP__KIND__QUERY_MANY)
+		mf__auth__read(&o.rpc->service, &op, on_account, &o);
+	else
+		mf__auth__write(&o.rpc->service, &op, on_account, &o);
+	loop_run_until(authbed.loop, is_set, &o.done, 30 * SEC);
+	assert_true(o.done);
+	return o;
+}
+
+/* --- what is stored --- */
 
 void
 add_user(const char *name, const char *password, const char *role)

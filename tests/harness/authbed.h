@@ -70,9 +70,30 @@ struct attempt try_refresh(const char *token, const char *operation);
 struct attempt try_logout(const char *token);
 struct attempt try_check(const char *token, const char *permission);
 
+/* An operation on users or roles, by somebody with the role `as` (NULL: admin) and the id `by` (NULL: a
+ * stranger's). */
+struct account_ask {
+	Mf__StoreOp__Kind kind;
+	const char *model, *id, *data, *operation, *as, *by;
+	uint64_t if_version;
+};
+struct account { /* what became of it */
+	bool done;
+	enum status status;
+	char reason[40], field[40], message[200];
+	char text[4000]; /* the object, or the page */
+	uint64_t version;
+	bool repeated;
+	struct call *call;
+	struct rpc *rpc;
+};
+#define ACCOUNT(k, ...)                                                                            \
+	try_account(&(const struct account_ask){ .kind = MF__STORE_OP__KIND__##k, __VA_ARGS__ })
+struct account try_account(const struct account_ask *q);
+
 #define REFUSED(o, st, why)                                                                        \
 	do {                                                                                       \
-		struct attempt o_ = (o);                                                           \
+		__auto_type o_ = (o);                                                              \
 		assert_int_equal(o_.status, (st));                                                 \
 		assert_string_equal(o_.reason, (why));                                             \
 	} while (0)

@@ -16,8 +16,12 @@ static json_t *query(struct memdb *db, const Mf__StoreOp *q);
 static enum status apply(struct memdb *db, const Mf__StoreOp *q, json_t **out, bool *repeated);
 static enum status create(struct memdb *db, const Mf__StoreOp *q, json_t **out, bool *repeated);
 static enum status update(struct memdb *db, const Mf__StoreOp *q, json_t **out, bool *repeated);
-static enum status transact(struct memdb *db, const Mf__StoreOp *q);
+static enum status delete (struct memdb *db, const Mf__StoreOp *q, bool *repeated);
+static enum status
+transact(struct memdb *db, const Mf__StoreOp *q, json_t *rows_out, bool *repeated);
 static void reply_row(struct call *c, json_t *row, bool repeated);
+static void reply_items(struct call *c, json_t *rows, bool repeated);
+static ProtobufCBinaryData text_of(struct call *c, const json_t *row);
 static void stamp(json_t *row, json_int_t version);
 
 static void
@@ -81,11 +85,12 @@ memdb_write(Mf__Database_Service *s, const Mf__StoreOp *q, Mf__StoreResult_Closu
 {
 	struct memdb *db = (struct memdb *)s;
 	void (*before)(struct memdb * db) = db->before_write;
-	json_t *row = NULL;
+	json_t *row = NULL, *items = json_array();
 	bool repeated = false;
 	enum status st;
 
 	(void)reply;
+	call_own_json(ctx, items);
 	db->before_write = NULL;
 	if (before != NULL)
 		before(db);
@@ -94,7 +99,7 @@ memdb_write(Mf__Database_Service *s, const Mf__StoreOp *q, Mf__StoreResult_Closu
 		return;
 	}
 	db->writes++;
-	st = q->kind == MF__STORE_OP__KIND__TRANSACTION ? transact(db, q)
+	st = q->kind == MF__STORE_OP__KIND__TRANSACTION ? transact(db, q, items, &repeated)
 	                                                : apply(db, q, &row, &repeated);
 	if (db->lose_answers > 0 || db->dies_writing) {
 		db->down = db->dies_writing;
@@ -104,7 +109,15 @@ memdb_write(Mf__Database_Service *s, const Mf__StoreOp *q, Mf__StoreResult_Closu
 		call_fail(ctx, ST_UNAVAILABLE, "the answer was lost");
 	} else if (st != ST_OK) {
 		json_decref(row);
-		call_fail(ctx, st, "refused");
+		call_fail_because(ctx, st,
+		    st == ST_ALREADY_EXISTS && q->kind == MF__STORE_OP__KIND__TRANSACTION &&
+			    json_object_get(db->operations, q->operation_id) != NULL
+			? "OPERATION_TAKEN"
+		    : st == ST_ABORTED ? "VERSION_CONFLICT"
+				       : "",
+		    0, "refused");
+	} else if (json_array_size(items) > 0) {
+		reply_items(ctx, items, repeated);
 	} else {
 		reply_row(ctx, row == NULL ? json_object() : row, repeated);
 	}
@@ -197,7 +210,7 @@ apply(struct memdb *db, const Mf__StoreOp *q, json_t **out, bool *repeated)
 		return update(db, q, out, repeated);
 	case MF__STORE_OP__KIND__DELETE:
 		*out = NULL;
-		return json_object_del(model_of(db, q->model), q->id) == 0 ? ST_OK : ST_NOT_FOUND;
+		return delete (db, q, repeated);
 	case MF__STORE_OP__KIND__READ_ONE:
 	case MF__STORE_OP__KIND__QUERY_MANY:
 	case MF__STORE_OP__KIND__BULK_CREATE:
@@ -229,8 +242,9 @@ create(struct memdb *db, const Mf__StoreOp *q, json_t **out, bool *repeated)
 			json_decref(row);
 			return ST_ALREADY_EXISTS;
 		}
-	if (strcmp(q->model, "user") == 0)
+	if (strcmp(q->model, "user") == 0 && json_object_get(row, "disabled") == NULL)
 		json_object_set_new(row, "disabled", json_false());
+	json_object_set_new(row, "id", json_string(q->id));
 	stamp(row, 1);
 	json_object_set_new(m, q->id, row);
 	*out = json_incref(row);
@@ -265,6 +279,22 @@ update(struct memdb *db, const Mf__StoreOp *q, json_t **out, bool *repeated)
 	return ST_OK;
 }
 
+static enum status delete (struct memdb *db, const Mf__StoreOp *q, bool *repeated) {
+	json_t *row = json_object_get(model_of(db, q->model), q->id);
+
+	*repeated = q->operation_id[0] != '\0' &&
+	            json_object_get(db->operations, q->operation_id) != NULL;
+	if (*repeated) return ST_OK;
+	if (row == NULL) return ST_NOT_FOUND;
+	if (q->if_version != 0 &&
+	    (json_int_t)q->if_version !=
+		json_integer_value(json_object_get(row, "version"))) return ST_ABORTED;
+	json_object_del(model_of(db, q->model), q->id);
+	if (q->operation_id[0] != '\0')
+	    json_object_set_new(db->operations, q->operation_id, json_true());
+	return ST_OK;
+}
+
 /* FNV-1a of the packed operation. */
 static json_int_t
 content_of(const Mf__StoreOp *q)
@@ -283,27 +313,31 @@ content_of(const Mf__StoreOp *q)
 
 /* The same operation again must be the same to the byte. */
 static enum status
-transact(struct memdb *db, const Mf__StoreOp *q)
+transact(struct memdb *db, const Mf__StoreOp *q, json_t *rows_out, bool *repeated)
 {
 	json_t *rows = json_deep_copy(db->rows), *operations = json_deep_copy(db->operations);
 	const json_t *known = json_object_get(db->operations, q->operation_id);
 	json_int_t content = content_of(q);
 	enum status st = ST_OK;
 
+	*repeated = known != NULL;
 	if (known != NULL)
 		st = json_integer_value(known) == content ? ST_OK : ST_ALREADY_EXISTS;
-	for (size_t i = 0; known == NULL && st == ST_OK && i < q->n_members; i++) {
+	for (size_t i = 0; st == ST_OK && i < q->n_members; i++) {
 		const Mf__StoreOp *m = q->members[i];
 		json_t *out = NULL;
-		bool repeated = false;
+		bool there = false;
 
-		st = apply(db, m, &out, &repeated);
-		if (st == ST_OK && repeated && m->kind == MF__STORE_OP__KIND__CREATE &&
-		    !m->if_absent)
+		if (known != NULL)
+			out = json_incref(json_object_get(model_of(db, m->model), m->id));
+		else
+			st = apply(db, m, &out, &there);
+		if (st == ST_OK && there && m->kind == MF__STORE_OP__KIND__CREATE && !m->if_absent)
 			st = ST_ALREADY_EXISTS;
+		json_array_append_new(rows_out, out == NULL ? json_object() : json_deep_copy(out));
 		json_decref(out);
 	}
-	if (q->operation_id[0] != '\0')
+	if (st == ST_OK && q->operation_id[0] != '\0')
 		json_object_set_new(db->operations, q->operation_id, json_integer(content));
 	if (st != ST_OK) {
 		json_t *t = db->rows;
@@ -323,15 +357,44 @@ static void
 reply_row(struct call *c, json_t *row, bool repeated)
 {
 	Mf__StoreResult m = MF__STORE_RESULT__INIT;
-	struct jw w;
 
-	jw_start(&w, call_arena(c), 256);
-	jw_json(&w, NULL, row);
-	m.data.data = (uint8_t *)jw_text(&w, &m.data.len);
+	m.data = text_of(c, row);
 	m.version = (uint64_t)json_integer_value(json_object_get(row, "version"));
 	m.repeated = repeated;
 	json_decref(row);
 	call_reply(c, &m.base);
+}
+
+static void
+reply_items(struct call *c, json_t *rows, bool repeated)
+{
+	Mf__StoreResult m = MF__STORE_RESULT__INIT;
+
+	m.repeated = repeated;
+	m.n_items = json_array_size(rows);
+	m.items = ARENA_ARRAY(call_arena(c), Mf__StoreItem *, m.n_items);
+	for (size_t i = 0; i < m.n_items; i++) {
+		const json_t *row = json_array_get(rows, i);
+
+		m.items[i] = ARENA_NEW(call_arena(c), Mf__StoreItem);
+		mf__store_item__init(m.items[i]);
+		m.items[i]->data = text_of(c, row);
+		m.items[i]->version = (uint64_t)json_integer_value(json_object_get(row, "version"));
+		m.items[i]->repeated = repeated;
+	}
+	call_reply(c, &m.base);
+}
+
+static ProtobufCBinaryData
+text_of(struct call *c, const json_t *row)
+{
+	ProtobufCBinaryData out;
+	struct jw w;
+
+	jw_start(&w, call_arena(c), 256);
+	jw_json(&w, NULL, row);
+	out.data = (uint8_t *)jw_text(&w, &out.len);
+	return out;
 }
 
 static void

@@ -156,33 +156,25 @@ jwt_verify(Mf__Jwt_Service *s, const Mf__TokenText *q, Mf__VerifiedToken_Closure
 		call_reply(ctx, &out.base);
 }
 
-static void
-jwt_login(Mf__Jwt_Service *s, const Mf__Credentials *q, Mf__TokenPair_Closure reply, void *ctx)
-{
-	(void)s, (void)q, (void)reply;
-	call_fail(ctx, ST_UNIMPLEMENTED, "not here");
-}
+/* What level 0 does not reach. */
+#define NOT_HERE(name, Service, In, Out)                                                           \
+	static void name(                                                                          \
+	    Mf__##Service##_Service *s, const Mf__##In *q, Mf__##Out##_Closure reply, void *ctx)   \
+	{                                                                                          \
+		(void)s, (void)q, (void)reply;                                                     \
+		call_fail(ctx, ST_UNIMPLEMENTED, "not here");                                      \
+	}
 
-static void
-jwt_refresh(Mf__Jwt_Service *s, const Mf__RefreshToken *q, Mf__TokenPair_Closure reply, void *ctx)
-{
-	(void)s, (void)q, (void)reply;
-	call_fail(ctx, ST_UNIMPLEMENTED, "not here");
-}
-
-static void
-jwt_logout(Mf__Jwt_Service *s, const Mf__RefreshToken *q, Mf__Empty_Closure reply, void *ctx)
-{
-	(void)s, (void)q, (void)reply;
-	call_fail(ctx, ST_UNIMPLEMENTED, "not here");
-}
-
-static void
-jwt_keys(Mf__Jwt_Service *s, const Mf__Empty *q, Mf__JwkSet_Closure reply, void *ctx)
-{
-	(void)s, (void)q, (void)reply;
-	call_fail(ctx, ST_UNIMPLEMENTED, "not here");
-}
+NOT_HERE(jwt_login, Jwt, Credentials, TokenPair)
+NOT_HERE(jwt_refresh, Jwt, RefreshToken, TokenPair)
+NOT_HERE(jwt_logout, Jwt, RefreshToken, Empty)
+NOT_HERE(jwt_keys, Jwt, Empty, JwkSet)
+NOT_HERE(jwt_read_user, Jwt, StoreOp, StoreResult)
+NOT_HERE(jwt_write_user, Jwt, StoreOp, StoreResult)
+NOT_HERE(rbac_expand, Rbac, RoleNames, PermissionList)
+NOT_HERE(rbac_covers, Rbac, RoleCover, RoleCoverAnswer)
+NOT_HERE(rbac_read_role, Rbac, StoreOp, StoreResult)
+NOT_HERE(rbac_write_role, Rbac, StoreOp, StoreResult)
 
 static void
 rbac_check(Mf__Rbac_Service *s, const Mf__PermissionCheck *q, Mf__PermissionAnswer_Closure reply,
@@ -193,14 +185,6 @@ rbac_check(Mf__Rbac_Service *s, const Mf__PermissionCheck *q, Mf__PermissionAnsw
 	(void)s, (void)q, (void)reply;
 	if (!behaves(&mb.rbac, ctx))
 		call_reply(ctx, &out.base);
-}
-
-static void
-rbac_expand(
-    Mf__Rbac_Service *s, const Mf__RoleNames *q, Mf__PermissionList_Closure reply, void *ctx)
-{
-	(void)s, (void)q, (void)reply;
-	call_fail(ctx, ST_UNIMPLEMENTED, "not here");
 }
 
 /* --- domains --- */
@@ -418,6 +402,30 @@ auth_logout(Mf__Auth_Service *s, const Mf__RefreshToken *q, Mf__Empty_Closure re
 
 	(void)s, (void)q, (void)reply;
 	call_reply(ctx, &out.base);
+}
+
+static void
+auth_read(Mf__Auth_Service *s, const Mf__StoreOp *q, Mf__StoreResult_Closure reply, void *ctx)
+{
+	static char object[] = "{\"of\":\"auth\"}";
+	Mf__StoreResult out = MF__STORE_RESULT__INIT;
+
+	(void)s, (void)reply;
+	if (behaves(&mb.auth, ctx))
+		return;
+	mb.accounts++;
+	snprintf(mb.id, sizeof mb.id, "%s", q->id);
+	snprintf(mb.operation_id, sizeof mb.operation_id, "%s", q->operation_id);
+	snprintf(mb.model, sizeof mb.model, "%s", q->model);
+	out.data = (ProtobufCBinaryData){ sizeof(object) - 1, (uint8_t *)object };
+	out.version = 1;
+	call_reply(ctx, &out.base);
+}
+
+static void
+auth_write(Mf__Auth_Service *s, const Mf__StoreOp *q, Mf__StoreResult_Closure reply, void *ctx)
+{
+	auth_read(s, q, reply, ctx);
 }
 
 static void

@@ -25,6 +25,7 @@ struct metabed {
 	uint64_t sequence, epoch;
 	int64_t token_life_us; /* 0: an hour */
 	unsigned checks, sequences;
+	unsigned accounts;  /* reads and writes of users and roles */
 	char asked[16][64]; /* permissions, in order */
 	char resources[16][64];
 	/* database */

@@ -6,8 +6,6 @@
 #include "base/time.h"
 #include "proto/rbac.pb-c.h"
 
-#define STORE_RETRY_MS 500 /* beyond what the bus retries by itself (bus/retry.h) */
-
 struct expand {
 	struct grant *g;
 	void (*then)(struct grant *g);
@@ -115,18 +113,6 @@ int64_t
 grant_refresh_expiry(const struct grant *g)
 {
 	return time_wall_us() + g->t->config->refresh_ttl_us;
-}
-
-void
-grant_store_failed(struct call *c, const struct failure *f)
-{
-	if (!status_is_fault(f->status))
-		call_fail_with(c, f);
-	else
-		call_fail_because(c, ST_UNAVAILABLE,
-		    f->reason[0] != '\0' ? f->reason : "STORE_UNAVAILABLE",
-		    f->retry_ms > STORE_RETRY_MS ? f->retry_ms : STORE_RETRY_MS,
-		    "accounts and sessions can't be read or written now");
 }
 
 void

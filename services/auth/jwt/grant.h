@@ -5,6 +5,7 @@
 
 #include "auth/jwt/jwt.h"
 #include "auth/jwt/rows.h"
+#include "auth/store_failed.h"
 
 struct grant {
 	struct tokens *t;
@@ -25,9 +26,6 @@ struct grant *grant_new(struct tokens *t, struct call *c, void *owner);
 void grant_expand(struct grant *g, void (*then)(struct grant *g));
 void grant_reply(struct grant *g); /* signs, answers; ends the call */
 int64_t grant_refresh_expiry(const struct grant *g);
-/* The store could not answer: UNAVAILABLE, with a delay that tells our caller's bus not to try us
- * again at once (ours has tried already). A refusal of the store passes as it is. */
-void grant_store_failed(struct call *c, const struct failure *f);
 /* One answer for every refresh token that can't be exchanged; and one for every failed log-in. */
 void grant_refuse_token(struct call *c);
 void grant_refuse_login(struct call *c);

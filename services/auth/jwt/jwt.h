@@ -76,6 +76,10 @@ void tokens_refresh(
 void
 tokens_logout(Mf__Jwt_Service *s, const Mf__RefreshToken *q, Mf__Empty_Closure reply, void *ctx);
 void tokens_keys(Mf__Jwt_Service *s, const Mf__Empty *q, Mf__JwkSet_Closure reply, void *ctx);
+void tokens_read_user(
+    Mf__Jwt_Service *s, const Mf__StoreOp *q, Mf__StoreResult_Closure reply, void *ctx);
+void tokens_write_user(
+    Mf__Jwt_Service *s, const Mf__StoreOp *q, Mf__StoreResult_Closure reply, void *ctx);
 
 void tokens_check(
     struct tokens *t, struct call *c, const char *token); /* Verify, for oauth's own service too */

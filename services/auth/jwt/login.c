@@ -64,7 +64,7 @@ on_user(const Mf__StoreResult *m, void *ctx)
 
 	if (m == NULL && (f = rpc_failure(g->rpc))->status != ST_NOT_FOUND) {
 		sodium_memzero(l->password, strlen(l->password));
-		grant_store_failed(g->c, f);
+		store_failed(g->c, f);
 		return;
 	}
 	if (m != NULL)
@@ -152,7 +152,7 @@ on_row(const Mf__StoreResult *m, void *ctx)
 	char id[UUID_LEN];
 
 	if (m == NULL) {
-		grant_store_failed(g->c, rpc_failure(g->rpc));
+		store_failed(g->c, rpc_failure(g->rpc));
 		return;
 	}
 	if (m->repeated && !is_usable(g, m)) {
@@ -180,7 +180,7 @@ on_user_again(const Mf__StoreResult *m, void *ctx)
 	struct grant *g = l->g;
 
 	if (m == NULL && rpc_failure(g->rpc)->status != ST_NOT_FOUND) {
-		grant_store_failed(g->c, rpc_failure(g->rpc));
+		store_failed(g->c, rpc_failure(g->rpc));
 		return;
 	}
 	if (m != NULL && m->version == g->user.version) {

@@ -68,7 +68,7 @@ on_session(const Mf__StoreResult *m, void *ctx)
 	struct grant *g = r->g;
 
 	if (m == NULL && rpc_failure(g->rpc)->status != ST_NOT_FOUND) {
-		grant_store_failed(g->c, rpc_failure(g->rpc));
+		store_failed(g->c, rpc_failure(g->rpc));
 		return;
 	}
 	if (m == NULL || !session_row_read(&m->data, &r->row)) {
@@ -125,7 +125,7 @@ on_owner(const Mf__StoreResult *m, void *ctx)
 	struct grant *g = r->g;
 
 	if (m == NULL && rpc_failure(g->rpc)->status != ST_NOT_FOUND) {
-		grant_store_failed(g->c, rpc_failure(g->rpc));
+		store_failed(g->c, rpc_failure(g->rpc));
 		return;
 	}
 	if (m == NULL || !user_row_read(call_arena(g->c), &m->data, &g->user) || g->user.disabled) {
@@ -161,7 +161,7 @@ on_rotated(const Mf__StoreResult *m, void *ctx)
 	else if (f->status == ST_NOT_FOUND)
 		grant_refuse_token(g->c);
 	else
-		grant_store_failed(g->c, f);
+		store_failed(g->c, f);
 }
 
 /* --- Logout: a token that is not ours any more has nothing to end, and that is fine (RFC
@@ -192,7 +192,7 @@ on_logout_session(const Mf__StoreResult *m, void *ctx)
 	Mf__Empty done = MF__EMPTY__INIT;
 
 	if (m == NULL && rpc_failure(g->rpc)->status != ST_NOT_FOUND)
-		grant_store_failed(g->c, rpc_failure(g->rpc));
+		store_failed(g->c, rpc_failure(g->rpc));
 	else if (m == NULL)
 		call_reply(g->c, &done.base);
 	else

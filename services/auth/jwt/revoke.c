@@ -235,7 +235,7 @@ on_revoked(const Mf__StoreResult *m, void *ctx)
 	enum status s = op_outcome(m, rpc_failure(r->rpc));
 
 	if (s != ST_OK && s != ST_NOT_FOUND) {
-		grant_store_failed(r->c, rpc_failure(r->rpc));
+		store_failed(r->c, rpc_failure(r->rpc));
 		return;
 	}
 	revoke_announce(r->t, &r->what);

@@ -49,5 +49,8 @@ int64_t revoke_expiry(const struct tokens *t);
 typedef void revoke_done_fn(struct call *c, void *ctx);
 void revoke_session(
     struct tokens *t, struct call *c, const char *session, revoke_done_fn *done, void *ctx);
+/* Ends every session of a user (sessions.c), keyed by the operation `by`. As above. */
+void revoke_sessions(struct tokens *t, struct call *c, const char *user_id, const char *by,
+    revoke_done_fn *done, void *ctx);
 
 #endif

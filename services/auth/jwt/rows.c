@@ -34,6 +34,26 @@ user_row_read(struct arena *a, const ProtobufCBinaryData *data, struct user_row 
 	return ok;
 }
 
+ProtobufCBinaryData
+user_public(struct arena *a, const ProtobufCBinaryData *data)
+{
+	struct json_error e;
+	json_t *v = json_read(data->data, data->len, &e), *items = json_object_get(v, "items");
+	ProtobufCBinaryData out = { 0, NULL };
+	struct jw w;
+
+	json_object_del(v, "password_hash");
+	for (size_t i = 0; i < json_array_size(items); i++)
+		json_object_del(json_array_get(items, i), "password_hash");
+	if (v != NULL) {
+		jw_start(&w, a, data->len + 64);
+		jw_json(&w, NULL, v);
+		out.data = (uint8_t *)jw_text(&w, &out.len);
+	}
+	json_decref(v);
+	return out;
+}
+
 bool
 session_row_read(const ProtobufCBinaryData *data, struct session_row *out)
 {
@@ -233,6 +253,28 @@ op_user_hash(struct arena *a, const struct user_row *u, const char *hash)
 	op->if_version = u->version;
 	op->operation_id = arena_printf(a, "rehash:%s:%llu", u->id, (unsigned long long)u->version);
 	return op;
+}
+
+ProtobufCBinaryData
+user_data(struct arena *a, const json_t *body, const char *hash)
+{
+	ProtobufCBinaryData out;
+	const char *key;
+	json_t *v;
+	struct jw w;
+
+	jw_start(&w, a, 512);
+	jw_object(&w, NULL);
+	json_object_foreach((json_t *)(uintptr_t)body, key, v)
+	{
+		if (strcmp(key, "password") != 0)
+			jw_json(&w, key, v);
+	}
+	if (hash != NULL)
+		jw_str(&w, "password_hash", hash[0] == '\0' ? NULL : hash);
+	jw_close(&w, '}');
+	out.data = (uint8_t *)jw_text(&w, &out.len);
+	return out;
 }
 
 Mf__StoreOp *

@@ -36,6 +36,9 @@ typedef void rows_each_fn(void *ctx, const json_t *item);
 bool rows_each(struct arena *a, const ProtobufCBinaryData *data, rows_each_fn *each, void *ctx,
     const char **next);
 
+/* `data`, an object or a page of them, without password hashes: what may leave the auth domain. */
+ProtobufCBinaryData user_public(struct arena *a, const ProtobufCBinaryData *data);
+
 /* Operations. They point into `a` and to what they are given. */
 Mf__StoreOp *op_user_by_name(struct arena *a, const char *username);
 Mf__StoreOp *op_read(struct arena *a, const char *model, const char *id);
@@ -53,6 +56,8 @@ Mf__StoreOp *op_revoke(struct arena *a, const char *id, const struct revocation 
 Mf__StoreOp *op_user_create(
     struct arena *a, const char *id, const char *username, const char *hash, const char *role);
 Mf__StoreOp *op_user_hash(struct arena *a, const struct user_row *u, const char *hash);
+/* What an administrator wrote: `body` without its password; hash NULL: none was given, "": it goes. */
+ProtobufCBinaryData user_data(struct arena *a, const json_t *body, const char *hash);
 Mf__StoreOp *op_transaction(struct arena *a, const char *operation_id, size_t most);
 void op_add(Mf__StoreOp *transaction, Mf__StoreOp *member);
 

@@ -31,6 +31,16 @@ struct load {
 	bool seeded;
 };
 
+struct waiter { /* for a reading */
+	struct link link;
+	struct call_dep dep;
+	struct rbac *r;
+	struct call *c;
+	bool begun; /* the reading that it waits for */
+	void (*then)(void *ctx);
+	void *ctx;
+};
+
 static void load_begin(struct timer *timer);
 static void load_page(struct load *l);
 static void on_page(const Mf__StoreResult *m, void *ctx);
@@ -44,12 +54,31 @@ static void on_seeded(const Mf__StoreResult *m, void *ctx);
 static void put_in_force(struct load *l);
 static void refuse(struct load *l, const char *why);
 static void load_end(struct call *c, const struct call_end *end, void *ctx);
+static void waiters_begin(struct rbac *r);
+static void waiters_end(struct rbac *r);
+static void on_waiter_gone(struct call_dep *d);
 
 void
 rbac_load(struct rbac *r)
 {
 	timer_init(&r->poll_timer, r->loop, load_begin);
 	timer_in(&r->poll_timer, 0);
+}
+
+void
+rbac_reload(struct rbac *r, struct call *c, void (*then)(void *ctx), void *ctx)
+{
+	struct waiter *w = ARENA_NEW(call_arena(c), struct waiter);
+
+	w->r = r;
+	w->c = c;
+	w->then = then;
+	w->ctx = ctx;
+	w->dep.cancel = on_waiter_gone;
+	call_attach(c, &w->dep);
+	list_add(&r->waiters, &w->link);
+	if (r->poll_timer.at_us != 0) /* else a reading is under way: the next one then */
+		timer_in(&r->poll_timer, 0);
 }
 
 static void
@@ -66,6 +95,7 @@ load_begin(struct timer *timer)
 	l->op.kind = MF__STORE_OP__KIND__QUERY_MANY;
 	l->op.model = arena_strdup(call_arena(c), "role");
 	l->op.limit = PAGE;
+	waiters_begin(r);
 	load_page(l);
 }
 
@@ -290,4 +320,39 @@ load_end(struct call *c, const struct call_end *end, void *ctx)
 		    L_STR("why", end->failure->message));
 	timer_in(&r->poll_timer,
 	    r->policy != NULL || r->refused ? r->config->roles_poll_us : LOAD_RETRY);
+	waiters_end(r);
+}
+
+static void
+waiters_begin(struct rbac *r)
+{
+	LIST_EACH(&r->waiters, k)
+		container_of(k, struct waiter, link)->begun = true;
+}
+
+/* Those that came during this reading wait for the next one, which begins at once. */
+static void
+waiters_end(struct rbac *r)
+{
+	struct link *k;
+
+	while ((k = list_first(&r->waiters)) != NULL) { /* in the order they came */
+		struct waiter *w = container_of(k, struct waiter, link);
+
+		if (!w->begun) {
+			timer_in(&r->poll_timer, 0);
+			return;
+		}
+		list_del(&r->waiters, k);
+		call_detach(w->c, &w->dep);
+		w->then(w->ctx);
+	}
+}
+
+static void
+on_waiter_gone(struct call_dep *d)
+{
+	struct waiter *w = container_of(d, struct waiter, dep);
+
+	list_del(&w->r->waiters, &w->link);
 }

@@ -7,7 +7,7 @@ static const struct serve serves[] = {
 	{ &rbac.service.base, PRIMARY },
 	{ NULL, 0 },
 };
-static const char *const capabilities[] = { "check", "expand", NULL };
+static const char *const capabilities[] = { "check", "expand", "roles", NULL };
 
 static void
 ready(void *ctx)

@@ -39,6 +39,29 @@ const size_t policy_n_defaults = sizeof(policy_defaults) / sizeof(policy_default
 #define EXPAND_RAW_MAX (64 * POLICY_EXPAND_MAX)
 
 static struct role *role_find(const struct policy *p, const char *name);
+bool
+policy_has(const struct policy *p, const char *role)
+{
+	return role_find(p, role) != NULL;
+}
+
+/* A pattern covers another as it covers a permission: "task.*" stands for itself and for "task.a.*",
+ * and only "*" for "*". More than a token can carry is covered by nothing else than "*". */
+bool
+policy_covers(const struct policy *p, size_t n_holder, char *const *holder, const char *role)
+{
+	const struct role *r = role_find(p, role);
+
+	if (r == NULL || policy_decide(p, n_holder, holder, "*").allowed)
+		return true;
+	if (r->n > POLICY_EXPAND_MAX)
+		return false;
+	for (size_t i = 0; i < r->n; i++)
+		if (!policy_decide(p, n_holder, holder, r->patterns[i]).allowed)
+			return false;
+	return true;
+}
+
 static bool
 take_roles(struct policy *p, const struct role_def *roles, size_t n, char *err, size_t err_size);
 static size_t role_bytes(const struct role_def *d);

@@ -46,6 +46,10 @@ policy_decide(const struct policy *p, size_t n_roles, char *const *roles, const 
 bool policy_expand(const struct policy *p, struct arena *a, size_t n_roles, char *const *roles,
     char ***out, size_t *n) __attribute__((warn_unused_result));
 
+bool policy_has(const struct policy *p, const char *role);
+/* Who has the roles of `holder` may do all that `role` permits. */
+bool policy_covers(const struct policy *p, size_t n_holder, char *const *holder, const char *role);
+
 extern const struct role_def policy_defaults[]; /* what the first start stores */
 extern const size_t policy_n_defaults;
 

@@ -1,5 +1,5 @@
-/* rbac: the two methods, and the node's state. Reading the roles is load.c, deciding is policy.c.
- */
+/* rbac: the methods that decide, and the node's state. Reading the roles is load.c, writing them
+ * roles.c, deciding policy.c. */
 #include <stddef.h>
 #include <string.h>
 #include "auth/permission.h"
@@ -16,7 +16,6 @@ const struct config_key rbac_keys[] = {
 };
 
 static void ready_now(struct timer *timer);
-static bool known(const struct rbac *r, struct call *c);
 
 void
 rbac_check(Mf__Rbac_Service *s, const Mf__PermissionCheck *q, Mf__PermissionAnswer_Closure reply,
@@ -33,7 +32,7 @@ rbac_check(Mf__Rbac_Service *s, const Mf__PermissionCheck *q, Mf__PermissionAnsw
 		call_fail(c, ST_INVALID_ARGUMENT, "principal, permission: both are needed");
 		return;
 	}
-	if (!known(r, c))
+	if (!rbac_known(r, c))
 		return;
 	d = policy_decide(r->policy, q->principal->n_roles, q->principal->roles, q->permission);
 	m.allowed = d.allowed;
@@ -51,7 +50,7 @@ rbac_expand(
 	struct call *c = ctx;
 
 	(void)reply;
-	if (!known(r, c))
+	if (!rbac_known(r, c))
 		return;
 	if (policy_expand(
 		r->policy, call_arena(c), q->n_roles, q->roles, &m.permissions, &m.n_permissions))
@@ -60,6 +59,28 @@ rbac_expand(
 		call_fail_because(c, ST_FAILED_PRECONDITION, "TOO_MANY_PERMISSIONS", 0,
 		    "the roles permit more than %d things: more than a token can carry",
 		    POLICY_EXPAND_MAX);
+}
+
+void
+rbac_covers(
+    Mf__Rbac_Service *s, const Mf__RoleCover *q, Mf__RoleCoverAnswer_Closure reply, void *ctx)
+{
+	struct rbac *r = container_of(s, struct rbac, service);
+	Mf__RoleCoverAnswer m = MF__ROLE_COVER_ANSWER__INIT;
+	struct call *c = ctx;
+
+	(void)reply;
+	if (!rbac_known(r, c))
+		return;
+	m.beyond = ARENA_ARRAY(call_arena(c), char *, q->n_roles + 1);
+	m.unknown = ARENA_ARRAY(call_arena(c), char *, q->n_roles + 1);
+	for (size_t i = 0; i < q->n_roles; i++) {
+		if (!policy_has(r->policy, q->roles[i]))
+			m.unknown[m.n_unknown++] = q->roles[i];
+		else if (!policy_covers(r->policy, q->n_holder, q->holder, q->roles[i]))
+			m.beyond[m.n_beyond++] = q->roles[i];
+	}
+	call_reply(c, &m.base);
 }
 
 void
@@ -77,6 +98,7 @@ rbac_start(struct rbac *r, struct bus *b, const struct rbac_config *config,
 	    &(const struct target_def){
 		.service = &mf__database__descriptor, .members = database, .breaker.failures = 5 });
 	r->roles = metric_simple(METRIC_GAUGE, "metafed_rbac_roles", "Roles in force");
+	list_init(&r->waiters);
 	timer_init(&r->ready_timer, r->loop, ready_now);
 	timer_in(&r->ready_timer, READY_WAIT);
 	rbac_load(r);
@@ -90,8 +112,8 @@ rbac_stop(struct rbac *r)
 	policy_free(&r->policy);
 }
 
-static bool
-known(const struct rbac *r, struct call *c)
+bool
+rbac_known(const struct rbac *r, struct call *c)
 {
 	if (r->policy != NULL)
 		return true;

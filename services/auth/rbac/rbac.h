@@ -26,6 +26,7 @@ struct rbac {
 	struct timer poll_timer, ready_timer;
 	void (*ready)(void *ctx); /* NULL once it was called */
 	void *ready_ctx;
+	struct list waiters; /* for the end of a reading */
 	struct metric *roles;
 };
 
@@ -34,11 +35,20 @@ void rbac_check(Mf__Rbac_Service *s, const Mf__PermissionCheck *q,
     Mf__PermissionAnswer_Closure reply, void *ctx);
 void rbac_expand(
     Mf__Rbac_Service *s, const Mf__RoleNames *q, Mf__PermissionList_Closure reply, void *ctx);
+void rbac_covers(
+    Mf__Rbac_Service *s, const Mf__RoleCover *q, Mf__RoleCoverAnswer_Closure reply, void *ctx);
+void
+rbac_read_role(Mf__Rbac_Service *s, const Mf__StoreOp *q, Mf__StoreResult_Closure reply, void *ctx);
+void rbac_write_role(
+    Mf__Rbac_Service *s, const Mf__StoreOp *q, Mf__StoreResult_Closure reply, void *ctx);
 
 /* ready comes when the roles are read, or after 1 s without them. */
 void rbac_start(struct rbac *r, struct bus *b, const struct rbac_config *config,
     void (*ready)(void *ctx), void *ctx);
 void rbac_stop(struct rbac *r);
 void rbac_load(struct rbac *r); /* load.c: begins to read; goes on by itself */
+/* then: when a reading that began after this has ended, well or not; never when c ends before. */
+void rbac_reload(struct rbac *r, struct call *c, void (*then)(void *ctx), void *ctx);
+bool rbac_known(const struct rbac *r, struct call *c); /* false: the call was failed */
 
 #endif

@@ -1,0 +1,504 @@
+/* users: the model user for administrators, step by step. Called by auth; the permission (user.create
+ * and the like) was asked for at the gate. jwt does it because a password is hashed nowhere else, and
+ * because what changes an account must end what was granted to it.
+ *
+ *	create	   may he give these roles? -> hash the password -> create
+ *	change	   read the account -> may he? -> hash -> ONE transaction: the account on condition of
+ *	(delete)   its version, and the revocation of all access tokens of that version and before
+ *		   -> memory, events -> (disabled, deleted, another password) every session is ended
+ *
+ * Nobody gives what he does not have, and nobody changes whom he could not have made: else user.update
+ * would be the permission to become administrator. Nobody disables, deletes or re-roles himself: so
+ * somebody who may mend things is left.
+ *
+ * The same operation id again finds the revocation that the first one stored, and goes on from there. */
+#include <sodium.h>
+#include <string.h>
+#include "auth/jwt/grant.h"
+#include "auth/jwt/jwt.h"
+#include "auth/jwt/rows.h"
+#include "base/log.h"
+#include "base/time.h"
+#include "proto/rbac.pb-c.h"
+
+#define ROUNDS_MOST 4 /* of a change that meets somebody who is faster */
+
+struct account {
+	struct tokens *t;
+	struct call *c;
+	const Mf__StoreOp *q;
+	struct rpc *rpc;
+	const Mf__Principal *who; /* who asks */
+	const json_t *body;       /* NULL: a delete */
+	char *password;           /* in the body; wiped by forget. NULL: none was given */
+	struct call_dep dep;
+	const char *hash; /* NULL: stays; "": none */
+	struct user_row user;
+	bool ends_sessions;
+	unsigned round;
+	const char *operation_id;
+	char revocation_row[UUID_LEN];
+	struct revocation revocation;
+	Mf__StoreResult answer;
+};
+
+static bool begin(struct account *x, struct tokens *t, struct call *c, const Mf__StoreOp *q);
+static void on_read(const Mf__StoreResult *m, void *ctx);
+static bool take_body(struct account *x);
+static bool take_password(struct account *x);
+static void forget(struct call_dep *d);
+static void refuse_field(struct account *x, const char *field, const char *what);
+static void read_account(struct account *x);
+static void on_account(const Mf__StoreResult *m, void *ctx);
+static bool is_own(const struct account *x);
+static void ask_cover(struct account *x);
+static void on_cover(const Mf__RoleCoverAnswer *m, void *ctx);
+static void make_hash(struct account *x);
+static void on_hashed(struct call *c, bool ok, const char *hash, void *ctx);
+static void write_account(struct account *x);
+static void on_created(const Mf__StoreResult *m, void *ctx);
+static void change(struct account *x);
+static void on_changed(const Mf__StoreResult *m, void *ctx);
+static void read_revocation(struct account *x);
+static void on_revocation(const Mf__StoreResult *m, void *ctx);
+static void on_account_again(const Mf__StoreResult *m, void *ctx);
+static void changed(struct account *x);
+static void on_sessions_ended(struct call *c, void *ctx);
+
+/* --- reading --- */
+
+void
+tokens_read_user(Mf__Jwt_Service *s, const Mf__StoreOp *q, Mf__StoreResult_Closure reply, void *ctx)
+{
+	struct account *x = ARENA_NEW(call_arena(ctx), struct account);
+
+	(void)reply;
+	if (!begin(x, container_of(s, struct tokens, service), ctx, q))
+		return;
+	x->rpc = rpc_new(x->c, x->t->database, NULL);
+	mf__database__read(&x->rpc->service, q, on_read, x);
+}
+
+static void
+on_read(const Mf__StoreResult *m, void *ctx)
+{
+	struct account *x = ctx;
+
+	if (m == NULL) {
+		store_failed(x->c, rpc_failure(x->rpc));
+		return;
+	}
+	x->answer = *m;
+	x->answer.data = user_public(call_arena(x->c), &m->data);
+	call_reply(x->c, &x->answer.base);
+}
+
+static bool
+begin(struct account *x, struct tokens *t, struct call *c, const Mf__StoreOp *q)
+{
+	x->t = t;
+	x->c = c;
+	x->q = q;
+	x->who = call_principal(c);
+	mf__store_result__init(&x->answer);
+	if (strcmp(q->model, "user") == 0)
+		return true;
+	call_fail(c, ST_INVALID_ARGUMENT, "model: must be user");
+	return false;
+}
+
+/* --- writing: what is asked for --- */
+
+void
+tokens_write_user(
+    Mf__Jwt_Service *s, const Mf__StoreOp *q, Mf__StoreResult_Closure reply, void *ctx)
+{
+	struct account *x = ARENA_NEW(call_arena(ctx), struct account);
+	char id[UUID_LEN];
+
+	(void)reply;
+	if (!begin(x, container_of(s, struct tokens, service), ctx, q))
+		return;
+	uuid7(id);
+	x->operation_id =
+	    q->operation_id[0] != '\0' ? q->operation_id : arena_strdup(call_arena(x->c), id);
+	session_uuid("change of a user", x->operation_id, x->revocation_row);
+	switch (q->kind) {
+	case MF__STORE_OP__KIND__CREATE:
+		if (take_body(x))
+			ask_cover(x);
+		break;
+	case MF__STORE_OP__KIND__UPDATE:
+		if (take_body(x))
+			read_account(x);
+		break;
+	case MF__STORE_OP__KIND__DELETE:
+		x->ends_sessions = true;
+		read_account(x);
+		break;
+	case MF__STORE_OP__KIND__READ_ONE:
+	case MF__STORE_OP__KIND__QUERY_MANY:
+	case MF__STORE_OP__KIND__BULK_CREATE:
+	case MF__STORE_OP__KIND__TRANSACTION:
+	case _MF__STORE_OP__KIND_IS_INT_SIZE:
+		call_fail_because(x->c, ST_INVALID_ARGUMENT, "VALIDATION", 0,
+		    "users are created, updated and deleted one at a time");
+		break;
+	}
+}
+
+/* What is not looked at here is the store's to judge: names, kinds, lengths. */
+static bool
+take_body(struct account *x)
+{
+	struct json_error e;
+	json_t *v = json_read(x->q->data.data, x->q->data.len, &e);
+
+	sodium_memzero(x->q->data.data, x->q->data.len);
+	if (v != NULL)
+		call_own_json(x->c, v);
+	x->body = v;
+	if (!json_is_object(v)) {
+		refuse_field(x, "", "must be an object");
+		return false;
+	}
+	if (json_object_get(v, "password_hash") != NULL) {
+		refuse_field(x, "/password_hash", "there is no such field");
+		return false;
+	}
+	x->ends_sessions = json_is_true(json_object_get(v, "disabled"));
+	return take_password(x);
+}
+
+static bool
+take_password(struct account *x)
+{
+	const json_t *v = json_object_get(x->body, "password");
+
+	if (v == NULL)
+		return true;
+	x->ends_sessions = true;
+	if (json_is_null(v)) {
+		x->hash = "";
+		return true;
+	}
+	if (!json_is_string(v) || json_string_length(v) < PASSWORD_MIN ||
+	    json_string_length(v) > PASSWORD_MAX) {
+		refuse_field(x, "/password", "must be a string of 8 to 1024 bytes");
+		return false;
+	}
+	x->password = (char *)(uintptr_t)json_string_value(v);
+	x->dep.cancel = forget;
+	call_attach(x->c, &x->dep);
+	return true;
+}
+
+static void
+forget(struct call_dep *d)
+{
+	struct account *x = container_of(d, struct account, dep);
+
+	sodium_memzero(x->password, strlen(x->password));
+}
+
+static void
+refuse_field(struct account *x, const char *field, const char *what)
+{
+	const struct violation v = { field, what };
+
+	call_fail_with(x->c, &(const struct failure){ .status = ST_INVALID_ARGUMENT,
+				 .message = arena_printf(call_arena(x->c), "%s: %s",
+				     field[0] == '\0' ? "the user" : field, what),
+				 .reason = "VALIDATION",
+				 .n_violations = 1,
+				 .violations = &v });
+}
+
+static void
+read_account(struct account *x)
+{
+	x->rpc = rpc_new(x->c, x->t->database, NULL);
+	mf__database__read(
+	    &x->rpc->service, op_read(call_arena(x->c), "user", x->q->id), on_account, x);
+}
+
+static void
+on_account(const Mf__StoreResult *m, void *ctx)
+{
+	struct account *x = ctx;
+
+	if (m == NULL && rpc_failure(x->rpc)->status == ST_NOT_FOUND && x->body == NULL) {
+		read_revocation(x); /* deleted: by this very operation? */
+		return;
+	}
+	if (m == NULL) {
+		store_failed(x->c, rpc_failure(x->rpc));
+		return;
+	}
+	if (!user_row_read(call_arena(x->c), &m->data, &x->user)) {
+		call_fail(x->c, ST_DATA_LOSS, "the stored user is none");
+		return;
+	}
+	if (!is_own(x))
+		ask_cover(x);
+	else if (x->body == NULL || json_object_get(x->body, "roles") != NULL ||
+		 json_object_get(x->body, "disabled") != NULL)
+		call_fail_because(x->c, ST_FAILED_PRECONDITION, "OWN_ACCOUNT", 0,
+		    "nobody deletes or disables himself or changes his own roles");
+	else
+		make_hash(x);
+}
+
+static bool
+is_own(const struct account *x)
+{
+	return x->who != NULL && strcmp(x->who->id, x->user.id) == 0;
+}
+
+/* --- may he? --- */
+
+static void
+ask_cover(struct account *x)
+{
+	const json_t *given = json_object_get(x->body, "roles");
+	Mf__RoleCover q = MF__ROLE_COVER__INIT;
+
+	q.roles =
+	    ARENA_ARRAY(call_arena(x->c), char *, x->user.n_roles + json_array_size(given) + 1);
+	for (size_t i = 0; i < json_array_size(given); i++) {
+		const char *s = json_string_value(json_array_get(given, i));
+
+		if (s != NULL)
+			q.roles[q.n_roles++] = (char *)(uintptr_t)s;
+	}
+	for (size_t i = 0; i < x->user.n_roles; i++)
+		q.roles[q.n_roles++] = x->user.roles[i];
+	if (q.n_roles == 0) {
+		make_hash(x);
+		return;
+	}
+	if (x->who != NULL) {
+		q.n_holder = x->who->n_roles;
+		q.holder = x->who->roles;
+	}
+	x->rpc = rpc_new(x->c, x->t->rbac, NULL);
+	mf__rbac__covers(&x->rpc->service, &q, on_cover, x);
+}
+
+/* A role that the account has and that is gone gives nothing: only new ones must be there. */
+static void
+on_cover(const Mf__RoleCoverAnswer *m, void *ctx)
+{
+	struct account *x = ctx;
+	const json_t *given = json_object_get(x->body, "roles");
+
+	if (m == NULL) {
+		call_fail_because(x->c, ST_UNAVAILABLE, "ROLES_UNAVAILABLE", STORE_RETRY_MS,
+		    "what the roles permit can't be read now");
+		return;
+	}
+	if (m->n_beyond > 0) {
+		call_fail_because(x->c, ST_PERMISSION_DENIED, "BEYOND_OWN", 0,
+		    "the role %.64s goes beyond what you may do yourself", m->beyond[0]);
+		return;
+	}
+	for (size_t i = 0; i < json_array_size(given); i++)
+		for (size_t k = 0; k < m->n_unknown; k++) {
+			const char *s = json_string_value(json_array_get(given, i));
+
+			if (s == NULL || strcmp(s, m->unknown[k]) != 0)
+				continue;
+			refuse_field(
+			    x, arena_printf(call_arena(x->c), "/roles/%zu", i), "is no role");
+			return;
+		}
+	make_hash(x);
+}
+
+static void
+make_hash(struct account *x)
+{
+	bool ok;
+
+	if (x->password == NULL || x->hash != NULL) {
+		write_account(x);
+		return;
+	}
+	ok = password_hash(&x->t->passwords, x->c, x->password, on_hashed, x);
+	forget(&x->dep);
+	if (!ok)
+		call_fail_because(x->c, ST_RESOURCE_EXHAUSTED, "LOGIN_QUEUE_FULL", 1000,
+		    "too many passwords to be hashed at once");
+}
+
+static void
+on_hashed(struct call *c, bool ok, const char *hash, void *ctx)
+{
+	struct account *x = ctx;
+
+	if (!ok) {
+		call_fail(c, ST_RESOURCE_EXHAUSTED, "no memory to hash a password");
+		return;
+	}
+	x->hash = arena_strdup(call_arena(c), hash);
+	write_account(x);
+}
+
+/* --- the effect --- */
+
+static void
+write_account(struct account *x)
+{
+	Mf__StoreOp op = MF__STORE_OP__INIT;
+
+	if (x->q->kind != MF__STORE_OP__KIND__CREATE) {
+		change(x);
+		return;
+	}
+	op = *x->q;
+	op.data = user_data(call_arena(x->c), x->body, x->hash);
+	x->rpc = rpc_new(x->c, x->t->database, NULL);
+	mf__database__write(&x->rpc->service, &op, on_created, x);
+}
+
+static void
+on_created(const Mf__StoreResult *m, void *ctx)
+{
+	struct account *x = ctx;
+
+	if (m != NULL)
+		log_info("user_created", L_STR("user_id", x->q->id),
+		    L_STR("by", x->who == NULL ? NULL : x->who->id));
+	on_read(m, x);
+}
+
+/* On condition of the version that was read even where the caller has none: the revocation names the
+ * next one. */
+static void
+change(struct account *x)
+{
+	struct arena *a = call_arena(x->c);
+	Mf__StoreOp *op = op_transaction(a, x->operation_id, 2),
+		    *user = arena_alloc(a, sizeof(*user));
+
+	*user = *x->q;
+	if (x->body != NULL)
+		user->data = user_data(a, x->body, x->hash);
+	user->operation_id = arena_printf(a, "%s/0", x->operation_id);
+	if (user->if_version == 0)
+		user->if_version = x->user.version;
+	x->revocation =
+	    (struct revocation){ .below = user->if_version + 1, .expires_us = revoke_expiry(x->t) };
+	memcpy(x->revocation.id, x->user.id, sizeof(x->revocation.id));
+	op_add(op, user);
+	op_add(op, op_revoke(a, x->revocation_row, &x->revocation));
+	x->rpc = rpc_new(x->c, x->t->database, NULL);
+	mf__database__write(&x->rpc->service, op, on_changed, x);
+}
+
+static void
+on_changed(const Mf__StoreResult *m, void *ctx)
+{
+	struct account *x = ctx;
+	const struct failure *f = rpc_failure(x->rpc);
+
+	if (m != NULL && m->n_items == 2) {
+		x->answer.repeated = m->repeated;
+		x->answer.version = m->items[0]->version;
+		if (x->body != NULL)
+			x->answer.data = user_public(call_arena(x->c), &m->items[0]->data);
+		changed(x);
+	} else if (m != NULL) {
+		call_fail(x->c, ST_DATA_LOSS, "the change of a user has another answer");
+	} else if (f->status == ST_ABORTED && x->q->if_version == 0 && ++x->round < ROUNDS_MOST) {
+		read_account(x); /* somebody was faster: may he still, and on what? */
+	} else if (strcmp(f->reason, "OPERATION_TAKEN") == 0) {
+		read_revocation(x);
+	} else if (f->status == ST_ABORTED || f->status == ST_ALREADY_EXISTS) {
+		call_fail_with(x->c, f);
+	} else {
+		store_failed(x->c, f);
+	}
+}
+
+/* --- was it done before? --- */
+
+static void
+read_revocation(struct account *x)
+{
+	x->rpc = rpc_new(x->c, x->t->database, NULL);
+	mf__database__read(&x->rpc->service,
+	    op_read(call_arena(x->c), "revocation", x->revocation_row), on_revocation, x);
+}
+
+static void
+on_revocation(const Mf__StoreResult *m, void *ctx)
+{
+	struct account *x = ctx;
+	struct json_error e;
+	json_t *v;
+	bool ours;
+
+	if (m == NULL && rpc_failure(x->rpc)->status != ST_NOT_FOUND) {
+		store_failed(x->c, rpc_failure(x->rpc));
+		return;
+	}
+	v = m == NULL ? NULL : json_read(m->data.data, m->data.len, &e);
+	ours = v != NULL && revocation_row_of(v, &x->revocation) &&
+	       strcmp(x->revocation.id, x->q->id) == 0;
+	json_decref(v);
+	if (!ours && x->body == NULL && x->user.id == NULL) {
+		call_fail(x->c, ST_NOT_FOUND, "there is no such user");
+		return;
+	}
+	if (!ours) {
+		call_fail_because(x->c, ST_ALREADY_EXISTS, "OPERATION_TAKEN", 0,
+		    "the operation id belongs to another operation");
+		return;
+	}
+	x->answer.repeated = true;
+	if (x->body == NULL) {
+		changed(x);
+		return;
+	}
+	x->rpc = rpc_new(x->c, x->t->database, NULL);
+	mf__database__read(
+	    &x->rpc->service, op_read(call_arena(x->c), "user", x->q->id), on_account_again, x);
+}
+
+static void
+on_account_again(const Mf__StoreResult *m, void *ctx)
+{
+	struct account *x = ctx;
+
+	if (m == NULL) {
+		store_failed(x->c, rpc_failure(x->rpc));
+		return;
+	}
+	x->answer.version = m->version;
+	x->answer.data = user_public(call_arena(x->c), &m->data);
+	changed(x);
+}
+
+/* --- what follows from it --- */
+
+static void
+changed(struct account *x)
+{
+	x->answer.rows_affected = 1;
+	revoke_announce(x->t, &x->revocation);
+	log_info(x->body == NULL ? "user_deleted" : "user_changed", L_STR("user_id", x->q->id),
+	    L_STR("by", x->who == NULL ? NULL : x->who->id));
+	if (x->ends_sessions)
+		revoke_sessions(x->t, x->c, x->q->id, x->operation_id, on_sessions_ended, x);
+	else
+		call_reply(x->c, &x->answer.base);
+}
+
+static void
+on_sessions_ended(struct call *c, void *ctx)
+{
+	struct account *x = ctx;
+
+	call_reply(c, &x->answer.base);
+}

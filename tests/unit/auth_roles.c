@@ -1,0 +1,193 @@
+/* auth: roles, as an administrator makes, changes and removes them. */
+#include <string.h>
+#include "auth/permission.h"
+#include "base/time.h"
+#include "harness/authbed.h"
+
+static void
+a_permission_pattern_is_words_with_dots_and_a_star_at_the_end(void **unused)
+{
+	static const char *const good[] = { "*", "task.*", "task.read", "a.b.c", "node.log_level",
+		"x", "a.b.*", "a-1.b" };
+	static const char *const bad[] = { "", ".", "a.", ".a", "a..b", "**", "a*", "*.a", "a.*.b",
+		"A.read", "a b", "a.*x", "\xc3\xa4" };
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		if (!permission_pattern_ok(good[i]))
+			fail_msg("%s", good[i]);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		if (permission_pattern_ok(bad[i]))
+			fail_msg("%s", bad[i]);
+}
+
+static void
+who_covers_a_role_may_all_that_it_permits(void **unused)
+{
+	static const char *const task_all[] = { "task.*" }, *const task_read[] = { "task.read" },
+				 *const all[] = { "*" }, *const deep[] = { "task.a.*" };
+	static const struct role_def defs[] = {
+		{ .name = "boss", .n_permissions = 1, .permissions = all },
+		{ .name = "lead", .n_permissions = 1, .permissions = task_all },
+		{ .name = "deep", .n_permissions = 1, .permissions = deep },
+		{ .name = "read", .n_permissions = 1, .permissions = task_read },
+		{ .name = "none" },
+	};
+	static const char order[][5] = { "boss", "lead", "read", "none" };
+	char err[200];
+	struct policy *p = policy_build(defs, 5, err, sizeof(err));
+
+	(void)unused;
+	assert_non_null(p);
+	for (size_t i = 0; i < 4; i++)
+		for (size_t k = 0; k < 4; k++) {
+			char *holder[] = { (char *)(uintptr_t)order[i] };
+
+			assert_int_equal(policy_covers(p, 1, holder, order[k]), i <= k);
+		}
+	assert_true(policy_covers(p, 1, (char *[]){ (char *)(uintptr_t) "lead" }, "deep"));
+	assert_false(policy_covers(p, 1, (char *[]){ (char *)(uintptr_t) "deep" }, "lead"));
+	assert_false(policy_covers(p, 0, NULL, "read"));
+	assert_true(policy_covers(p, 0, NULL, "none"));
+	policy_free(&p);
+}
+
+static void
+a_role_is_in_force_when_its_creation_is_answered(void **unused)
+{
+	struct account o;
+	struct attempt vera;
+
+	(void)unused;
+	add_user("vera", "vera's password", "auditor");
+	vera = try_login("vera", "vera's password");
+	REFUSED(try_check(vera.access, "task.read"), ST_PERMISSION_DENIED, "PERMISSION");
+	o = ACCOUNT(CREATE, .model = "role", .id = "auditor",
+	    .data = "{\"permissions\":[\"task.read\"],\"inherits\":[]}");
+	assert_int_equal(o.status, ST_OK);
+	assert_int_equal(o.version, 1);
+	assert_int_equal(try_check(vera.access, "task.read").status, ST_OK);
+}
+
+static void
+a_permission_that_was_taken_from_a_role_is_gone_when_that_is_answered(void **unused)
+{
+	struct attempt vera;
+	uint64_t before;
+
+	(void)unused;
+	add_user("vera", "vera's password", "user");
+	vera = try_login("vera", "vera's password");
+	assert_int_equal(try_check(vera.access, "task.create").status, ST_OK);
+	before = authbed.auth.sequence;
+	assert_int_equal(ACCOUNT(UPDATE, .model = "role", .id = "user",
+			     .data = "{\"permissions\":[\"task.read\"]}")
+			     .status,
+	    ST_OK);
+	assert_true(authbed.auth.sequence > before);
+	REFUSED(try_check(vera.access, "task.create"), ST_PERMISSION_DENIED, "PERMISSION");
+	assert_int_equal(try_check(vera.access, "task.read").status, ST_OK);
+	assert_int_equal(ACCOUNT(DELETE, .model = "role", .id = "user").status, ST_OK);
+	REFUSED(try_check(vera.access, "task.read"), ST_PERMISSION_DENIED, "PERMISSION");
+}
+
+static void
+roles_are_read_one_by_one_and_all(void **unused)
+{
+	struct account o = ACCOUNT(READ_ONE, .model = "role", .id = "viewer");
+
+	(void)unused;
+	assert_int_equal(o.status, ST_OK);
+	assert_non_null(strstr(o.text, "task.read"));
+	o = ACCOUNT(QUERY_MANY, .model = "role");
+	assert_non_null(strstr(o.text, "operator"));
+	assert_int_equal(ACCOUNT(READ_ONE, .model = "role", .id = "none").status, ST_NOT_FOUND);
+}
+
+static void
+nobody_gives_a_role_what_he_does_not_have(void **unused)
+{
+	(void)unused;
+	assert_int_equal(ACCOUNT(CREATE, .model = "role", .id = "clerk",
+			     .data = "{\"permissions\":[\"role.*\",\"task.read\"]}")
+			     .status,
+	    ST_OK);
+	REFUSED(ACCOUNT(CREATE, .model = "role", .id = "mine", .as = "clerk",
+		    .data = "{\"permissions\":[\"*\"]}"),
+	    ST_PERMISSION_DENIED, "BEYOND_OWN");
+	REFUSED(ACCOUNT(CREATE, .model = "role", .id = "mine", .as = "clerk",
+		    .data = "{\"permissions\":[],\"inherits\":[\"operator\"]}"),
+	    ST_PERMISSION_DENIED, "BEYOND_OWN");
+	REFUSED(ACCOUNT(UPDATE, .model = "role", .id = "clerk", .as = "clerk",
+		    .data = "{\"permissions\":[\"role.*\",\"task.*\"]}"),
+	    ST_PERMISSION_DENIED, "BEYOND_OWN");
+	REFUSED(ACCOUNT(DELETE, .model = "role", .id = "operator", .as = "clerk"),
+	    ST_PERMISSION_DENIED, "BEYOND_OWN");
+	assert_int_equal(ACCOUNT(CREATE, .model = "role", .id = "mine", .as = "clerk",
+			     .data = "{\"permissions\":[\"task.read\"]}")
+			     .status,
+	    ST_OK);
+}
+
+static void
+the_role_admin_is_fixed(void **unused)
+{
+	(void)unused;
+	REFUSED(ACCOUNT(UPDATE, .model = "role", .id = "admin", .data = "{\"permissions\":[]}"),
+	    ST_FAILED_PRECONDITION, "ROLE_FIXED");
+	REFUSED(
+	    ACCOUNT(DELETE, .model = "role", .id = "admin"), ST_FAILED_PRECONDITION, "ROLE_FIXED");
+}
+
+static void
+a_field_that_is_wrong_is_named(void **unused)
+{
+	static const struct {
+		const char *data, *field;
+	} bad[] = {
+		{ "{\"permissions\":[\"task.read\",\"Task\"]}", "/permissions/1" },
+		{ "{\"permissions\":[7]}", "/permissions/0" },
+		{ "{\"inherits\":[\"viewer\",\"none\"]}", "/inherits/1" },
+		{ "[]", "" },
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct account o =
+		    ACCOUNT(CREATE, .model = "role", .id = "auditor", .data = bad[i].data);
+
+		assert_int_equal(o.status, ST_INVALID_ARGUMENT);
+		assert_string_equal(o.field, bad[i].field);
+	}
+	assert_int_equal(ACCOUNT(TRANSACTION, .model = "role").status, ST_INVALID_ARGUMENT);
+}
+
+static void
+without_the_database_nothing_is_written_and_the_roles_stay_in_force(void **unused)
+{
+	struct attempt o = try_login("admin", authbed.admin_password);
+
+	(void)unused;
+	authbed.db.down = true;
+	assert_int_equal(
+	    ACCOUNT(CREATE, .model = "role", .id = "auditor", .data = "{}").status, ST_UNAVAILABLE);
+	assert_int_equal(try_check(o.access, "task.read").status, ST_OK);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(a_permission_pattern_is_words_with_dots_and_a_star_at_the_end),
+		T(who_covers_a_role_may_all_that_it_permits),
+		BED(a_role_is_in_force_when_its_creation_is_answered),
+		BED(a_permission_that_was_taken_from_a_role_is_gone_when_that_is_answered),
+		BED(roles_are_read_one_by_one_and_all),
+		BED(nobody_gives_a_role_what_he_does_not_have),
+		BED(the_role_admin_is_fixed),
+		BED(a_field_that_is_wrong_is_named),
+		BED(without_the_database_nothing_is_written_and_the_roles_stay_in_force),
+	};
+
+	return TEST_RUN(tests);
+}
