@@ -10,7 +10,7 @@ static const char *
 take_members(struct call *, const Mf__DatabaseRequirement *, Mf__StoreOp *, struct permits *);
 static char *member_id(struct arena *, const char *, size_t);
 static const char *take_member(struct arena *, const json_t *, Mf__StoreOp *, struct permits *);
-static const char *ask(const Mf__StoreOp *, struct permits *);
+static const char *ask(const Mf__StoreOp *, struct permits *, bool alone);
 static char *text(const json_t *, const char *);
 
 const char *
@@ -33,7 +33,7 @@ intake_store(struct call *c, const Mf__DatabaseRequirement *q, Mf__StoreOp *out,
 	out->max_age_ms = q->max_age_ms;
 	if (out->kind == MF__STORE_OP__KIND__TRANSACTION)
 		return take_members(c, q, out, p);
-	return ask(out, p);
+	return ask(out, p, out->kind != MF__STORE_OP__KIND__BULK_CREATE);
 }
 
 void
@@ -137,14 +137,16 @@ take_member(struct arena *a, const json_t *v, Mf__StoreOp *m, struct permits *p)
 		jw_json(&w, NULL, data);
 		m->data.data = (uint8_t *)jw_text(&w, &m->data.len);
 	}
-	return ask(m, p);
+	return ask(m, p, false);
 }
 
 static const char *
-ask(const Mf__StoreOp *m, struct permits *p)
+ask(const Mf__StoreOp *m, struct permits *p, bool alone)
 {
 	if (!permits_model(m->model))
 		return "model: is none that a request may name";
+	if (!alone && permits_of_auth(m->model))
+		return "model: users and roles are written one at a time";
 	return permits_add(p, permits_store(m->kind, m->model))
 	           ? NULL
 	           : "operation: needs too many permissions at once";

@@ -5,12 +5,15 @@
 #include "base/log.h"
 #include "meta/permits.h"
 
-/* What a request may name. Users, roles, tokens, keys and the audit log belong to the auth domain
- * and are not here. */
+/* What a request may name. Sessions, revocations, keys and the audit log are auth's own and not
+ * here. */
 static const struct model_permits {
 	const char *model, *create, *read, *update, *delete;
+	bool of_auth;
 } models[] = {
-	{ "task", "task.create", "task.read", "task.update", "task.delete" },
+	{ "task", "task.create", "task.read", "task.update", "task.delete", false },
+	{ "user", "user.create", "user.read", "user.update", "user.delete", true },
+	{ "role", "role.create", "role.read", "role.update", "role.delete", true },
 };
 
 static const struct {
@@ -69,6 +72,14 @@ bool
 permits_model(const char *model)
 {
 	return model_find(model) != NULL;
+}
+
+bool
+permits_of_auth(const char *model)
+{
+	const struct model_permits *m = model_find(model);
+
+	return m != NULL && m->of_auth;
 }
 
 const char *

@@ -22,9 +22,10 @@ bool permits_add(struct permits *p, const char *name) __attribute__((warn_unused
 
 /* The kind of a database operation. NULL: fine; else what is wrong with it, naming the field. */
 const char *permits_kind(const char *operation, Mf__StoreOp__Kind *out);
-/* Only models of the allow list may be named by a request; what belongs to the auth domain is not
- * on it. */
+/* Only models of the allow list may be named by a request: not sessions, revocations, keys. */
 bool permits_model(const char *model);
+/* Of those: users and roles, which the auth domain reads and writes, one at a time. */
+bool permits_of_auth(const char *model);
 /* "task.create" and the like; names are static. `kind` is not TRANSACTION: its members are asked
  * one by one. */
 const char *permits_store(Mf__StoreOp__Kind kind, const char *model);

@@ -177,9 +177,11 @@ operation_id(struct op *o)
 	return id;
 }
 
+/* Users and roles are the auth domain's: the same operation goes there. */
 static void
 store_begin(struct op *o)
 {
+	bool auth = permits_of_auth(o->store.model);
 	bool reads = o->store.kind == MF__STORE_OP__KIND__READ_ONE ||
 	             o->store.kind == MF__STORE_OP__KIND__QUERY_MANY;
 
@@ -198,9 +200,13 @@ store_begin(struct op *o)
 			intake_name_members(o->c, &o->store, id);
 		call_set_operation_id(o->c, id);
 	}
-	o->store_rpc =
-	    rpc_new(o->c, o->m->database, &(const struct rpc_opts){ .limit_us = op_left(o) });
-	if (reads)
+	o->store_rpc = rpc_new(o->c, auth ? o->m->auth : o->m->database,
+	    &(const struct rpc_opts){ .limit_us = op_left(o) });
+	if (auth && reads)
+		mf__auth__read(&o->store_rpc->service, &o->store, on_stored, o);
+	else if (auth)
+		mf__auth__write(&o->store_rpc->service, &o->store, on_stored, o);
+	else if (reads)
 		mf__database__read(&o->store_rpc->service, &o->store, on_stored, o);
 	else
 		mf__database__write(&o->store_rpc->service, &o->store, on_stored, o);

@@ -148,9 +148,9 @@ a_weaker_permission_does_not_open_a_stronger_operation(void **unused)
 }
 
 static void
-what_belongs_to_auth_can_not_be_named(void **unused)
+what_is_auth_s_own_can_not_be_named(void **unused)
 {
-	static const char *const models[] = { "user", "session", "role", "auth_state", "audit",
+	static const char *const models[] = { "session", "revocation", "auth_state", "audit",
 		"doc.anything", "" };
 	struct result r;
 
@@ -162,6 +162,31 @@ what_belongs_to_auth_can_not_be_named(void **unused)
 	RUN(&r, .database = "transaction", .token = "admin",
 	    .data = "[{\"operation\":\"update\",\"model\":\"user\",\"id\":\"u\",\"data\":{}}]");
 	assert_int_equal(r.failed, ST_INVALID_ARGUMENT);
+	assert_int_equal(mb.reads + mb.writes, 0);
+}
+
+/* With permissions of their own, one at a time, and never in the database domain. */
+static void
+users_and_roles_are_read_and_written_by_auth(void **unused)
+{
+	struct result r;
+
+	(void)unused;
+	RUN(&r, .database = "query", .model = "user", .token = "admin");
+	assert_true(r.r->success);
+	assert_true(result_has(&r, "\"of\":\"auth\""));
+	assert_string_equal(mb.asked[0], "user.read");
+	RUN(&r, .database = "update", .model = "role", .id = "viewer", .data = "{}",
+	    .token = "admin");
+	assert_true(r.r->success);
+	assert_string_equal(mb.asked[1], "role.update");
+	assert_string_not_equal(mb.operation_id, "");
+	assert_int_equal(mb.accounts, 2);
+	RUN(&r, .database = "delete", .model = "user", .id = "x", .token = "alice");
+	assert_int_equal(r.r->status, ST_PERMISSION_DENIED);
+	RUN(&r, .database = "bulk_create", .model = "user", .data = "[{}]", .token = "admin");
+	assert_int_equal(r.failed, ST_INVALID_ARGUMENT);
+	assert_int_equal(mb.accounts, 2);
 	assert_int_equal(mb.reads + mb.writes, 0);
 }
 
@@ -649,7 +674,8 @@ main(void)
 		METABED(a_refusal_is_a_clean_failure_and_stops_what_depends_on_it),
 		METABED(a_request_without_auth_is_anonymous_and_is_asked_for_all_the_same),
 		METABED(a_weaker_permission_does_not_open_a_stronger_operation),
-		METABED(what_belongs_to_auth_can_not_be_named),
+		METABED(what_is_auth_s_own_can_not_be_named),
+		METABED(users_and_roles_are_read_and_written_by_auth),
 		METABED(a_permission_for_one_thing_does_not_reach_another),
 		METABED(a_transaction_asks_for_the_permission_of_each_member),
 		METABED(a_form_alone_is_translated_checked_and_then_run),
