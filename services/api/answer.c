@@ -27,6 +27,8 @@ exchange_answer(struct exchange *x, int http, size_t n_headers, const struct htt
 		add(x, headers[i].name, headers[i].value);
 	if (x->close || edge_draining(x->e))
 		add(x, "Connection", "close");
+	if (edge_settings(x->e)->hsts[0] != '\0' && edge_tls(x->e))
+		add(x, "Strict-Transport-Security", edge_settings(x->e)->hsts);
 	if (charge_write(&x->charge, policy, state)) {
 		add(x, "RateLimit-Policy", policy);
 		add(x, "RateLimit", state);

@@ -1,13 +1,27 @@
 /* api: the order in which its parts start and stop. */
 #include "api/api.h"
 
+#include <limits.h>
+#include <stdio.h>
+
+#include "api/tls.h"
 #include "base/log.h"
+#include "base/time.h"
+
+#define DAY_US (24 * 3600 * SEC)
 
 static bool listen_allowed(const struct api_config *, int);
+static bool show_certificate(struct node *, const struct api_config *, char *, size_t);
+static void watch_certificate(struct node *);
+static void on_day(struct timer *);
 
 const char *const api_capabilities[] = { "http", "routing", "failover", "metrics", NULL };
 
 static struct edge *edge;
+static struct {
+	struct timer timer;
+	struct node *n; /* NULL: no TLS */
+} daily;
 
 bool
 api_check(const void *config, char *err, size_t err_size)
@@ -34,9 +48,8 @@ api_init(struct node *n)
 	}
 	if (!listen_allowed(c, o.fd))
 		return false;
-	if (c->tls_cert[0] != '\0' &&
-	    ((o.tls_cert = listener_read_pem(c->tls_cert, err, sizeof(err))) == NULL ||
-		(o.tls_key = listener_read_pem(c->tls_key, err, sizeof(err))) == NULL)) {
+	o.tls = config_tls(c);
+	if (o.tls && !show_certificate(n, c, err, sizeof(err))) {
 		log_error("tls_failed", L_STR("why", err));
 		return false;
 	}
@@ -45,16 +58,25 @@ api_init(struct node *n)
 		return false;
 	}
 	log_info("listening", L_STR("address", o.handed_down ? "handed down" : c->listen),
-	    L_BOOL("tls", o.tls_cert != NULL), L_BOOL("handed_down", o.handed_down));
+	    L_BOOL("tls", o.tls), L_BOOL("handed_down", o.handed_down));
 	node_ready(n);
+	if (o.tls)
+		watch_certificate(n);
 	return true;
 }
 
 void
 api_reload(struct node *n, const void *old_config, const void *new_config)
 {
-	(void)n, (void)old_config;
-	edge_reload(edge, new_config);
+	const struct api_config *c = new_config;
+	char err[256];
+
+	(void)old_config;
+	edge_reload(edge, c);
+	if (edge_tls(edge) != config_tls(c))
+		log_warn("config_needs_restart", L_STR("key", "tls_cert"));
+	else if (edge_tls(edge) && !show_certificate(n, c, err, sizeof(err)))
+		log_error("tls_not_reloaded", L_STR("why", err));
 }
 
 void
@@ -75,17 +97,57 @@ void
 api_fini(struct node *n)
 {
 	(void)n;
+	if (daily.n != NULL)
+		timer_stop(&daily.timer);
 	edge_free(&edge);
+	tls_unload();
+}
+
+static bool
+show_certificate(struct node *n, const struct api_config *c, char *err, size_t err_size)
+{
+	const char *cert = c->tls_cert, *key = c->tls_key;
+	char self[PATH_MAX];
+
+	if (c->tls_self_signed) {
+		snprintf(self, sizeof(self), "%s/self-signed.pem", node_var(n));
+		if (!tls_self_signed(self, err, err_size))
+			return false;
+		cert = key = self;
+	}
+	return tls_load(node_loop(n), cert, key, 2 * c->head_time_us, err, err_size);
+}
+
+/* Our own is made anew in time; who brought his own hears of its end while there is time, or has it
+ * read again without SIGHUP. */
+static void
+watch_certificate(struct node *n)
+{
+	if (daily.n == NULL)
+		timer_init(&daily.timer, node_loop(n), on_day);
+	daily.n = n;
+	timer_in(&daily.timer, DAY_US);
+}
+
+static void
+on_day(struct timer *t)
+{
+	char err[256];
+
+	(void)t;
+	if (!show_certificate(daily.n, node_config(daily.n), err, sizeof(err)))
+		log_error("tls_not_reloaded", L_STR("why", err));
+	watch_certificate(daily.n);
 }
 
 /* Passwords and tokens travel here. */
 static bool
 listen_allowed(const struct api_config *c, int fd)
 {
-	if (!listener_is_public(fd) || c->behind_proxy || c->tls_cert[0] != '\0')
+	if (!listener_is_public(fd) || c->behind_proxy || config_tls(c))
 		return true;
 	log_error("listener_refused",
-	    L_STR("why", "HTTP beyond loopback needs tls_cert and tls_key, or behind_proxy = true "
-			 "where a proxy speaks TLS"));
+	    L_STR("why", "HTTP beyond loopback needs tls_cert and tls_key, or tls_self_signed = "
+			 "true for a trial, or behind_proxy = true where a proxy speaks TLS"));
 	return false;
 }

@@ -2,6 +2,7 @@
  *
  *   settings.c   the configuration
  *   edge.c       libmicrohttpd on the loop
+ *   tls.c        the certificate; tls_self.c: one for a trial
  *   conn.c       connections: their time limits, their number, drain; address.c: whose they are
  *   exchange.c   one HTTP request; with head.c, answer.c, access.c (exchange.h)
  *   quota.c    who may make how many requests; limits.c, bucket.c, known.c
@@ -43,7 +44,6 @@ void api_fini(struct node *n);
 /* --- listener.c: the socket; -1: err says why --- */
 int listener_open(const char *address, char *err, size_t err_size);
 bool listener_is_public(int fd); /* some address beyond loopback reaches it */
-char *listener_read_pem(const char *path, char *err, size_t err_size); /* heap; NULL: err */
 
 /* --- edge.c --- */
 struct charge;
@@ -55,7 +55,7 @@ struct edge_opts {
 	struct node *node;
 	int fd; /* listening; ours unless `handed_down` */
 	bool handed_down;
-	char *tls_cert, *tls_key; /* texts, or NULL */
+	bool tls; /* tls.c has a certificate to show */
 };
 struct edge *edge_new(const struct edge_opts *o, char *err, size_t err_size);
 void edge_drain(struct edge *e); /* no new connection; those there end with their next answer */
@@ -67,6 +67,7 @@ const struct api_settings *edge_settings(const struct edge *e);
 const struct api_config *edge_config(const struct edge *e);
 struct quota *edge_quota(const struct edge *e);
 bool edge_draining(const struct edge *e);
+bool edge_tls(const struct edge *e);
 void edge_answered(
     struct edge *e, struct exchange *x); /* of a suspended one: leaves at the end of this turn */
 

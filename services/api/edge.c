@@ -7,6 +7,7 @@
 
 #include "api/api.h"
 #include "api/quota.h"
+#include "api/tls.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -20,7 +21,7 @@ struct edge {
 	struct quota *quota;
 	struct list ready; /* exchanges that have their answer and are still suspended */
 	bool run;          /* MHD_run is due */
-	bool draining;
+	bool draining, tls;
 	int fd;
 	bool handed_down;
 	struct api_settings settings;
@@ -44,7 +45,8 @@ edge_new(const struct edge_opts *o, char *err, size_t err_size)
 	*e = (struct edge){ .node = o->node,
 		.loop = node_loop(o->node),
 		.fd = o->fd,
-		.handed_down = o->handed_down };
+		.handed_down = o->handed_down,
+		.tls = o->tls };
 	list_init(&e->ready);
 	settings_take(e, node_config(o->node));
 	e->quota = quota_new((size_t)e->settings.c->limit_buckets,
@@ -57,8 +59,7 @@ edge_new(const struct edge_opts *o, char *err, size_t err_size)
 	    .listener = o->fd,
 	});
 	if ((e->mhd = start(e, o)) == NULL) {
-		snprintf(err, err_size, "libmicrohttpd did not start%s",
-		    o->tls_cert == NULL ? "" : ": is the certificate right, and the key its own?");
+		snprintf(err, err_size, "libmicrohttpd did not start");
 		conns_drain(e->conns);
 		conns_free(&e->conns);
 		quota_free(&e->quota);
@@ -151,6 +152,12 @@ edge_draining(const struct edge *e)
 	return e->draining;
 }
 
+bool
+edge_tls(const struct edge *e)
+{
+	return e->tls;
+}
+
 void
 edge_answered(struct edge *e, struct exchange *x)
 {
@@ -189,12 +196,12 @@ start(struct edge *e, const struct edge_opts *o)
 	unsigned flags =
 	    MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE | MHD_USE_NO_THREAD_SAFETY;
 	struct MHD_OptionItem tls[] = {
-		{ MHD_OPTION_HTTPS_MEM_CERT, 0, o->tls_cert },
-		{ MHD_OPTION_HTTPS_MEM_KEY, 0, o->tls_key },
+		{ MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)(uintptr_t)tls_certificate },
+		{ MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)tls_priorities },
 		{ MHD_OPTION_END, 0, NULL },
 	};
 
-	if (o->tls_cert != NULL)
+	if (o->tls)
 		flags |= MHD_USE_TLS;
 	else
 		tls[0].option = MHD_OPTION_END;

@@ -1,14 +1,11 @@
 /* listener: the listening socket, when no supervisor hands one down. */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "api/api.h"
@@ -17,8 +14,7 @@
 static bool split(const char *, char *, size_t, char *, size_t);
 static int bind_one(const struct addrinfo *);
 
-#define BACKLOG  1024 /* connections that wait while a node is replaced */
-#define PEM_MOST (256 << 10)
+#define BACKLOG 1024 /* connections that wait while a node is replaced */
 
 int
 listener_open(const char *address, char *err, size_t err_size)
@@ -59,31 +55,6 @@ listener_is_public(int fd)
 	default:
 		return true;
 	}
-}
-
-char *
-listener_read_pem(const char *path, char *err, size_t err_size)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	struct stat st;
-	char *text;
-	ssize_t n;
-
-	if (fd < 0 || fstat(fd, &st) != 0 || st.st_size <= 0 || st.st_size > PEM_MOST) {
-		snprintf(err, err_size, "%s: %s", path,
-		    fd < 0 ? strerror(errno) : "is empty or too large");
-		if (fd >= 0)
-			close(fd);
-		return NULL;
-	}
-	text = calloc(1, (size_t)st.st_size + 1);
-	n = text == NULL ? -1 : read(fd, text, (size_t)st.st_size);
-	close(fd);
-	if (n == st.st_size)
-		return text;
-	snprintf(err, err_size, "%s: could not be read", path);
-	free(text);
-	return NULL;
 }
 
 static bool

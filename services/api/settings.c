@@ -9,6 +9,7 @@
 #include "base/time.h"
 
 #define AT(field) offsetof(struct api_config, field)
+#define DAY       (24 * 3600 * SEC)
 
 static bool complain(char *, size_t, const char *);
 static bool access_log_parse(const char *, enum access_log *);
@@ -22,9 +23,13 @@ const struct config_key api_keys[] = {
 	{ "proxies", CONFIG_STR, AT(proxies), "", 0, 0, false, false,
 	    "networks of the proxies that are believed, \"10.0.0.0/8, local\" (local: loopback and "
 	    "unix sockets); empty: whoever connects is the one proxy" },
-	{ "tls_cert", CONFIG_PATH, AT(tls_cert), "", 0, 0, false, true,
-	    "certificate chain (PEM): HTTPS" },
-	{ "tls_key", CONFIG_PATH, AT(tls_key), "", 0, 0, false, true, "private key (PEM)" },
+	{ "tls_cert", CONFIG_PATH, AT(tls_cert), "", 0, 0, false, false,
+	    "certificate chain (PEM): HTTPS, TLS 1.2 and 1.3; read anew at SIGHUP and once a day" },
+	{ "tls_key", CONFIG_PATH, AT(tls_key), "", 0, 0, false, false, "private key (PEM)" },
+	{ "tls_self_signed", CONFIG_BOOL, AT(tls_self_signed), "false", 0, 0, false, true,
+	    "HTTPS for a trial, by a certificate of our own making: VAR/self-signed.pem" },
+	{ "hsts", CONFIG_DURATION, AT(hsts_us), "365d", 0, 3650 * DAY, false, false,
+	    "with a certificate of yours: how long browsers shall insist on HTTPS; 0: not said" },
 	{ "access_log", CONFIG_STR, AT(access_log), "errors", 0, 0, false, false,
 	    "off, errors (5xx) or all" },
 	{ "connections", CONFIG_INT, AT(connections), "1000", 8, 65536, false, true,
@@ -81,6 +86,11 @@ settings_build(struct api_settings *out, const struct api_config *c, char *err, 
 		return complain(err, err_size, "access_log: must be off, errors or all");
 	if ((c->tls_cert[0] == '\0') != (c->tls_key[0] == '\0'))
 		return complain(err, err_size, "tls_cert, tls_key: both or none");
+	if (c->tls_self_signed && c->tls_cert[0] != '\0')
+		return complain(err, err_size, "tls_self_signed: not with tls_cert");
+	if (c->tls_cert[0] != '\0' && c->hsts_us != 0)
+		snprintf(
+		    out->hsts, sizeof(out->hsts), "max-age=%lld", (long long)(c->hsts_us / SEC));
 	if (c->uri_limit > c->connection_memory / 2)
 		return complain(err, err_size, "uri_limit: at most half of connection_memory");
 	if (!networks_parse(&out->proxies, c->proxies))
@@ -90,6 +100,12 @@ settings_build(struct api_settings *out, const struct api_config *c, char *err, 
 	if (c->proxies[0] != '\0' && !c->behind_proxy)
 		return complain(err, err_size, "proxies: needs behind_proxy = true");
 	return limits_parse(&out->limits, c->limit, c->limit_roles, c->limit_routes, err, err_size);
+}
+
+bool
+config_tls(const struct api_config *c)
+{
+	return c->tls_self_signed || c->tls_cert[0] != '\0';
 }
 
 bool

@@ -14,6 +14,8 @@ struct api_config {         /* as api_keys says */
 	bool behind_proxy;
 	const char *proxies;
 	const char *tls_cert, *tls_key; /* PEM files; both or none */
+	bool tls_self_signed;
+	int64_t hsts_us;
 	const char *access_log;
 	int64_t connections;
 	int64_t address_connections;
@@ -39,12 +41,14 @@ struct api_settings {
 	bool any_proxy;             /* whoever connects is the proxy */
 	struct networks proxies;
 	enum access_log access_log;
+	char hsts[48]; /* Strict-Transport-Security; "": not said */
 	struct limits limits;
 };
 
 /* False: err says which key is wrong and why. It points into itself: not to be copied. */
 bool
 settings_build(struct api_settings *out, const struct api_config *c, char *err, size_t err_size);
+bool config_tls(const struct api_config *c);
 /* What this peer says about whom it forwards for is believed. */
 bool settings_is_proxy(const struct api_settings *s, const struct address *peer);
 /* Whom a request is from. */

@@ -34,12 +34,18 @@ const struct config_key conf_keys[] = {
 	    .type = CONFIG_STR,
 	    .offset = AT(listen),
 	    .def = "127.0.0.1:8080",
-	    .help = "public HTTP address; beyond loopback only with behind_proxy" },
+	    .help = "public HTTP address; beyond loopback only with tls or behind_proxy" },
 	{ .name = "behind_proxy",
 	    .type = CONFIG_BOOL,
 	    .offset = AT(behind_proxy),
 	    .def = "no",
 	    .help = "a proxy in front of us terminates TLS" },
+	{ .name = "tls",
+	    .type = CONFIG_BOOL,
+	    .offset = AT(tls),
+	    .def = "no",
+	    .help = "api speaks TLS itself (its tls_cert or tls_self_signed), and refuses to start "
+		    "otherwise" },
 	{ .name = "stores",
 	    .type = CONFIG_STR,
 	    .offset = AT(stores),
@@ -147,7 +153,7 @@ conf_load(struct conf *s, const struct conf_options *o, char *err, size_t n)
 {
 	memset(s, 0, sizeof(*s));
 	if (load_keys(s, o, err, n) && resolve_var(s, o, err, n) && check_user(s, err, n) &&
-	    check_log_level(s, err, n) && public_check(s->listen, s->behind_proxy, err, n) &&
+	    check_log_level(s, err, n) && public_check(s->listen, s->tls || s->behind_proxy, err, n) &&
 	    check_executables(s, err, n) && check_stores(s, err, n))
 		return true;
 	conf_free(s);

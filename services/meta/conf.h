@@ -23,7 +23,7 @@ struct conf_options {       /* of the command line */
 struct conf {
 	struct arena *texts; /* of the keys */
 	const char *var_key, *listen, *stores, *pg_bin, *redis_server, *user, *exe_dir, *log_level;
-	bool behind_proxy;
+	bool behind_proxy, tls;
 	int64_t ready_limit_us, kill_after_us, start_limit_us;
 	int64_t restart_base_us, restart_cap_us, restart_healthy_us, restart_window_us, restart_max;
 	/* derived */

@@ -1,5 +1,6 @@
 /* public: see public.h. Plain HTTP that strangers can reach would carry tokens in the clear:
- * refused, unless the operator says that a proxy speaks TLS in front of us. */
+ * refused, unless the operator says that api speaks TLS (api itself holds him to it), or that a
+ * proxy in front of us does. */
 #include "meta/public.h"
 
 #include <arpa/inet.h>
@@ -24,7 +25,7 @@ struct address {
 static bool parse(const char *text, struct address *a);
 
 bool
-public_check(const char *address, bool behind_proxy, char *err, size_t n)
+public_check(const char *address, bool encrypted, char *err, size_t n)
 {
 	struct address a;
 
@@ -33,11 +34,11 @@ public_check(const char *address, bool behind_proxy, char *err, size_t n)
 		    err, n, "listen: \"%s\" is not ADDRESS:PORT with a numeric address", address);
 		return false;
 	}
-	if (!a.loopback && !behind_proxy) {
+	if (!a.loopback && !encrypted) {
 		snprintf(err, n,
 		    "listen: %s is reachable from outside and HTTP is not encrypted; listen on "
-		    "127.0.0.1, or put "
-		    "a TLS proxy in front and set behind_proxy = yes",
+		    "127.0.0.1, or let api speak TLS and set tls = yes, or put a TLS proxy in "
+		    "front and set behind_proxy = yes",
 		    address);
 		return false;
 	}

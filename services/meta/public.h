@@ -5,9 +5,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* "127.0.0.1:8080", "[::1]:8080", "localhost:8080". Beyond loopback only behind a proxy: err says
- * what to do. */
-bool public_check(const char *address, bool behind_proxy, char *err, size_t n)
+/* "127.0.0.1:8080", "[::1]:8080", "localhost:8080". Beyond loopback only with TLS, by api or by a
+ * proxy: err says what to do. */
+bool public_check(const char *address, bool encrypted, char *err, size_t n)
     __attribute__((warn_unused_result));
 int public_open(const char *address, char *err, size_t n)
     __attribute__((warn_unused_result));       /* -1: err */
