@@ -1,4 +1,4 @@
-/* Bodies of /v1 through ops: the first byte chooses the operation, the rest is the body. */
+/* Bodies of /v1 through ops: the first byte chooses the route, the rest is the body. */
 #include <stdint.h>
 #include <string.h>
 #include "api/ops/ops.h"
@@ -9,8 +9,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 int
 LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
-	static const enum op_kind kinds[] = { OP_REQUEST, OP_TASK_CREATE, OP_TASK_BULK,
-		OP_TASK_UPDATE, OP_LOGIN, OP_REFRESH };
+	static const char *const routes[][2] = { { "POST", "/requests" }, { "POST", "/tasks" },
+		{ "POST", "/tasks:bulk" }, { "PATCH", "/tasks/7" }, { "POST", "/auth/login" },
+		{ "POST", "/auth/refresh" }, { "POST", "/users" }, { "PATCH", "/users/7" },
+		{ "POST", "/roles" }, { "PATCH", "/roles/7" } };
+	const char *const *r;
 	struct op o = { .id = "0199f0c0-1234-7abc-8def-0123456789ab",
 		.operation_id = "0199f0c0-1234-7abc-8def-0123456789ab",
 		.credential = "",
@@ -24,7 +27,8 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	if (n < 2 || n > 65536 || (body = json_read(p + 1, n - 1, &e)) == NULL)
 		return 0;
 	a = arena_new(64 << 20);
-	o.kind = kinds[p[0] % (sizeof(kinds) / sizeof(kinds[0]))];
+	r = routes[p[0] % (sizeof(routes) / sizeof(routes[0]))];
+	o.route = route_find(a, r[0], r[1]).route;
 	o.body = body;
 	o.text = (struct str){ (const char *)p + 1, n - 1 };
 	q = ops_build(a, &o, &f);
@@ -35,7 +39,7 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 		must(mf__task_request__unpack(
 			 arena_allocator(a), mf__task_request__pack(q, packed), packed) != NULL);
 	}
-	if (o.kind == OP_TASK_BULK && q != NULL) {
+	if (o.route->kind == OP_BULK && q != NULL) {
 		size_t k;
 
 		(void)bulk_answer(a, body, body, &k);

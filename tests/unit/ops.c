@@ -12,10 +12,10 @@ static struct failure f;
 static json_t *body;
 
 static Mf__TaskRequest *
-build(enum op_kind k, const char *id, const char *text)
+build_route(const struct route *r, const char *id, const char *text)
 {
 	struct json_error e;
-	struct op o = { .kind = k,
+	struct op o = { .route = r,
 		.id = id,
 		.operation_id = OPERATION,
 		.credential = "T",
@@ -32,6 +32,22 @@ build(enum op_kind k, const char *id, const char *text)
 	return ops_build(a, &o, &f);
 }
 
+/* Of tasks, where it is of a collection. */
+static Mf__TaskRequest *
+build(enum op_kind k, const char *id, const char *text)
+{
+	return build_route(route_of(k), id, text);
+}
+
+static Mf__TaskRequest *
+build_path(const char *method, const char *path, const char *text)
+{
+	struct route_match m = route_find(a, method, path);
+
+	assert_non_null(m.route);
+	return build_route(m.route, m.id, text);
+}
+
 static void
 assert_violation(size_t i, const char *field)
 {
@@ -45,7 +61,7 @@ static void
 a_create_has_the_id_of_its_operation_and_its_body_as_it_was_sent(void **unused)
 {
 	static const char text[] = "{\"title\" : \"x\", \"payload\":{\"n\":1.50}}";
-	Mf__TaskRequest *q = build(OP_TASK_CREATE, "", text);
+	Mf__TaskRequest *q = build(OP_CREATE, "", text);
 
 	(void)unused;
 	assert_string_equal(q->task_id, OPERATION);
@@ -64,13 +80,13 @@ static void
 a_client_may_choose_the_id_of_a_create(void **unused)
 {
 	Mf__TaskRequest *q =
-	    build(OP_TASK_CREATE, "", "{\"title\":\"x\",\"id\":\"" CHOSEN "\",\"priority\":1}");
+	    build(OP_CREATE, "", "{\"title\":\"x\",\"id\":\"" CHOSEN "\",\"priority\":1}");
 
 	(void)unused;
 	assert_string_equal(q->database->id, CHOSEN);
 	assert_memory_equal(
 	    q->database->data.data, "{\"title\":\"x\",\"priority\":1}", q->database->data.len);
-	assert_null(build(OP_TASK_CREATE, "", "{\"id\":\"7\"}"));
+	assert_null(build(OP_CREATE, "", "{\"id\":\"7\"}"));
 	assert_violation(0, "/id");
 }
 
@@ -78,22 +94,21 @@ static void
 a_body_that_is_no_object_is_wrong_but_well_formed(void **unused)
 {
 	(void)unused;
-	assert_null(build(OP_TASK_CREATE, "", "[]"));
+	assert_null(build(OP_CREATE, "", "[]"));
 	assert_violation(0, "");
 	assert_int_equal(problem_http(&f), 422);
-	assert_null(build(OP_TASK_CREATE, "", NULL));
-	assert_null(build(OP_TASK_UPDATE, OPERATION, "3"));
+	assert_null(build(OP_CREATE, "", NULL));
+	assert_null(build(OP_UPDATE, OPERATION, "3"));
 }
 
 static void
 an_id_that_is_none_names_no_task(void **unused)
 {
 	(void)unused;
-	assert_null(build(OP_TASK_READ, "7", NULL));
+	assert_null(build(OP_READ, "7", NULL));
 	assert_int_equal(f.status, ST_NOT_FOUND);
 	assert_string_equal(
-	    build(OP_TASK_READ, "0199F0C0-1234-7ABC-8DEF-0123456789AB", NULL)->database->id,
-	    OPERATION);
+	    build(OP_READ, "0199F0C0-1234-7ABC-8DEF-0123456789AB", NULL)->database->id, OPERATION);
 }
 
 static void
@@ -102,7 +117,7 @@ a_list_takes_filters_and_refuses_what_it_does_not_know(void **unused)
 	struct param params[] = { { "limit", "10" }, { "cursor", "c" }, { "state", "QUEUED" },
 		{ "label", "a=b" }, { "label", "c" } };
 	struct param bad[] = { { "limit", "0" }, { "limit", "1001" }, { "colour", "red" } };
-	struct op o = { .kind = OP_TASK_LIST,
+	struct op o = { .route = route_of(OP_LIST),
 		.id = "",
 		.operation_id = OPERATION,
 		.credential = "",
@@ -121,6 +136,49 @@ a_list_takes_filters_and_refuses_what_it_does_not_know(void **unused)
 	assert_null(ops_build(a, &o, &f));
 	assert_int_equal(f.n_violations, 3);
 	assert_violation(2, "colour");
+}
+
+static void
+users_are_a_collection_whose_ids_the_server_makes(void **unused)
+{
+	Mf__TaskRequest *q =
+	    build_path("POST", "/users", "{\"username\":\"vera\",\"password\":\"12345678\"}");
+
+	(void)unused;
+	assert_string_equal(q->database->model, "user");
+	assert_string_equal(q->database->operation, "create");
+	assert_string_equal(q->database->id, OPERATION);
+	assert_string_equal(q->auth->require_permission, "user.create");
+	assert_null(build_path("POST", "/users", "{\"id\":\"" CHOSEN "\"}"));
+	assert_violation(0, "/id");
+	q = build_path("PATCH", "/users/" CHOSEN, "{\"disabled\":true}");
+	assert_string_equal(q->database->id, CHOSEN);
+	assert_string_equal(q->auth->require_permission, "user.update");
+	assert_null(build_path("GET", "/users/vera", NULL));
+	assert_int_equal(f.status, ST_NOT_FOUND);
+	assert_string_equal(f.message, "no user has this id");
+}
+
+static void
+roles_are_a_collection_whose_ids_are_names(void **unused)
+{
+	Mf__TaskRequest *q =
+	    build_path("POST", "/roles", "{\"id\":\"auditor\",\"permissions\":[\"task.read\"]}");
+
+	(void)unused;
+	assert_string_equal(q->database->model, "role");
+	assert_string_equal(q->database->id, "auditor");
+	assert_memory_equal(
+	    q->database->data.data, "{\"permissions\":[\"task.read\"]}", q->database->data.len);
+	assert_string_equal(q->auth->require_permission, "role.create");
+	assert_null(build_path("POST", "/roles", "{\"permissions\":[]}"));
+	assert_violation(0, "/id");
+	assert_null(build_path("POST", "/roles", "{\"id\":\"a b\"}"));
+	assert_violation(0, "/id");
+	q = build_path("DELETE", "/roles/Auditor", NULL);
+	assert_string_equal(q->database->id, "Auditor"); /* names keep their case */
+	assert_null(build_path("GET", "/roles/a b", NULL));
+	assert_int_equal(f.status, ST_NOT_FOUND);
 }
 
 static void
@@ -180,7 +238,7 @@ each_member_of_a_bulk_has_its_own_answer(void **unused)
 	    "{\"problem\":{\"code\":\"INVALID_ARGUMENT\",\"message\":\"odd\"}},"
 	    "{\"data\":{\"title\":\"d\"},\"version\":1,\"repeated\":true},{\"data\":{\"title\":"
 	    "\"e\"},\"version\":1,\"repeated\":true}]}";
-	Mf__TaskRequest *q = build(OP_TASK_BULK, "",
+	Mf__TaskRequest *q = build(OP_BULK, "",
 	    "{\"tasks\":[{\"title\":\"a\"},{\"title\":\"\"},7,"
 	    "{\"id\":\"" CHOSEN "\",\"title\":\"d\"},{\"id\":\"" CHOSEN
 	    "\",\"title\":\"other\"}]}");
@@ -219,10 +277,10 @@ static void
 a_bulk_of_none_or_too_many_is_refused(void **unused)
 {
 	(void)unused;
-	assert_null(build(OP_TASK_BULK, "", "{\"tasks\":[]}"));
+	assert_null(build(OP_BULK, "", "{\"tasks\":[]}"));
 	assert_violation(0, "/tasks");
-	assert_null(build(OP_TASK_BULK, "", "{\"tasks\":{}}"));
-	assert_null(build(OP_TASK_BULK, "", "{\"tasks\":[{}],\"x\":1}"));
+	assert_null(build(OP_BULK, "", "{\"tasks\":{}}"));
+	assert_null(build(OP_BULK, "", "{\"tasks\":[{}],\"x\":1}"));
 }
 
 static void
@@ -249,7 +307,7 @@ sent_again_means_the_same_when_each_given_field_is_as_stored(void **unused)
 		json_t *given = json_read(all[i].given, strlen(all[i].given), &e);
 		json_t *stored = json_read(all[i].stored, strlen(all[i].stored), &e);
 
-		if (ops_same_task(given, stored) != all[i].same)
+		if (ops_same(given, stored) != all[i].same)
 			fail_msg("%s and %s", all[i].given, all[i].stored);
 		json_decref(given);
 		json_decref(stored);
@@ -449,6 +507,8 @@ main(void)
 		T(a_body_that_is_no_object_is_wrong_but_well_formed),
 		T(an_id_that_is_none_names_no_task),
 		T(a_list_takes_filters_and_refuses_what_it_does_not_know),
+		T(users_are_a_collection_whose_ids_the_server_makes),
+		T(roles_are_a_collection_whose_ids_are_names),
 		T(a_log_in_is_two_strings_and_nothing_else),
 		T(a_restart_names_its_node_and_its_permission),
 		T(ids_of_a_bulk_depend_on_the_operation_and_the_place_alone),

@@ -201,6 +201,24 @@ a_create_that_is_repeated_is_the_stored_task_or_a_conflict(void **unused)
 }
 
 static void
+a_role_that_is_there_already_is_answered_or_a_conflict(void **unused)
+{
+	static const char role[] = "{\"id\":\"auditor\",\"permissions\":[\"task.read\"]}";
+
+	(void)unused;
+	meta_answers(role, 1);
+	http("POST", "/v1/roles", "", role, NULL);
+	assert_int_equal(got.status, 201);
+	assert_header("Location: /v1/roles/auditor");
+	assert_string_equal(meta.permission, "role.create");
+	meta.answer.repeated = true;
+	http("POST", "/v1/roles", "", role, NULL);
+	assert_int_equal(got.status, 200);
+	http("POST", "/v1/roles", "", "{\"id\":\"auditor\",\"permissions\":[\"*\"]}", NULL);
+	assert_int_equal(got.status, 409);
+}
+
+static void
 a_read_answers_304_when_nothing_changed(void **unused)
 {
 	(void)unused;
@@ -439,6 +457,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		R(a_create_is_201_with_location_and_etag),
 		R(a_create_that_is_repeated_is_the_stored_task_or_a_conflict),
+		R(a_role_that_is_there_already_is_answered_or_a_conflict),
 		R(a_read_answers_304_when_nothing_changed),
 		R(a_stale_if_match_is_412_and_a_conflict_without_it_409),
 		R(a_delete_is_204_with_nothing_in_it),

@@ -9,6 +9,7 @@
 #include "base/id.h"
 
 #define VIOLATIONS_MOST 20
+#define NAME_MOST       64
 
 struct building {
 	struct arena *a;
@@ -27,7 +28,8 @@ static void build_bulk(struct building *);
 static void build_account(struct building *, const char *operation, const char *const *fields);
 static void build_meta(struct building *, const char *operation);
 static void build_meta_with(struct building *, const char *operation);
-static void set_task_id(struct building *, Mf__DatabaseRequirement *);
+static void set_id(struct building *, Mf__DatabaseRequirement *);
+static bool id_ok(const struct collection *, const char *);
 static ProtobufCBinaryData body_text(const struct building *);
 static bool body_is_object(struct building *);
 static void no_params(struct building *);
@@ -40,30 +42,30 @@ ops_build(struct arena *a, const struct op *o, struct failure *f)
 	struct building b = { .a = a, .o = o, .f = f };
 
 	*f = (struct failure){ .status = ST_OK, .message = "", .reason = "" };
-	if (o->kind == OP_REQUEST)
+	if (o->route->kind == OP_REQUEST)
 		return raw_request(a, o, f);
 	b.q = arena_alloc(a, sizeof(*b.q));
 	mf__task_request__init(b.q);
 	b.q->task_id = (char *)o->operation_id;
-	if (o->kind != OP_HEALTH)
-		build_auth(&b, route_of(o->kind)->permission);
-	switch (o->kind) {
-	case OP_TASK_CREATE:
+	if (o->route->kind != OP_HEALTH)
+		build_auth(&b, o->route->permission);
+	switch (o->route->kind) {
+	case OP_CREATE:
 		build_create(&b);
 		break;
-	case OP_TASK_BULK:
+	case OP_BULK:
 		build_bulk(&b);
 		break;
-	case OP_TASK_LIST:
+	case OP_LIST:
 		build_list(&b);
 		break;
-	case OP_TASK_READ:
+	case OP_READ:
 		build_one(&b, "read");
 		break;
-	case OP_TASK_UPDATE:
+	case OP_UPDATE:
 		build_update(&b);
 		break;
-	case OP_TASK_DELETE:
+	case OP_DELETE:
 		build_one(&b, "delete");
 		break;
 	case OP_LOGIN:
@@ -93,7 +95,7 @@ ops_build(struct arena *a, const struct op *o, struct failure *f)
 	case OP_REQUEST:
 		break;
 	}
-	if (o->kind != OP_TASK_LIST)
+	if (o->route->kind != OP_LIST)
 		no_params(&b);
 	return f->status == ST_OK ? b.q : NULL;
 }
@@ -160,17 +162,18 @@ build_database(struct building *b, const char *operation)
 
 	mf__database_requirement__init(r);
 	r->operation = (char *)operation;
-	r->model = (char *)"task";
+	r->model = (char *)b->o->route->of->model;
 	b->q->database = r;
 	return r;
 }
 
-/* The id is the operation's, unless the client chose one: then a repeat of the request is
- * recognised as such. */
+/* The id is the operation's, unless the client gave one: then a repeat of the request is recognised
+ * as such. */
 static void
 build_create(struct building *b)
 {
 	Mf__DatabaseRequirement *r = build_database(b, "create");
+	const struct collection *of = b->o->route->of;
 	const json_t *id;
 	struct jw w;
 	const char *key;
@@ -179,14 +182,21 @@ build_create(struct building *b)
 	r->id = (char *)b->o->operation_id;
 	if (!body_is_object(b))
 		return;
-	if ((id = json_object_get(b->o->body, "id")) == NULL) {
+	id = json_object_get(b->o->body, "id");
+	if (id == NULL && !of->named) {
 		r->data = body_text(b);
 		return;
 	}
-	if (!json_is_string(id) || !uuid_ok(json_string_value(id))) {
-		ops_violation(b->a, b->f, "/id", "must be a UUID in lower case");
+	if (!of->named && !of->chosen)
+		ops_violation(b->a, b->f, "/id", "is set by the server");
+	else if (id == NULL)
+		ops_violation(b->a, b->f, "/id", "is required: its name");
+	else if (!json_is_string(id) || !id_ok(of, json_string_value(id)))
+		ops_violation(b->a, b->f, "/id",
+		    of->named ? "must be a name of 1 to 64 letters, digits and !#$%%&'*+-.^_`|~"
+			      : "must be a UUID in lower case");
+	if (b->f->status != ST_OK)
 		return;
-	}
 	r->id = (char *)json_string_value(id);
 	jw_start(&w, b->a, b->o->text.n);
 	jw_object(&w, NULL);
@@ -201,7 +211,7 @@ build_update(struct building *b)
 {
 	Mf__DatabaseRequirement *r = build_database(b, "update");
 
-	set_task_id(b, r);
+	set_id(b, r);
 	r->if_version = b->o->if_version;
 	if (body_is_object(b))
 		r->data = body_text(b);
@@ -212,15 +222,14 @@ build_one(struct building *b, const char *operation)
 {
 	Mf__DatabaseRequirement *r = build_database(b, operation);
 
-	set_task_id(b, r);
+	set_id(b, r);
 	r->if_version = b->o->if_version;
 }
 
 static void
 build_list(struct building *b)
 {
-	static const char *const filters[] = { "state", "priority", "type", "label", "created_by",
-		NULL };
+	const char *const *filters = b->o->route->of->filters;
 	Mf__DatabaseRequirement *r = build_database(b, "query");
 	uint64_t limit;
 
@@ -308,19 +317,26 @@ build_meta_with(struct building *b, const char *operation)
 	b->q->meta->data = body_text(b);
 }
 
-/* What is no UUID names no task. */
+/* What is no id names nothing. */
 static void
-set_task_id(struct building *b, Mf__DatabaseRequirement *r)
+set_id(struct building *b, Mf__DatabaseRequirement *r)
 {
+	const struct collection *of = b->o->route->of;
 	char *id = arena_strdup(b->a, b->o->id);
 
-	for (char *p = id; *p != '\0'; p++)
+	for (char *p = id; !of->named && *p != '\0'; p++)
 		*p = (char)tolower((unsigned char)*p);
 	r->id = id;
-	if (!uuid_ok(id)) {
+	if (!id_ok(of, id)) {
 		b->f->status = ST_NOT_FOUND;
-		b->f->message = "no task has this id";
+		b->f->message = arena_printf(b->a, "no %s has this id", of->model);
 	}
+}
+
+static bool
+id_ok(const struct collection *of, const char *id)
+{
+	return of->named ? strlen(id) <= NAME_MOST && str_token_ok(str_of(id)) : uuid_ok(id);
 }
 
 static ProtobufCBinaryData

@@ -115,7 +115,7 @@ answer_member(struct jw *w, size_t i, const json_t *task, const json_t *item)
 		problem_of_member(w->a, json_object_get(item, "problem"), &f);
 	else
 		there = json_is_true(json_object_get(item, "repeated")) && member_id(task) != NULL;
-	if (there && !ops_same_task(task, data))
+	if (there && !ops_same(task, data))
 		f = ops_id_taken;
 	jw_object(w, NULL);
 	if (f.status != ST_OK) {

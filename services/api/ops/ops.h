@@ -19,12 +19,12 @@
 #include "proto/meta.pb-c.h"
 
 enum op_kind {
-	OP_TASK_CREATE,
-	OP_TASK_BULK,
-	OP_TASK_LIST,
-	OP_TASK_READ,
-	OP_TASK_UPDATE,
-	OP_TASK_DELETE,
+	OP_CREATE, /* this and the next five: of a collection */
+	OP_BULK,
+	OP_LIST,
+	OP_READ,
+	OP_UPDATE,
+	OP_DELETE,
 	OP_LOGIN,
 	OP_REFRESH,
 	OP_LOGOUT,
@@ -37,11 +37,19 @@ enum op_kind {
 };
 
 /* --- route.c: one table of all resources --- */
+struct collection {        /* things that are created, listed, read, updated, deleted alike */
+	const char *model; /* "task" */
+	const char *path;  /* "/tasks" */
+	bool named;        /* an id is a name that the client gives; else a UUID */
+	bool chosen;       /* ... that the client may choose */
+	const char *const *filters; /* NULL-ended */
+};
 struct route {
 	const char *method;
 	const char *pattern; /* "/tasks/ID", "/fleet/ID:restart": ID is one segment */
 	enum op_kind kind;
-	const char *permission; /* what it asks for, "" when it needs none */
+	const char *permission;      /* what it asks for, "" when it needs none */
+	const struct collection *of; /* NULL: of none */
 };
 struct route_match {
 	const struct route *route; /* NULL: none */
@@ -50,7 +58,7 @@ struct route_match {
 	const char *allow;
 };
 struct route_match route_find(struct arena *a, const char *method, const char *path);
-const struct route *route_of(enum op_kind k);
+const struct route *route_of(enum op_kind k); /* the first of that kind */
 
 /* --- query.c: a query string --- */
 struct param {
@@ -63,8 +71,8 @@ query_parse(struct arena *a, const char *query, struct param **out, size_t *n, s
 
 /* --- build.c: an operation becomes a TaskRequest --- */
 struct op {
-	enum op_kind kind;
-	const char *id; /* of the task, or the node's name */
+	const struct route *route;
+	const char *id; /* of the thing, or the node's name */
 	/* UUIDv7 of this request: id of a create, seed of a bulk's ids; "": meta shall name them */
 	const char *operation_id;
 	const char *credential; /* bearer token, "" when there is none */
@@ -84,8 +92,8 @@ const char *ops_permission(const char *operation, const char *model,
     struct arena *a); /* "create", "task": "task.create" */
 
 /* --- same.c: a create with an id of the client's choosing may be repeated --- */
-bool ops_same_task(
-    const json_t *given, const json_t *stored); /* each field that was given is as stored */
+bool
+ops_same(const json_t *given, const json_t *stored); /* each field that was given is as stored */
 extern const struct failure ops_id_taken;
 
 /* --- bulk.c: many creates in one request, each on its own --- */

@@ -1,26 +1,52 @@
 /* route: which operation a method and a path mean. One table, in which a resource's rows stand
  * together; the stand-ins and meta's translate stage (Rest.Perform) read the same one. A new
- * resource is its rows here and a case in build.c. */
+ * collection is a COLLECTION here; any other resource its rows here and a case in build.c. */
 #include <string.h>
 
 #include "api/ops/ops.h"
 
+static const struct collection tasks = {
+	.model = "task",
+	.path = "/tasks",
+	.chosen = true,
+	.filters =
+	    (const char *const[]){ "state", "priority", "type", "label", "created_by", NULL },
+};
+static const struct collection users = {
+	.model = "user",
+	.path = "/users",
+	.filters = (const char *const[]){ "username", "disabled", NULL },
+};
+static const struct collection roles = {
+	.model = "role",
+	.path = "/roles",
+	.named = true,
+	.filters = (const char *const[]){ NULL },
+};
+
+/* clang-format off */
+#define COLLECTION(c, path, model)									\
+	{ "POST", path, OP_CREATE, model ".create", &(c) },						\
+	{ "GET", path, OP_LIST, model ".read", &(c) },							\
+	{ "GET", path "/ID", OP_READ, model ".read", &(c) },						\
+	{ "PATCH", path "/ID", OP_UPDATE, model ".update", &(c) },					\
+	{ "DELETE", path "/ID", OP_DELETE, model ".delete", &(c) }
+/* clang-format on */
+
 static const struct route routes[] = {
-	{ "POST", "/auth/login", OP_LOGIN, "" },
-	{ "POST", "/auth/refresh", OP_REFRESH, "" },
-	{ "POST", "/auth/logout", OP_LOGOUT, "" },
-	{ "POST", "/tasks", OP_TASK_CREATE, "task.create" },
-	{ "GET", "/tasks", OP_TASK_LIST, "task.read" },
-	{ "POST", "/tasks:bulk", OP_TASK_BULK, "task.create" },
-	{ "GET", "/tasks/ID", OP_TASK_READ, "task.read" },
-	{ "PATCH", "/tasks/ID", OP_TASK_UPDATE, "task.update" },
-	{ "DELETE", "/tasks/ID", OP_TASK_DELETE, "task.delete" },
-	{ "POST", "/requests", OP_REQUEST, "" },
-	{ "GET", "/fleet", OP_FLEET, "fleet.read" },
-	{ "POST", "/fleet/ID:restart", OP_RESTART, "node.restart" },
-	{ "POST", "/fleet/ID:faults", OP_FAULTS, "fault.inject" },
-	{ "POST", "/fleet/ID:log-level", OP_LOG_LEVEL, "node.log_level" },
-	{ "GET", "/health", OP_HEALTH, "" },
+	{ "POST", "/auth/login", OP_LOGIN, "", NULL },
+	{ "POST", "/auth/refresh", OP_REFRESH, "", NULL },
+	{ "POST", "/auth/logout", OP_LOGOUT, "", NULL },
+	COLLECTION(tasks, "/tasks", "task"),
+	{ "POST", "/tasks:bulk", OP_BULK, "task.create", &tasks },
+	COLLECTION(users, "/users", "user"),
+	COLLECTION(roles, "/roles", "role"),
+	{ "POST", "/requests", OP_REQUEST, "", NULL },
+	{ "GET", "/fleet", OP_FLEET, "fleet.read", NULL },
+	{ "POST", "/fleet/ID:restart", OP_RESTART, "node.restart", NULL },
+	{ "POST", "/fleet/ID:faults", OP_FAULTS, "fault.inject", NULL },
+	{ "POST", "/fleet/ID:log-level", OP_LOG_LEVEL, "node.log_level", NULL },
+	{ "GET", "/health", OP_HEALTH, "", NULL },
 };
 #define N_ROUTES (sizeof(routes) / sizeof(routes[0]))
 

@@ -10,12 +10,12 @@ static bool priority_same(const json_t *, const json_t *);
 
 const struct failure ops_id_taken = {
 	.status = ST_ALREADY_EXISTS,
-	.message = "a task of other content has this id",
+	.message = "something of other content has this id",
 	.reason = "ID_TAKEN",
 };
 
 bool
-ops_same_task(const json_t *given, const json_t *stored)
+ops_same(const json_t *given, const json_t *stored)
 {
 	const char *key;
 	json_t *v;

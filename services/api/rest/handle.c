@@ -40,7 +40,7 @@ rest_answer(struct call *c, const Mf__HttpRequest *q)
 				.message = "the resource does not have this method",
 				.reason = "METHOD_NOT_ALLOWED" });
 	} else {
-		h->op.kind = m.route->kind;
+		h->op.route = m.route;
 		h->op.id = m.id;
 		if (read_request(h))
 			h->rpc = ops_execute(c, h->task, on_executed, h);
@@ -120,9 +120,9 @@ read_conditions(struct handling *h)
 		.reason = "BAD_REQUEST",
 	};
 
-	if (h->op.kind == OP_TASK_READ)
+	if (h->op.route->kind == OP_READ)
 		h->if_none_match = header_of(h->q, "if-none-match");
-	if (h->op.kind != OP_TASK_UPDATE && h->op.kind != OP_TASK_DELETE)
+	if (h->op.route->kind != OP_UPDATE && h->op.route->kind != OP_DELETE)
 		return true;
 	h->if_match = etag_if_match(header_of(h->q, "if-match"), &h->op.if_version);
 	if (h->if_match == ETAG_BAD)

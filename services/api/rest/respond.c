@@ -7,7 +7,7 @@
 
 static void name_principal(struct handling *, const Mf__TaskResponse *);
 static void respond_created(struct handling *, const Mf__TaskResponse *);
-static void respond_task(struct handling *, const Mf__TaskResponse *);
+static void respond_object(struct handling *, const Mf__TaskResponse *);
 static void respond_bulk(struct handling *, const Mf__TaskResponse *);
 static void respond_raw(struct handling *, const Mf__TaskResponse *);
 static void respond_broken(struct handling *, const char *);
@@ -67,7 +67,7 @@ respond_result(struct handling *h, const Mf__TaskResponse *m)
 	struct failure f;
 
 	name_principal(h, m);
-	if (h->op.kind == OP_REQUEST) {
+	if (h->op.route->kind == OP_REQUEST) {
 		respond_raw(h, m);
 		return;
 	}
@@ -78,18 +78,18 @@ respond_result(struct handling *h, const Mf__TaskResponse *m)
 	}
 	if (m->degraded)
 		respond_header(h, "Metafed-Degraded", "true");
-	switch (h->op.kind) {
-	case OP_TASK_CREATE:
+	switch (h->op.route->kind) {
+	case OP_CREATE:
 		respond_created(h, m);
 		break;
-	case OP_TASK_READ:
-	case OP_TASK_UPDATE:
-		respond_task(h, m);
+	case OP_READ:
+	case OP_UPDATE:
+		respond_object(h, m);
 		break;
-	case OP_TASK_BULK:
+	case OP_BULK:
 		respond_bulk(h, m);
 		break;
-	case OP_TASK_DELETE:
+	case OP_DELETE:
 	case OP_LOGOUT:
 		respond(h, 204, NULL, 0);
 		break;
@@ -101,7 +101,7 @@ respond_result(struct handling *h, const Mf__TaskResponse *m)
 	case OP_RESTART:
 		respond(h, 202, m->result.data, m->result.len);
 		break;
-	case OP_TASK_LIST:
+	case OP_LIST:
 	case OP_FLEET:
 	case OP_FAULTS:
 	case OP_LOG_LEVEL:
@@ -118,7 +118,8 @@ respond_result(struct handling *h, const Mf__TaskResponse *m)
 static void
 name_principal(struct handling *h, const Mf__TaskResponse *m)
 {
-	bool own = h->op.kind != OP_LOGIN && h->op.kind != OP_REFRESH && h->op.kind != OP_LOGOUT;
+	bool own = h->op.route->kind != OP_LOGIN && h->op.route->kind != OP_REFRESH &&
+	           h->op.route->kind != OP_LOGOUT;
 
 	if (!h->q->want_principal || m->principal == NULL || !own)
 		return;
@@ -126,7 +127,7 @@ name_principal(struct handling *h, const Mf__TaskResponse *m)
 	h->out.principal->n_permissions = 0;
 }
 
-/* An id of the client's that was there already: the stored task when it is the same, else a
+/* An id of the client's that was there already: what is stored when it is the same, else a
  * conflict. An id of the edge's was there because an agent died after the work: the client never
  * heard of it, for it this is the creation. */
 static void
@@ -138,20 +139,20 @@ respond_created(struct handling *h, const Mf__TaskResponse *m)
 		json_t *stored = read_result(h, m);
 
 		if (stored == NULL)
-			respond_broken(h, "a stored task is no JSON object");
-		else if (!ops_same_task(h->op.body, stored))
+			respond_broken(h, "what is stored is no JSON object");
+		else if (!ops_same(h->op.body, stored))
 			respond_failure(h, 0, &ops_id_taken);
 		else
-			respond_task(h, m);
+			respond_object(h, m);
 		return;
 	}
-	respond_header(h, "Location", arena_printf(h->a, "/v1/tasks/%s", id));
+	respond_header(h, "Location", arena_printf(h->a, "/v1%s/%s", h->op.route->of->path, id));
 	respond_etag(h, m->version);
 	respond(h, 201, m->result.data, m->result.len);
 }
 
 static void
-respond_task(struct handling *h, const Mf__TaskResponse *m)
+respond_object(struct handling *h, const Mf__TaskResponse *m)
 {
 	respond_etag(h, m->version);
 	if (h->if_none_match != NULL && h->if_none_match[0] != '\0' &&

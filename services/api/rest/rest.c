@@ -67,13 +67,13 @@ translate(struct call *c, const Mf__ApiWork *q)
 		call_fail_with(c, &f);
 		return;
 	}
-	out.permission = (char *)route_of(o.kind)->permission;
+	out.permission = (char *)o.route->permission;
 	if (q->database != NULL) {
 		call_reply(c, &out.base);
 		return;
 	}
-	if (o.kind == OP_REQUEST || o.kind == OP_LOGIN || o.kind == OP_REFRESH ||
-	    o.kind == OP_LOGOUT) {
+	if (o.route->kind == OP_REQUEST || o.route->kind == OP_LOGIN ||
+	    o.route->kind == OP_REFRESH || o.route->kind == OP_LOGOUT) {
 		call_fail_because(c, ST_INVALID_ARGUMENT, "VALIDATION", 0,
 		    "api.endpoint: is no operation on data");
 		return;
@@ -107,7 +107,7 @@ read_endpoint(struct call *c, const Mf__ApiRequirement *api, struct op *o, struc
 	}
 	if (!query_parse(a, arena_strndup(a, query.p, query.n), &params, &o->n_params, f))
 		return false;
-	o->kind = m.route->kind;
+	o->route = m.route;
 	o->id = m.id;
 	o->params = params;
 	o->operation_id = ""; /* what it creates is named by meta: it knows for whom */
