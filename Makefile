@@ -29,13 +29,14 @@ $(foreach n,rest graphql websocket,$(eval DIR_$(n) := services/api/$(n)))
 $(foreach n,sql nosql cache,$(eval DIR_$(n) := services/database/$(n)))
 $(foreach n,jwt oauth rbac,$(eval DIR_$(n) := services/auth/$(n)))
 # a stand-in links the library of whom it stands in for
-LINK_graphql   := rest ops
-LINK_websocket := rest graphql ops
-LINK_rest      := graphql ops
+LINK_graphql   := gql rest ops
+LINK_websocket := rest graphql gql ops
+LINK_rest      := graphql gql ops
 LINK_api       := ops
 LINK_nosql     := sql
 LINK_oauth     := jwt
 DIR_ops        := services/api/ops
+DIR_gql        := services/api/graphql/engine
 
 DEPS     := $(CURDIR)/build/deps
 PKGS     := libprotobuf-c libpq hiredis libjwt libsodium libuv jansson libcrypto
@@ -47,7 +48,7 @@ CFLAGS   ?= -O2 -g
 ALL_CFLAGS := -std=gnu17 $(CFLAGS) $(WARN) $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all -fPIE,$(HARDEN)) $(EXTRA_CFLAGS)
 LDFLAGS  += -pie -Wl,-z,relro,-z,now,-z,noexecstack $(if $(SAN),-fsanitize=$(SAN)) $(EXTRA_LDFLAGS)
 LIBS     := $(shell pkg-config --libs $(PKGS)) -lnng -lpthread -lm
-HTTP_LIBS := $(DEPS)/lib/libmicrohttpd.a -lgnutls -lz
+HTTP_LIBS := $(DEPS)/lib/libmicrohttpd.a -lgnutls -lz -lwslay
 CLI_LIBS := -lcurl
 
 LIB := $(BUILD)/lib
@@ -64,7 +65,7 @@ LAYERS  := base node bus store client
 objs     = $(patsubst %.c,$(OBJ)/%.o,$(filter-out %/main.c,$(wildcard $(1)/*.c)))
 LIB_proto_OBJS := $(PB_C:$(GEN)/%.c=$(OBJ)/gen/%.o) $(OBJ)/gen/methods.o
 $(foreach l,$(LAYERS),$(eval LIB_$(l)_OBJS := $(call objs,common/$(l))))
-SERVICE_LIBS := $(NODES) ops cli worker
+SERVICE_LIBS := $(NODES) ops gql cli worker
 DIR_cli := services/cli
 DIR_worker := services/worker
 $(foreach s,$(SERVICE_LIBS),$(eval LIB_svc-$(s)_OBJS := $(call objs,$(DIR_$(s)))))

@@ -24,7 +24,7 @@ check-fleet: all
 	@scripts/run-node-tests $(sort $(wildcard tests/fleet/*.test.mjs))
 check-fault: all
 	@scripts/run-node-tests $(sort $(wildcard tests/fault/*.test.mjs))
-e2e: all
+e2e: all $(BIN)/bench/graphql
 	@scripts/run-node-tests $(sort $(wildcard tests/e2e/*.test.mjs))
 
 # Other flavours of the same build, one test per core at a time: each is heavy. Address: unit and node tests, which must
@@ -54,13 +54,14 @@ fuzz:
 run-fuzz: $(FUZZERS)
 	@scripts/run-fuzzers $(FUZZERS)
 
-# Measurements, each as ratios within one run. The HTTP one builds its counterpart from npm.
+# Measurements, each as ratios within one run. GraphQL's and HTTP's counterparts come from npm.
 BENCHES := $(patsubst tests/bench/%.c,$(BIN)/bench/%,$(wildcard tests/bench/*.c))
 $(BIN)/bench/%: $(OBJ)/tests/bench/%.o $(HARNESS_OBJS) $(SVC_A) $(COMMON_A)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS) $(HTTP_LIBS) $(CLI_LIBS) -lcmocka
 bench: all $(BENCHES)
-	@for b in $(BENCHES); do echo "== $$b"; $$b || exit 1; done
+	@for b in $(filter-out %/graphql,$(BENCHES)); do echo "== $$b"; $$b || exit 1; done
+	@scripts/bench-graphql $(BIN)/bench/graphql
 	@scripts/bench-http
 
 # Hours of the fault tests with changing seeds; not for CI.
@@ -73,7 +74,7 @@ cover:
 	@scripts/run-cover $(BUILD)/cover
 
 # --- lint: what the compiler's analyzer, clang-tidy and cppcheck say of our own sources ---
-LINT_C := $(sort $(wildcard common/*/*.c services/*/*.c services/*/*/*.c))
+LINT_C := $(sort $(wildcard common/*/*.c services/*/*.c services/*/*/*.c services/*/*/*/*.c))
 .PHONY: check-asan check-tsan run-fuzz
 lint: gen
 	@scripts/run-lint $(LINT_C)
