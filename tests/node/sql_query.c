@@ -173,6 +173,54 @@ a_cursor_that_is_not_ours_is_refused(void **unused)
 	assert_string_equal(d.field, "cursor");
 }
 
+static void
+tasks_of_a_list_of_ids_come_in_one_query(void **unused)
+{
+	char ids[3][UUID_LEN], list[3 * UUID_LEN + 40], cursor[200] = "";
+	Mf__KeyValue kv = { PROTOBUF_C_MESSAGE_INIT(&mf__key_value__descriptor), S("id"), list };
+	Mf__KeyValue *filters[] = { &kv };
+
+	(void)unused;
+	for (int i = 0; i < 3; i++) {
+		snprintf(ids[i], UUID_LEN, "%s", new_id());
+		bed_create(ids[i], "{\"title\":\"x\"}");
+	}
+	snprintf(
+	    list, sizeof(list), "%s,%s,%s", ids[2], ids[0], "0199f0c0-1234-7abc-8def-0123456789ab");
+	assert_int_equal(page("", filters, 1, 0, cursor, sizeof(cursor), NULL), 2);
+	assert_int_equal(page("", filters, 1, 1, cursor, sizeof(cursor), NULL), 1);
+	assert_int_equal(page("", filters, 1, 1, cursor, sizeof(cursor), NULL), 1);
+	assert_string_equal(cursor, "");
+	assert_int_equal(page("elsewhere", filters, 1, 0, cursor, sizeof(cursor), NULL), 0);
+}
+
+static void
+each_item_has_its_cursor_when_they_are_wanted(void **unused)
+{
+	char cursor[200];
+	json_t *items, *cursors;
+	struct done d;
+
+	(void)unused;
+	for (int i = 0; i < 3; i++)
+		bed_create(new_id(), "{\"title\":\"x\",\"labels\":[\"cursors\"]}");
+	d = op_run(OP(QUERY, .limit = 2, .cursors = true));
+	items = json_object_get(d.json, "items");
+	cursors = json_object_get(d.json, "cursors");
+	assert_int_equal(json_array_size(cursors), 2);
+	assert_string_equal(
+	    json_string_value(json_array_get(cursors, 1)), done_str(&d, "next_cursor"));
+	snprintf(cursor, sizeof(cursor), "%s", json_string_value(json_array_get(cursors, 0)));
+	json_incref(items);
+	done_free(&d);
+	d = op_run(OP(QUERY, .limit = 1, .cursor = cursor));
+	assert_true(json_equal(
+	    json_array_get(json_object_get(d.json, "items"), 0), json_array_get(items, 1)));
+	assert_null(json_object_get(d.json, "cursors"));
+	json_decref(items);
+	done_free(&d);
+}
+
 int
 main(void)
 {
@@ -182,6 +230,8 @@ main(void)
 		T(filters_by_field_and_label_hold_together),
 		T(labels_of_any_number_and_letters_hold_together),
 		T(a_cursor_that_is_not_ours_is_refused),
+		T(tasks_of_a_list_of_ids_come_in_one_query),
+		T(each_item_has_its_cursor_when_they_are_wanted),
 	};
 
 	return cmocka_run_group_tests(tests, sqlbed_start, sqlbed_stop);

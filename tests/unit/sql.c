@@ -298,6 +298,36 @@ filters_in_any_order_are_one_statement(void **unused)
 	assert_false(filter(&f, "", 2, (Mf__KeyValue *[]){ &a, &a }));
 }
 
+static void
+ids_are_uuids_in_one_list(void **unused)
+{
+	Mf__KeyValue a = { PROTOBUF_C_MESSAGE_INIT(&mf__key_value__descriptor), S("id"),
+		S(ID "," ID) };
+	Mf__KeyValue b = { PROTOBUF_C_MESSAGE_INIT(&mf__key_value__descriptor), S("label"),
+		S("x=y") };
+	static char *const bad[] = { S(""), S("x"), S(ID ","), S("," ID), S(ID " ," ID),
+		S(ID ",{}") };
+	const char *params[QUERY_PARAMS_MOST];
+	struct filter f;
+
+	(void)unused;
+	assert_true(filter(&f, "", 2, (Mf__KeyValue *[]){ &a, &b }));
+	assert_non_null(strstr(text_query(&f), "AND id=ANY($4::uuid[]) ORDER"));
+	assert_int_equal(text_query_params(arena, &f, params, QUERY_PARAMS_MOST), 5);
+	assert_string_equal(params[3], "{" ID "," ID "}");
+	assert_false(filter(&f, "", 2, (Mf__KeyValue *[]){ &a, &a }));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		a.value = bad[i];
+		assert_false(filter(&f, "", 1, (Mf__KeyValue *[]){ &a }));
+	}
+	a.value = arena_alloc(arena, 1001 * 37 + 1);
+	for (size_t i = 0; i < 1001; i++)
+		sprintf(a.value + 37 * i, "%s%s", ID, i < 1000 ? "," : "");
+	assert_false(filter(&f, "", 1, (Mf__KeyValue *[]){ &a }));
+	a.value[1000 * 37 - 1] = '\0';
+	assert_true(filter(&f, "", 1, (Mf__KeyValue *[]){ &a }));
+}
+
 /* All numbers of fields, labels and NAME=VALUE labels, from the start and from a cursor. */
 static void
 queries_of_any_labels_are_few_statements_and_know_their_parameters(void **unused)
@@ -408,6 +438,7 @@ main(void)
 		A(a_patch_may_not_touch_what_is_fixed),
 		A(a_cursor_leads_back_to_its_place_in_its_query_only),
 		A(filters_in_any_order_are_one_statement),
+		A(ids_are_uuids_in_one_list),
 		A(queries_of_any_labels_are_few_statements_and_know_their_parameters),
 		A(times_of_postgresql_become_rfc_3339),
 		A(every_model_keeps_the_promises_that_the_code_relies_on),

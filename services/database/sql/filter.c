@@ -13,6 +13,7 @@
 static bool
 add_condition(struct arena *a, struct filter *f, const Mf__KeyValue *kv, struct complaints *e);
 static void add_label(struct arena *a, struct condition *c, const char *value);
+static bool add_ids(struct arena *a, struct filter *f, const char *list, struct complaints *e);
 static int by_field_and_value(const void *x, const void *y);
 static uint64_t filter_hash(const struct filter *f);
 static const char *cursor_read(struct arena *a, const struct filter *f, const char *cursor);
@@ -37,9 +38,14 @@ filter_read(struct arena *a, const struct model *m, const Mf__StoreOp *op, struc
 		return false;
 	qsort(out->conditions, out->n, sizeof(out->conditions[0]), by_field_and_value);
 	for (size_t i = 1; i < out->n; i++)
-		if (out->conditions[i].kind == COND_EQUAL &&
-		    out->conditions[i].field == out->conditions[i - 1].field)
-			complain(e, out->conditions[i].field->name, "may be given once");
+		if (out->conditions[i].kind == out->conditions[i - 1].kind &&
+		    (out->conditions[i].kind == COND_IDS ||
+			(out->conditions[i].kind == COND_EQUAL &&
+			    out->conditions[i].field == out->conditions[i - 1].field)))
+			complain(e,
+			    out->conditions[i].kind == COND_IDS ? "id"
+								: out->conditions[i].field->name,
+			    "may be given once");
 	if (*op->cursor != '\0' && (out->after = cursor_read(a, out, op->cursor)) == NULL)
 		complain(e, "cursor", "is not a cursor of this query");
 	return e->n == before;
@@ -61,6 +67,8 @@ add_condition(struct arena *a, struct filter *f, const Mf__KeyValue *kv, struct 
 		f->n++;
 		return true;
 	}
+	if (strcmp(kv->key, "id") == 0 && f->model->id->type == FIELD_UUID)
+		return add_ids(a, f, kv->value, e);
 	field = model_field(f->model, kv->key);
 	if (field == NULL || (field->flags & FIELD_FILTER) == 0 || field->type == FIELD_LABELS) {
 		complain(
@@ -89,6 +97,29 @@ add_label(struct arena *a, struct condition *c, const char *value)
 	jw_str(&w, arena_strndup(a, value, (size_t)(eq - value)), eq + 1);
 	jw_close(&w, '}');
 	c->object = jw_text(&w, NULL);
+}
+
+/* "ID,ID": any of them, as many as a page holds. */
+static bool
+add_ids(struct arena *a, struct filter *f, const char *list, struct complaints *e)
+{
+	struct str rest = str_of(list), one;
+	size_t n = 0;
+	bool more;
+
+	do {
+		more = str_cut(rest, ',', &one, &rest);
+		if (!intake_id(f->model, arena_strndup(a, one.p, one.n), "id", e))
+			return false;
+		n++;
+	} while (more);
+	if (n > LIMIT_MOST) {
+		complain(e, "id", "must be at most %d", LIMIT_MOST);
+		return false;
+	}
+	f->conditions[f->n++] =
+	    (struct condition){ .kind = COND_IDS, .value = arena_printf(a, "{%s}", list) };
+	return true;
 }
 
 static int

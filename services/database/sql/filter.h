@@ -11,12 +11,13 @@
 #define LIMIT_DEFAULT 100
 #define LIMIT_MOST    1000
 
-enum condition_kind { COND_EQUAL, COND_LABEL, COND_LABEL_VALUE };
+enum condition_kind { COND_EQUAL, COND_LABEL, COND_LABEL_VALUE, COND_IDS };
 
 struct condition {
 	enum condition_kind kind;
 	const struct field *field; /* COND_EQUAL */
-	const char *value; /* as PostgreSQL reads it; labels: NAME, or NAME=VALUE as it was given */
+	/* as PostgreSQL reads it; labels: NAME, or NAME=VALUE as it was given; ids: {ID,ID} */
+	const char *value;
 	const char *object; /* COND_LABEL_VALUE: {"NAME":"VALUE"} */
 };
 

@@ -15,11 +15,13 @@ struct reading {
 	struct call *call;
 	const struct model *model;
 	struct filter filter;
+	bool cursors;
 	const Mf__SqlQuery *query;
 };
 
 static void on_one(const struct pg_reply *r, void *ctx);
 static void on_many(const struct pg_reply *r, void *ctx);
+static void write_cursors(struct jw *w, const struct filter *f, const char *const *ids, int n);
 static void on_rows(const struct pg_reply *r, void *ctx);
 static bool read_filter(struct reading *x, const Mf__StoreOp *op);
 static void send_query(struct reading *x, pg_done_fn *done);
@@ -100,6 +102,7 @@ sql_query_many(struct call *c, const struct model *m, const Mf__StoreOp *op)
 {
 	struct reading *x = reading_new(c, m);
 
+	x->cursors = op->cursors;
 	if (read_filter(x, op))
 		send_query(x, on_many);
 }
@@ -129,7 +132,7 @@ on_many(const struct pg_reply *r, void *ctx)
 {
 	Mf__StoreResult m = MF__STORE_RESULT__INIT;
 	struct reading *x = ctx;
-	const char *last = NULL;
+	const char **ids, *last = NULL;
 	struct row row;
 	struct jw w;
 	int n;
@@ -138,6 +141,7 @@ on_many(const struct pg_reply *r, void *ctx)
 		pg_fail_call(x->call, r);
 		return;
 	}
+	ids = ARENA_ARRAY(call_arena(x->call), const char *, (size_t)pg_rows(r));
 	n = pg_rows(r) > (int)x->filter.limit ? (int)x->filter.limit : pg_rows(r);
 	jw_start(&w, call_arena(x->call), 256 + 400 * (size_t)n);
 	jw_object(&w, NULL);
@@ -149,14 +153,25 @@ on_many(const struct pg_reply *r, void *ctx)
 			break;
 		}
 		render_row(&w, &row);
-		last = row.values[0];
+		last = ids[i] = row.values[0];
 	}
 	jw_close(&w, ']');
+	if (x->cursors)
+		write_cursors(&w, &x->filter, ids, n);
 	jw_str(&w, "next_cursor",
 	    pg_rows(r) > n ? filter_cursor(call_arena(x->call), &x->filter, last) : NULL);
 	jw_close(&w, '}');
 	m.data.data = (uint8_t *)jw_text(&w, &m.data.len);
 	call_reply(x->call, &m.base);
+}
+
+static void
+write_cursors(struct jw *w, const struct filter *f, const char *const *ids, int n)
+{
+	jw_array(w, "cursors");
+	for (int i = 0; i < n; i++)
+		jw_str(w, NULL, filter_cursor(w->a, f, ids[i]));
+	jw_close(w, ']');
 }
 
 /* --- operators --- */

@@ -405,6 +405,8 @@ text_query(const struct filter *f)
 		buf_printf(&b, " AND labels ?& $%d::text[]", ++n);
 	for (size_t i = 0; i < pairs; i++, n += 2)
 		buf_printf(&b, " AND (labels @> $%d::jsonb OR labels ? $%d)", n + 1, n + 2);
+	if (count_kind(f, COND_IDS) > 0)
+		buf_printf(&b, " AND id=ANY($%d::%s[])", ++n, pg_type(m, m->id));
 	if (f->after != NULL)
 		buf_printf(&b, " AND id>$%d::%s", ++n, pg_type(m, m->id));
 	buf_printf(&b, " ORDER BY id LIMIT $%d::bigint", n + 1);
@@ -416,7 +418,8 @@ text_query_params(struct arena *a, const struct filter *f, const char *params[],
 {
 	size_t n_fields = count_kind(f, COND_EQUAL), n_labels = count_kind(f, COND_LABEL),
 	       pairs = pairs_filled_up(f), n = 0;
-	const struct condition *labels = f->conditions + n_fields, *pair = labels + n_labels;
+	const struct condition *labels = f->conditions + n_fields, *pair = labels + n_labels,
+			       *ids = pair + count_kind(f, COND_LABEL_VALUE);
 
 	must(cap >= QUERY_PARAMS_MOST);
 	if (f->namespace != NULL)
@@ -428,8 +431,10 @@ text_query_params(struct arena *a, const struct filter *f, const char *params[],
 	for (size_t i = 0; i < pairs; i++) {
 		params[n++] = pair->object;
 		params[n++] = pair->value;
-		pair += pair + 1 < f->conditions + f->n;
+		pair += pair + 1 < ids;
 	}
+	if (ids < f->conditions + f->n)
+		params[n++] = ids->value;
 	if (f->after != NULL)
 		params[n++] = f->after;
 	params[n++] = arena_printf(a, "%u", f->limit + 1);
