@@ -6,10 +6,11 @@
 #include "base/metrics.h"
 #include "base/time.h"
 
+#define USER_AGENT_MOST 200
+
+static void write_line(const struct exchange *, int64_t);
 static struct metric *answers_of(enum http_method, int);
 
-/* One line per request costs more than the request's parsing: only what the configuration asks for.
- */
 void
 access_account(struct exchange *x)
 {
@@ -24,11 +25,31 @@ access_account(struct exchange *x)
 	if (x->http != 0)
 		metric_inc(answers_of(x->head.method, x->http));
 	if (want == ACCESS_ALL || (want == ACCESS_ERRORS && x->http >= 500))
-		log_info("request", L_STR("client", exchange_client(x)),
-		    L_STR("method",
-			x->head.method == M_METHODS ? "?" : http_method_names[x->head.method]),
-		    L_STR("path", x->checked ? x->path : "?"), L_INT("status", x->http),
-		    L_INT("us", us));
+		write_line(x, us);
+}
+
+/* Every one of them: this is no site of a warning that repeats itself. Status 0: the client was gone,
+ * or sent what libmicrohttpd refused by itself. */
+static void
+write_line(const struct exchange *x, int64_t us)
+{
+	struct str said = x->checked ? x->head.fields[F_USER_AGENT] : STR("");
+	char agent[USER_AGENT_MOST + 1];
+	int n = (int)(said.n < USER_AGENT_MOST ? said.n : USER_AGENT_MOST);
+
+	if (!log_on(LOG_INFO))
+		return;
+	snprintf(agent, sizeof(agent), "%.*s", n, said.p == NULL ? "" : said.p);
+	log_set_trace(x->trace);
+	log_write(LOG_INFO, NULL, "request",
+	    (const struct log_field[]){ L_STR("client", exchange_client(x)),
+		L_STR("principal", x->charge.name[0] == '\0' ? NULL : x->charge.name),
+		L_STR("method",
+		    x->head.method == M_METHODS ? "?" : http_method_names[x->head.method]),
+		L_STR("path", x->checked ? x->path : "?"), L_INT("status", x->http),
+		L_INT("bytes", x->sent), L_INT("duration_us", us), L_STR("agent", x->agent),
+		L_STR("user_agent", agent), { .key = NULL } });
+	log_set_trace(NULL);
 }
 
 static struct metric *

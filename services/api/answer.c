@@ -1,10 +1,37 @@
 /* answer: what goes back, and its header fields. */
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
+#include "api/cors.h"
 #include "api/exchange.h"
+#include "api/gzip.h"
 #include "api/ops/ops.h"
 #include "base/log.h"
 
+#define ORIGIN_ROOM 256
+
+struct outgoing { /* an answer on its way to libmicrohttpd */
+	const struct http_header *headers;
+	size_t n_headers;
+	const char *type;               /* its Content-Type */
+	const struct http_header *etag; /* whose value `tag` is */
+	char tag[ETAG_MARKED];
+	const char *caching; /* Cache-Control */
+	bool has_caching, has_csp;
+	bool has_coding; /* or may not get one */
+	bool varies;     /* with Accept-Encoding */
+	const void *body;
+	void *coded; /* instead of it */
+	size_t n;
+};
+
+static void look_over(struct outgoing *);
+static void encode(struct exchange *, struct outgoing *);
+static bool may_be_coded(const struct exchange *, const struct outgoing *);
+static void add_ours(struct exchange *, const struct outgoing *);
+static void add_cors(struct exchange *, bool);
 static size_t
 what_instead(const struct exchange *, int, const struct failure *, struct http_header *);
 static void violated_policies(struct jw *, const struct charge *);
@@ -14,29 +41,154 @@ void
 exchange_answer(struct exchange *x, int http, size_t n_headers, const struct http_header *headers,
     const void *body, size_t n)
 {
-	char policy[CHARGE_TEXT], state[CHARGE_TEXT];
+	struct outgoing o = { .headers = headers, .n_headers = n_headers, .body = body, .n = n };
 
 	must(x->response == NULL && x->http == 0);
 	x->call = NULL;
 	timer_stop(&x->gone);
 	x->http = http;
-	x->response = MHD_create_response_from_buffer_copy(n, body);
+	x->sent = n;
+	look_over(&o);
+	encode(x, &o);
+	x->response = o.coded != NULL
+	                  ? MHD_create_response_from_buffer_with_free_callback(o.n, o.coded, free)
+	                  : MHD_create_response_from_buffer_copy(o.n, o.body);
 	if (x->response == NULL)
 		fatal("out of memory");
 	for (size_t i = 0; i < n_headers; i++)
-		add(x, headers[i].name, headers[i].value);
-	if (x->close || edge_draining(x->e))
-		add(x, "Connection", "close");
-	if (edge_settings(x->e)->hsts[0] != '\0' && edge_tls(x->e))
-		add(x, "Strict-Transport-Security", edge_settings(x->e)->hsts);
-	if (charge_write(&x->charge, policy, state)) {
-		add(x, "RateLimit-Policy", policy);
-		add(x, "RateLimit", state);
-	}
+		add(x, headers[i].name, &headers[i] == o.etag ? o.tag : headers[i].value);
+	add_ours(x, &o);
 	if (x->suspended)
 		edge_answered(x->e, x);
 	else
 		exchange_flush(x);
+}
+
+/* What of its fields matters to us. */
+static void
+look_over(struct outgoing *o)
+{
+	for (size_t i = 0; i < o->n_headers; i++) {
+		const struct http_header *h = &o->headers[i];
+
+		if (strcasecmp(h->name, "Content-Type") == 0)
+			o->type = h->value;
+		else if (strcasecmp(h->name, "ETag") == 0)
+			o->etag = h;
+		else if (strcasecmp(h->name, "Cache-Control") == 0)
+			o->caching = h->value, o->has_caching = true;
+		else if (strcasecmp(h->name, "Content-Security-Policy") == 0)
+			o->has_csp = true;
+		else if (strcasecmp(h->name, "Content-Encoding") == 0)
+			o->has_coding = true;
+	}
+	if (o->etag != NULL)
+		snprintf(o->tag, sizeof(o->tag), "%s", o->etag->value);
+	if (o->etag != NULL && strcmp(o->tag, o->etag->value) != 0) {
+		o->etag =
+		    NULL; /* longer than any of ours: it stays as it is, and so does the body */
+		o->has_coding = true;
+	}
+}
+
+/* Smaller, where the client takes it, it is worth it, and does not take the loop too long. Never
+ * what is not to be stored: that is where secrets stand beside what the client sent (BREACH). A 304
+ * speaks of the representation that the client has. */
+static void
+encode(struct exchange *x, struct outgoing *o)
+{
+	const struct api_config *c = edge_config(x->e);
+	struct str accept = x->head.fields[F_ACCEPT_ENCODING],
+		   has = x->head.fields[F_IF_NONE_MATCH];
+	char marked[ETAG_MARKED];
+	bool change = false;
+
+	if (o->caching == NULL && str_starts(x->path, "/v1/auth/"))
+		o->caching = "no-store";
+	o->varies = may_be_coded(x, o);
+	if (!o->varies || !gzip_accepted(accept))
+		return;
+	if (x->http == 304)
+		change = etag_is_marked(has.p, has.n);
+	else if (o->n >= (size_t)c->gzip_min && o->n <= (size_t)c->gzip_most)
+		change = (o->coded = gzip(o->body, o->n, &o->n)) != NULL;
+	if (change && o->etag != NULL && etag_mark(o->tag, marked))
+		memcpy(o->tag, marked, sizeof(marked));
+}
+
+/* A size that is too small today may not be so tomorrow: what caches keep varies all the same. */
+static bool
+may_be_coded(const struct exchange *x, const struct outgoing *o)
+{
+	const struct api_config *c = edge_config(x->e);
+	bool kept = x->head.method == M_GET || x->head.method == M_HEAD;
+
+	if (c->gzip_min == 0 || o->has_coding ||
+	    (o->caching != NULL && strstr(o->caching, "no-store") != NULL))
+		return false;
+	return x->http == 304 || (o->type != NULL && (kept || o->n >= (size_t)c->gzip_min) &&
+				     media_compressible(o->type));
+}
+
+/* What every answer says. */
+static void
+add_ours(struct exchange *x, const struct outgoing *o)
+{
+	const struct api_settings *s = edge_settings(x->e);
+	char policy[CHARGE_TEXT], state[CHARGE_TEXT];
+
+	add(x, "X-Content-Type-Options", "nosniff");
+	if (!o->has_csp)
+		add(x, "Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
+	add(x, "Referrer-Policy", "no-referrer");
+	if (o->caching != NULL && !o->has_caching)
+		add(x, "Cache-Control", o->caching);
+	if (o->coded != NULL)
+		add(x, "Content-Encoding", "gzip");
+	if (x->close || edge_draining(x->e))
+		add(x, "Connection", "close");
+	if (s->hsts[0] != '\0' && edge_tls(x->e))
+		add(x, "Strict-Transport-Security", s->hsts);
+	if (charge_write(&x->charge, policy, state)) {
+		add(x, "RateLimit-Policy", policy);
+		add(x, "RateLimit", state);
+	}
+	add_cors(x, o->varies);
+}
+
+static void
+add_cors(struct exchange *x, bool varies)
+{
+	const struct origins *o = &edge_settings(x->e)->origins;
+	char room[ORIGIN_ROOM];
+	const char *allowed = origins_allow(o, x->head.fields[F_ORIGIN], room, sizeof(room));
+	bool by_origin = origins_set(o) && !o->any;
+
+	if (varies || by_origin)
+		add(x, "Vary",
+		    !varies      ? "Origin"
+		    : !by_origin ? "Accept-Encoding"
+				 : "Accept-Encoding, Origin");
+	if (allowed == NULL)
+		return;
+	add(x, "Access-Control-Allow-Origin", allowed);
+	if (!answer_is_preflight(x)) {
+		add(x, "Access-Control-Expose-Headers", CORS_EXPOSED);
+		return;
+	}
+	add(x, "Access-Control-Allow-Methods", CORS_METHODS);
+	add(x, "Access-Control-Allow-Headers", CORS_HEADERS);
+	add(x, "Access-Control-Max-Age", CORS_MAX_AGE);
+}
+
+bool
+answer_is_preflight(const struct exchange *x)
+{
+	char room[ORIGIN_ROOM];
+
+	return x->head.method == M_OPTIONS && x->head.fields[F_REQUESTED_METHOD].p != NULL &&
+	       origins_allow(&edge_settings(x->e)->origins, x->head.fields[F_ORIGIN], room,
+		   sizeof(room)) != NULL;
 }
 
 void

@@ -96,10 +96,13 @@ const char *exchange_path(const struct exchange *x);
 const char *exchange_query(struct exchange *x, struct arena *a);
 struct str exchange_body(const struct exchange *x);
 const char *exchange_client(const struct exchange *x);
-const struct charge *exchange_charge(const struct exchange *x);
+struct charge *exchange_charge(struct exchange *x);
 struct edge *exchange_edge(const struct exchange *x);
 void exchange_wait(
     struct exchange *x, struct call *c); /* suspended until it is answered; c: what to cancel */
+/* For the access log. */
+void exchange_traced(struct exchange *x, const char *traceparent);
+void exchange_served(struct exchange *x, const char *agent); /* a name that stays */
 
 /* --- local.c: decides who answers --- */
 void dispatch(struct exchange *x);

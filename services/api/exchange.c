@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "api/exchange.h"
+#include "api/ops/ops.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/time.h"
@@ -65,6 +66,8 @@ exchange_step(void *edge, struct MHD_Connection *m, const char *url, const char 
 	}
 	if (x->refusal != NULL)
 		answer_refusal(x, x->refusal);
+	else if (answer_is_preflight(x))
+		exchange_answer(x, 204, 0, NULL, "", 0);
 	else
 		dispatch(x);
 	return MHD_YES;
@@ -159,8 +162,8 @@ exchange_client(const struct exchange *x)
 	return x->client[0] != '\0' ? x->client : conn_address(x->k);
 }
 
-const struct charge *
-exchange_charge(const struct exchange *x)
+struct charge *
+exchange_charge(struct exchange *x)
 {
 	return &x->charge;
 }
@@ -180,6 +183,18 @@ exchange_wait(struct exchange *x, struct call *c)
 	conn_enter(x->k, CONN_WAIT, x);
 	if (conn_left(x->k))
 		exchange_client_left(x, false);
+}
+
+void
+exchange_traced(struct exchange *x, const char *traceparent)
+{
+	trace_id_of(traceparent, x->trace);
+}
+
+void
+exchange_served(struct exchange *x, const char *agent)
+{
+	x->agent = agent;
 }
 
 static struct exchange *

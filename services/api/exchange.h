@@ -36,6 +36,9 @@ struct exchange {
 	struct timer gone;
 	struct MHD_Response *response;
 	int http;
+	size_t sent;       /* bytes of the answer's body, as it was made */
+	const char *agent; /* who answered; NULL: we */
+	char trace[33];
 	int64_t began_us;
 	struct address from; /* the client's */
 	char client[ADDRESS_TEXT];
@@ -49,6 +52,7 @@ enum MHD_Result head_look(struct exchange *x, const char *method, const char *ve
 
 /* --- answer.c --- */
 void answer_refusal(struct exchange *x, const struct http_refusal *r);
+bool answer_is_preflight(const struct exchange *x); /* of a page that may ask (CORS) */
 
 /* --- access.c --- */
 void access_account(struct exchange *x);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "api/gzip.h"
 #include "api/quota.h"
 #include "api/ops/ops.h"
 #include "base/id.h"
@@ -75,6 +76,7 @@ forward(struct exchange *x)
 		.traceparent = traceparent[0] == '\0' ? NULL : traceparent,
 		.operation_id = operation_id,
 	    });
+	exchange_traced(x, call_traceparent(c));
 	exchange_wait(x, c);
 	f = ARENA_NEW(call_arena(c), struct forwarding);
 	*f = (struct forwarding){
@@ -112,8 +114,10 @@ add_header(struct arena *a, Mf__HttpRequest *q, enum http_field f, struct str va
 	Mf__KeyValue *kv = arena_alloc(a, sizeof(*kv));
 
 	mf__key_value__init(kv);
-	kv->key = (char *)http_field_names[f];
+	kv->key = (char *)http_field_names[f].p;
 	kv->value = arena_strndup(a, value.p, value.n);
+	if (f == F_IF_MATCH || f == F_IF_NONE_MATCH)
+		etag_unmark(kv->value);
 	q->headers[q->n_headers++] = kv;
 }
 
@@ -122,6 +126,7 @@ on_handled(const Mf__HttpResponse *m, void *ctx)
 {
 	struct forwarding *f = ctx;
 
+	exchange_served(f->x, rpc_node(f->rpc));
 	if (m == NULL)
 		call_fail_with(f->c, rpc_failure(f->rpc));
 	else

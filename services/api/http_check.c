@@ -23,21 +23,25 @@ static enum http_field field_of(struct str);
 static bool path_climbs(const char *);
 static int hex_of(char);
 
-const char *const http_field_names[F_FIELDS] = {
-	[F_HOST] = "host",
-	[F_CONTENT_LENGTH] = "content-length",
-	[F_TRANSFER_ENCODING] = "transfer-encoding",
-	[F_EXPECT] = "expect",
-	[F_CONTENT_ENCODING] = "content-encoding",
-	[F_X_FORWARDED_FOR] = "x-forwarded-for",
-	[F_AUTHORIZATION] = "authorization",
-	[F_CONTENT_TYPE] = "content-type",
-	[F_ACCEPT] = "accept",
-	[F_IF_MATCH] = "if-match",
-	[F_IF_NONE_MATCH] = "if-none-match",
-	[F_IDEMPOTENCY_KEY] = "idempotency-key",
-	[F_PREFER] = "prefer",
-	[F_TRACEPARENT] = "traceparent",
+const struct str http_field_names[F_FIELDS] = {
+	[F_HOST] = STR("host"),
+	[F_CONTENT_LENGTH] = STR("content-length"),
+	[F_TRANSFER_ENCODING] = STR("transfer-encoding"),
+	[F_EXPECT] = STR("expect"),
+	[F_CONTENT_ENCODING] = STR("content-encoding"),
+	[F_X_FORWARDED_FOR] = STR("x-forwarded-for"),
+	[F_ACCEPT_ENCODING] = STR("accept-encoding"),
+	[F_ORIGIN] = STR("origin"),
+	[F_REQUESTED_METHOD] = STR("access-control-request-method"),
+	[F_USER_AGENT] = STR("user-agent"),
+	[F_AUTHORIZATION] = STR("authorization"),
+	[F_CONTENT_TYPE] = STR("content-type"),
+	[F_ACCEPT] = STR("accept"),
+	[F_IF_MATCH] = STR("if-match"),
+	[F_IF_NONE_MATCH] = STR("if-none-match"),
+	[F_IDEMPOTENCY_KEY] = STR("idempotency-key"),
+	[F_PREFER] = STR("prefer"),
+	[F_TRACEPARENT] = STR("traceparent"),
 };
 const char *const http_method_names[M_METHODS] = { "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE",
 	"OPTIONS" };
@@ -212,8 +216,8 @@ check_once(struct http_head *h, enum http_field f, struct str value)
 		h->fields[f] = value; /* the last line is the one of the proxy next to us */
 		return NULL;
 	}
-	if (f == F_PREFER)
-		return NULL; /* a wish: the first one counts */
+	if (f == F_PREFER || f == F_ACCEPT_ENCODING || f == F_REQUESTED_METHOD || f == F_USER_AGENT)
+		return NULL; /* a wish, or a word about itself: the first one counts */
 	return f == F_HOST                ? &no_host
 	       : f == F_CONTENT_LENGTH    ? &bad_length
 	       : f == F_TRANSFER_ENCODING ? &bad_coding
@@ -343,8 +347,8 @@ static enum http_field
 field_of(struct str name)
 {
 	for (int i = 0; i < F_FIELDS; i++)
-		if (strlen(http_field_names[i]) == name.n &&
-		    strncasecmp(http_field_names[i], name.p, name.n) == 0)
+		if (http_field_names[i].n == name.n &&
+		    strncasecmp(http_field_names[i].p, name.p, name.n) == 0)
 			return (enum http_field)i;
 	return F_FIELDS;
 }

@@ -16,6 +16,10 @@ enum http_field { /* the header fields that we know; all others are only looked 
 	F_EXPECT,
 	F_CONTENT_ENCODING,
 	F_X_FORWARDED_FOR,
+	F_ACCEPT_ENCODING,
+	F_ORIGIN,
+	F_REQUESTED_METHOD,
+	F_USER_AGENT,
 	/* from here on: handed to the agents */
 	F_AUTHORIZATION,
 	F_CONTENT_TYPE,
@@ -28,7 +32,7 @@ enum http_field { /* the header fields that we know; all others are only looked 
 	F_FIELDS,
 };
 #define F_FIRST_FORWARDED F_AUTHORIZATION
-extern const char *const http_field_names[F_FIELDS]; /* lower case */
+extern const struct str http_field_names[F_FIELDS]; /* lower case, NUL-ended */
 
 enum http_method { M_GET, M_HEAD, M_POST, M_PUT, M_PATCH, M_DELETE, M_OPTIONS, M_METHODS };
 extern const char *const http_method_names[M_METHODS];
@@ -60,6 +64,9 @@ http_check_head(struct http_head *h, const char *version, uint64_t body_limit);
 const struct http_refusal *http_decode_path(struct str path, char *out);
 
 /* --- media.c --- */
+bool media_compressible(const char *content_type); /* text of some kind */
+/* gzip is taken, and not less gladly than the text as it is (RFC 9110, 12.5.3). */
+bool gzip_accepted(struct str accept_encoding);
 bool media_is(struct str content_type,
     const char *type); /* "application/json; charset=utf-8" is "application/json" */
 bool media_accepted(struct str accept,

@@ -1,4 +1,4 @@
-/* media: values of Content-Type, Accept and traceparent, as far as the edge has to understand them.
+/* media: values of Content-Type, Accept, Accept-Encoding and traceparent, as far as the edge has to understand them.
  */
 #include <stdio.h>
 #include <string.h>
@@ -9,6 +9,7 @@
 static struct str type_of(struct str);
 static bool equal(struct str, const char *);
 static bool refused(struct str);
+static int weight_of(struct str);
 
 bool
 media_is(struct str content_type, const char *type)
@@ -46,6 +47,44 @@ media_accepted(struct str accept, const char *type)
 }
 
 bool
+media_compressible(const char *content_type)
+{
+	static const char *const plain[] = { "application/json", "application/x-ndjson",
+		"application/javascript", "image/svg+xml" };
+	struct str type = type_of(str_of(content_type));
+
+	for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
+		if (equal(type, plain[i]))
+			return true;
+	return (type.n > 5 && strncasecmp(type.p + type.n - 5, "+json", 5) == 0) ||
+	       (type.n > 5 && strncasecmp(type.p, "text/", 5) == 0 &&
+		   !equal(type, "text/event-stream"));
+}
+
+bool
+gzip_accepted(struct str accept_encoding)
+{
+	int gzip = -1, any = -1, identity = -1;
+	struct str rest = accept_encoding, one;
+
+	while (rest.n != 0) {
+		struct str coding;
+
+		str_cut(rest, ',', &one, &rest);
+		coding = type_of(one);
+		if (equal(coding, "gzip") || equal(coding, "x-gzip"))
+			gzip = weight_of(one);
+		else if (equal(coding, "identity"))
+			identity = weight_of(one);
+		else if (equal(coding, "*"))
+			any = weight_of(one);
+	}
+	if (gzip < 0)
+		gzip = any;
+	return gzip > 0 && gzip >= identity;
+}
+
+bool
 traceparent_ok(struct str s)
 {
 	static const char form[] = "00-hhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhh-hhhhhhhhhhhhhhhh-hh";
@@ -76,23 +115,35 @@ equal(struct str s, const char *text)
 	return s.n == strlen(text) && strncasecmp(s.p, text, s.n) == 0;
 }
 
-/* q=0, q=0.0, q=0.00, q=0.000 */
 static bool
 refused(struct str range)
 {
-	struct str rest = range, one;
+	return weight_of(range) == 0;
+}
+
+/* ";q=0.5" is 500; 1000 when it is not said, -1 when what is said is no weight. */
+static int
+weight_of(struct str item)
+{
+	struct str rest = item, one;
+	int weight = 0, unit = 100;
 
 	str_cut(rest, ';', &one, &rest);
 	while (rest.n != 0) {
-		size_t zeros = 0;
-
 		str_cut(rest, ';', &one, &rest);
 		one = str_trim(one);
 		if (one.n < 3 || (one.p[0] | 0x20) != 'q' || one.p[1] != '=')
 			continue;
-		for (size_t i = 2; i < one.n; i++)
-			zeros += one.p[i] == '0' || one.p[i] == '.';
-		return zeros == one.n - 2;
+		if (one.n > 7 || (one.p[2] != '0' && one.p[2] != '1') ||
+		    (one.n > 3 && one.p[3] != '.'))
+			return -1;
+		weight = one.p[2] == '1' ? 1000 : 0;
+		for (size_t i = 4; i < one.n; i++, unit /= 10) {
+			if (one.p[i] < '0' || one.p[i] > '9')
+				return -1;
+			weight += (one.p[i] - '0') * unit;
+		}
+		return weight > 1000 ? -1 : weight;
 	}
-	return false;
+	return 1000;
 }

@@ -97,8 +97,8 @@ quota_charge(struct quota *l, const struct limits *by, const struct address *cli
 }
 
 void
-quota_learn(struct quota *l, const struct limits *by, const struct charge *c,
-    const Mf__Principal *p, int http, int64_t now_us)
+quota_learn(struct quota *l, const struct limits *by, struct charge *c, const Mf__Principal *p,
+    int http, int64_t now_us)
 {
 	struct known one = { .verified_us = now_us };
 	int64_t left_us;
@@ -117,6 +117,7 @@ quota_learn(struct quota *l, const struct limits *by, const struct charge *c,
 	one.bucket = key_of(l, p->id, strlen(p->id));
 	one.limit = limits_of_roles(by, p->n_roles, p->roles);
 	snprintf(one.name, sizeof(one.name), "%s", p->name);
+	memcpy(c->name, one.name, sizeof(c->name));
 	knowns_learn(l->knowns, &one);
 }
 

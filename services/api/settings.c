@@ -59,6 +59,14 @@ const struct config_key api_keys[] = {
 	    "a client that only closed its sending side gets an answer that comes within this" },
 	{ "drain_idle", CONFIG_DURATION, AT(drain_idle_us), "500ms", 0, 60 * SEC, false, false,
 	    "while draining: how long an idle connection may still bring a request" },
+	{ "gzip_min", CONFIG_BYTES, AT(gzip_min), "1k", 0, 1 << 30, false, false,
+	    "smaller bodies of answers are not compressed; 0: none is" },
+	{ "gzip_most", CONFIG_BYTES, AT(gzip_most), "256k", 0, 1 << 30, false, false,
+	    "larger ones neither: they would hold the others up" },
+	{ "cors_origins", CONFIG_STR, AT(cors_origins), "", 0, 0, false, false,
+	    "pages that may read our answers, \"https://app.example, http://localhost:3000\", or "
+	    "*; "
+	    "empty: none of another origin" },
 	{ "limit", CONFIG_STR, AT(limit), "1000/100", 0, 0, false, false,
 	    "requests of one principal, or of one address (IPv6: one /64) where it is not known: "
 	    "CAPACITY/REFILL, a token bucket that gets REFILL a second; or off" },
@@ -99,6 +107,11 @@ settings_build(struct api_settings *out, const struct api_config *c, char *err, 
 		    "between");
 	if (c->proxies[0] != '\0' && !c->behind_proxy)
 		return complain(err, err_size, "proxies: needs behind_proxy = true");
+	if (!origins_parse(&out->origins, c->cors_origins))
+		return complain(err, err_size,
+		    "cors_origins: must be *, or at most 32 of https://HOST or https://HOST:PORT "
+		    "(or "
+		    "http), in lower case, with commas between");
 	return limits_parse(&out->limits, c->limit, c->limit_roles, c->limit_routes, err, err_size);
 }
 

@@ -4,6 +4,7 @@
 #define API_SETTINGS_H
 
 #include "api/address.h"
+#include "api/cors.h"
 #include "api/limits.h"
 #include "base/config.h"
 
@@ -30,6 +31,8 @@ struct api_config {         /* as api_keys says */
 	int64_t request_time_us;
 	int64_t gone_grace_us;
 	int64_t drain_idle_us;
+	int64_t gzip_min, gzip_most;
+	const char *cors_origins;
 	const char *limit, *limit_roles, *limit_routes;
 	int64_t limit_idle_us;
 	int64_t limit_buckets, limit_credentials;
@@ -42,6 +45,7 @@ struct api_settings {
 	struct networks proxies;
 	enum access_log access_log;
 	char hsts[48]; /* Strict-Transport-Security; "": not said */
+	struct origins origins;
 	struct limits limits;
 };
 

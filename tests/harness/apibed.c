@@ -270,6 +270,8 @@ page(struct call *c, const Mf__TaskRequest *q, Mf__TaskResponse *r)
 	for (size_t i = 0; q->database != NULL && i < q->database->n_filters; i++)
 		if (str_starts(q->database->filters[i]->value, "bytes="))
 			pad = strtoul(q->database->filters[i]->value + 6, NULL, 10);
+	if (q->database != NULL && strcmp(q->database->id, APIBED_LARGE) == 0)
+		pad = 5000;
 	body = arena_alloc(call_arena(c), pad + 64);
 	n = (size_t)sprintf(body, "{\"items\":[],\"next_cursor\":null");
 	if (pad != 0) {

@@ -18,6 +18,7 @@
 
 #define APIBED_CONNECTIONS 64
 #define APIBED_TASK        "0199f0c0-1234-7abc-8def-0123456789ab"
+#define APIBED_LARGE       "0199f0c0-1234-7abc-8def-00000000babe" /* a task of 5 kB */
 
 struct apibed {
 	char dir[200]; /* its `var` */

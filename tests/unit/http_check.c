@@ -240,6 +240,43 @@ an_answer_in_json_is_refused_only_to_who_clearly_does_not_want_it(void **unused)
 }
 
 static void
+gzip_is_sent_only_to_who_takes_it_at_least_as_gladly(void **unused)
+{
+	static const struct {
+		const char *accept;
+		bool taken;
+	} all[] = { { "gzip", true }, { "gzip, deflate, br", true }, { "GZIP;q=0.1", true },
+		{ "x-gzip", true }, { "*", true }, { "br;q=1, *;q=0.5", true }, { "", false },
+		{ "identity", false }, { "deflate, br", false }, { "gzip;q=0", false },
+		{ "gzip;q=0.000", false }, { "*;q=0", false }, { "gzip;q=0, *", false },
+		{ "gzip;q=0.5, identity", false }, { "gzip;q=0.5, identity;q=0.5", true },
+		{ "identity;q=0.5, gzip;q=1.0", true }, { "gzip;q=2", false },
+		{ "gzip;q=x", false }, { "gzip;q=0.1234", false }, { "gzipped", false },
+		{ ",,gzip ; q=0.9,", true }, { "identity;q=0, *;q=0", false } };
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (gzip_accepted(str_of(all[i].accept)) != all[i].taken)
+			fail_msg("%s", all[i].accept);
+}
+
+static void
+text_is_compressed_and_nothing_else(void **unused)
+{
+	(void)unused;
+	assert_true(media_compressible("application/json"));
+	assert_true(media_compressible("application/problem+json"));
+	assert_true(media_compressible("application/graphql-response+json; charset=utf-8"));
+	assert_true(media_compressible("text/plain; version=0.0.4; charset=utf-8"));
+	assert_true(media_compressible("text/html"));
+	assert_false(media_compressible("text/event-stream"));
+	assert_false(media_compressible("image/png"));
+	assert_false(media_compressible("application/octet-stream"));
+	assert_false(media_compressible("+json"));
+	assert_false(media_compressible(""));
+}
+
+static void
 a_trace_is_taken_over_only_when_it_is_one(void **unused)
 {
 	(void)unused;
@@ -326,6 +363,8 @@ main(void)
 		T(http_1_0_needs_no_host_and_knows_no_chunks),
 		T(a_path_is_decoded_once_and_never_climbs),
 		T(an_answer_in_json_is_refused_only_to_who_clearly_does_not_want_it),
+		T(gzip_is_sent_only_to_who_takes_it_at_least_as_gladly),
+		T(text_is_compressed_and_nothing_else),
 		T(a_trace_is_taken_over_only_when_it_is_one),
 		T(every_state_in_which_a_client_could_be_slow_has_a_limit),
 		T(metrics_of_many_nodes_are_one_page_with_one_head_per_family),

@@ -143,7 +143,7 @@ ask(const struct address *from, const char *credential, int64_t now, struct char
 }
 
 static void
-verified(const struct charge *c, const char *name, const char *role, int64_t now)
+verified(struct charge *c, const char *name, const char *role, int64_t now)
 {
 	Mf__Principal p = MF__PRINCIPAL__INIT;
 
