@@ -3,7 +3,7 @@ import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { Fleet } from '../harness/fleet.mjs';
+import { Fleet, sleep } from '../harness/fleet.mjs';
 
 const PASSWORD = 'correct horse battery';
 let f;
@@ -111,6 +111,25 @@ test('nobody goes beyond what he may do himself, and nobody locks everybody out'
   assert.equal((await f.call('DELETE', `/v1/users/${admin.id}`)).json.reason, 'OWN_ACCOUNT');
   assert.equal((await f.call('PATCH', '/v1/roles/admin', { body: { permissions: [] } })).json.reason, 'ROLE_FIXED');
   assert.equal((await login('admin', f.admin().password)).status, 200);
+});
+
+test('a change is made once, whichever agent dies meanwhile', async () => {
+  const { id } = (await made('/v1/users', { username: 'otto', password: PASSWORD, roles: ['viewer'] })).json;
+  for (const agent of ['jwt', 'sql', 'jwt']) {
+    const { version } = (await f.call('GET', `/v1/users/${id}`)).json;
+    const pid = await f.pid(agent);
+    const changes = [];
+    for (let i = 0; i < 20; i++) {
+      changes.push(f.call('PATCH', `/v1/users/${id}`, { body: i === 10 ? { password: `${PASSWORD} ${i}` } : { roles: [i % 2 ? 'user' : 'viewer'] } }));
+      if (i === 10) f.kill(pid);
+      await sleep(10);
+    }
+    for (const r of await Promise.all(changes)) assert.equal(r.status, 200, r.text);
+    assert.equal((await f.call('GET', `/v1/users/${id}`)).json.version, version + 20, agent);
+    await f.back(agent, pid);
+  }
+  const tokens = (await login('otto', `${PASSWORD} 10`)).json;
+  assert.equal((await f.call('GET', '/v1/tasks', { token: tokens.access_token })).status, 200);
 });
 
 test('wrong users are refused field by field', async () => {

@@ -21,7 +21,8 @@
 #include "base/time.h"
 #include "proto/rbac.pb-c.h"
 
-#define ROUNDS_MOST 4 /* of a change that meets somebody who is faster */
+/* Of a change that meets somebody who is faster: in each round one of them wins. */
+#define ROUNDS_MOST 100
 
 struct account {
 	struct tokens *t;
