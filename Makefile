@@ -70,6 +70,7 @@ DIR_cli := services/cli
 DIR_worker := services/worker
 $(foreach s,$(SERVICE_LIBS),$(eval LIB_svc-$(s)_OBJS := $(call objs,$(DIR_$(s)))))
 LIB_svc-sql_OBJS += $(OBJ)/gen/migrations.o
+LIB_svc-rest_OBJS += $(OBJ)/gen/rest_files.o
 ALL_LIBS := proto $(LAYERS) $(SERVICE_LIBS:%=svc-%)
 COMMON_A := $(LIB)/libclient.a $(LIB)/libstore.a $(LIB)/libbus.a $(LIB)/libnode.a $(LIB)/libproto.a $(LIB)/libbase.a
 
@@ -92,6 +93,11 @@ MIGRATIONS := $(sort $(wildcard services/database/sql/migrations/*.sql))
 $(GEN)/migrations.c: $(MIGRATIONS) scripts/gen-migrations.awk
 	@mkdir -p $(@D)
 	awk -f scripts/gen-migrations.awk $(MIGRATIONS) > $@.new && mv $@.new $@
+
+REST_FILES := $(addprefix services/api/rest/,openapi.json docs.html docs.js docs.css)
+$(GEN)/rest_files.c: $(REST_FILES) scripts/gen-files.awk
+	@mkdir -p $(@D)
+	awk -v array=rest_files -v header=api/rest/pages.h -f scripts/gen-files.awk $(REST_FILES) > $@.new && mv $@.new $@
 
 $(OBJ)/gen/%.o: $(GEN)/%.c | $(PB_H)
 	@mkdir -p $(@D)

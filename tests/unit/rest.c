@@ -396,6 +396,36 @@ perform(const char *stage, const char *method, const char *endpoint, const char 
 }
 
 static void
+the_document_and_its_page_are_served_without_meta(void **unused)
+{
+	static const char *const all[][2] = {
+		{ "/openapi.json", "Content-Type: application/json\n" },
+		{ "/docs", "Content-Type: text/html; charset=utf-8\n" },
+		{ "/docs/docs.js", "Content-Type: text/javascript; charset=utf-8\n" },
+		{ "/docs/docs.css", "Content-Type: text/css; charset=utf-8\n" },
+	};
+	char tag[64];
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		http("GET", all[i][0], "", "", NULL);
+		assert_int_equal(got.status, 200);
+		assert_non_null(strstr(got.headers, all[i][1]));
+		assert_non_null(strstr(got.headers, "script-src 'self'"));
+		assert_int_equal(sscanf(got.headers, "ETag: %63s", tag), 1);
+		http("GET", all[i][0], "", "", H("if-none-match", tag));
+		assert_int_equal(got.status, 304);
+		assert_string_equal(got.body, "");
+		http("POST", all[i][0], "", "{}", NULL);
+		assert_int_equal(got.status, 405);
+		assert_header("Allow: GET, HEAD, OPTIONS");
+	}
+	http("GET", "/docs/other", "", "", NULL);
+	assert_int_equal(got.status, 404);
+	assert_int_equal(meta.calls, 0);
+}
+
+static void
 translating_says_what_an_endpoint_means(void **unused)
 {
 	(void)unused;
@@ -466,6 +496,7 @@ main(void)
 		R(a_raw_request_is_200_also_when_partial_and_a_problem_when_it_failed),
 		R(a_restart_and_a_log_in_have_answers_of_their_own),
 		R(a_broken_result_is_a_500_and_an_error_in_the_log),
+		R(the_document_and_its_page_are_served_without_meta),
 		R(translating_says_what_an_endpoint_means),
 		R(formatting_lets_json_through_and_nothing_else),
 	};

@@ -50,6 +50,7 @@ struct route {
 	enum op_kind kind;
 	const char *permission;      /* what it asks for, "" when it needs none */
 	const struct collection *of; /* NULL: of none */
+	int status;                  /* HTTP's, of a success */
 };
 struct route_match {
 	const struct route *route; /* NULL: none */
@@ -59,6 +60,7 @@ struct route_match {
 };
 struct route_match route_find(struct arena *a, const char *method, const char *path);
 const struct route *route_of(enum op_kind k); /* the first of that kind */
+const struct route *route_at(size_t i);       /* NULL: past the last */
 
 /* --- query.c: a query string --- */
 struct param {

@@ -26,27 +26,27 @@ static const struct collection roles = {
 
 /* clang-format off */
 #define COLLECTION(c, path, model)									\
-	{ "POST", path, OP_CREATE, model ".create", &(c) },						\
-	{ "GET", path, OP_LIST, model ".read", &(c) },							\
-	{ "GET", path "/ID", OP_READ, model ".read", &(c) },						\
-	{ "PATCH", path "/ID", OP_UPDATE, model ".update", &(c) },					\
-	{ "DELETE", path "/ID", OP_DELETE, model ".delete", &(c) }
+	{ "POST", path, OP_CREATE, model ".create", &(c), 201 },					\
+	{ "GET", path, OP_LIST, model ".read", &(c), 200 },							\
+	{ "GET", path "/ID", OP_READ, model ".read", &(c), 200 },						\
+	{ "PATCH", path "/ID", OP_UPDATE, model ".update", &(c), 200 },					\
+	{ "DELETE", path "/ID", OP_DELETE, model ".delete", &(c), 204 }
 /* clang-format on */
 
 static const struct route routes[] = {
-	{ "POST", "/auth/login", OP_LOGIN, "", NULL },
-	{ "POST", "/auth/refresh", OP_REFRESH, "", NULL },
-	{ "POST", "/auth/logout", OP_LOGOUT, "", NULL },
+	{ "POST", "/auth/login", OP_LOGIN, "", NULL, 200 },
+	{ "POST", "/auth/refresh", OP_REFRESH, "", NULL, 200 },
+	{ "POST", "/auth/logout", OP_LOGOUT, "", NULL, 204 },
 	COLLECTION(tasks, "/tasks", "task"),
-	{ "POST", "/tasks:bulk", OP_BULK, "task.create", &tasks },
+	{ "POST", "/tasks:bulk", OP_BULK, "task.create", &tasks, 200 },
 	COLLECTION(users, "/users", "user"),
 	COLLECTION(roles, "/roles", "role"),
-	{ "POST", "/requests", OP_REQUEST, "", NULL },
-	{ "GET", "/fleet", OP_FLEET, "fleet.read", NULL },
-	{ "POST", "/fleet/ID:restart", OP_RESTART, "node.restart", NULL },
-	{ "POST", "/fleet/ID:faults", OP_FAULTS, "fault.inject", NULL },
-	{ "POST", "/fleet/ID:log-level", OP_LOG_LEVEL, "node.log_level", NULL },
-	{ "GET", "/health", OP_HEALTH, "", NULL },
+	{ "POST", "/requests", OP_REQUEST, "", NULL, 200 },
+	{ "GET", "/fleet", OP_FLEET, "fleet.read", NULL, 200 },
+	{ "POST", "/fleet/ID:restart", OP_RESTART, "node.restart", NULL, 202 },
+	{ "POST", "/fleet/ID:faults", OP_FAULTS, "fault.inject", NULL, 200 },
+	{ "POST", "/fleet/ID:log-level", OP_LOG_LEVEL, "node.log_level", NULL, 200 },
+	{ "GET", "/health", OP_HEALTH, "", NULL, 200 },
 };
 #define N_ROUTES (sizeof(routes) / sizeof(routes[0]))
 
@@ -86,6 +86,12 @@ route_of(enum op_kind k)
 		if (routes[i].kind == k)
 			return &routes[i];
 	return NULL;
+}
+
+const struct route *
+route_at(size_t i)
+{
+	return i < N_ROUTES ? &routes[i] : NULL;
 }
 
 /* "/fleet/ID:restart" and "/fleet/sql:restart". The id is one segment, not empty, without what

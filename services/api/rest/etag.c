@@ -40,16 +40,15 @@ etag_if_match(const char *header, uint64_t *version)
 }
 
 bool
-etag_if_none_match(const char *header, uint64_t version)
+etag_if_none_match(const char *header, const char *tag)
 {
 	struct str s = str_of(header);
 	struct etag e;
-	uint64_t v;
 
 	if (is_any(header))
 		return true;
 	while (tag_next(&s, &e) > 0)
-		if (str_u64(e.text, INT64_MAX, &v) && v == version)
+		if (str_eq(e.text, tag))
 			return true;
 	return false;
 }

@@ -4,10 +4,10 @@
 #include <string.h>
 
 #include "api/rest/handling.h"
+#include "api/rest/pages.h"
 #include "base/id.h"
 
 static const char *endpoint_of(const char *);
-static const char *header_of(const Mf__HttpRequest *, const char *);
 static bool read_request(struct handling *);
 static bool read_body(struct handling *);
 static bool read_conditions(struct handling *);
@@ -23,6 +23,8 @@ rest_answer(struct call *c, const Mf__HttpRequest *q)
 
 	*h = (struct handling){ .c = c, .a = call_arena(c), .q = q };
 	mf__http_response__init(&h->out);
+	if (page_answer(h))
+		return;
 	if (endpoint != NULL)
 		m = route_find(h->a, q->method, endpoint);
 	if (m.allow == NULL) {
@@ -31,20 +33,22 @@ rest_answer(struct call *c, const Mf__HttpRequest *q)
 			.message = "there is no such resource",
 			.reason = "NO_RESOURCE" });
 	} else if (m.route == NULL) {
-		respond_header(h, "Allow", m.allow);
-		if (strcmp(q->method, "OPTIONS") == 0)
-			respond(h, 204, NULL, 0);
-		else
-			respond_failure(h, 405,
-			    &(const struct failure){ .status = ST_UNIMPLEMENTED,
-				.message = "the resource does not have this method",
-				.reason = "METHOD_NOT_ALLOWED" });
+		respond_no_method(h, m.allow);
 	} else {
 		h->op.route = m.route;
 		h->op.id = m.id;
 		if (read_request(h))
 			h->rpc = ops_execute(c, h->task, on_executed, h);
 	}
+}
+
+const char *
+handling_header(const struct handling *h, const char *name)
+{
+	for (size_t i = 0; i < h->q->n_headers; i++)
+		if (strcmp(h->q->headers[i]->key, name) == 0)
+			return h->q->headers[i]->value;
+	return "";
 }
 
 static const char *
@@ -121,10 +125,10 @@ read_conditions(struct handling *h)
 	};
 
 	if (h->op.route->kind == OP_READ)
-		h->if_none_match = header_of(h->q, "if-none-match");
+		h->if_none_match = handling_header(h, "if-none-match");
 	if (h->op.route->kind != OP_UPDATE && h->op.route->kind != OP_DELETE)
 		return true;
-	h->if_match = etag_if_match(header_of(h->q, "if-match"), &h->op.if_version);
+	h->if_match = etag_if_match(handling_header(h, "if-match"), &h->op.if_version);
 	if (h->if_match == ETAG_BAD)
 		respond_failure(h, 400, &bad);
 	else if (h->if_match == ETAG_NEVER)
@@ -136,7 +140,7 @@ read_conditions(struct handling *h)
 static const char *
 bearer_of(struct handling *h)
 {
-	const char *v = header_of(h->q, "authorization");
+	const char *v = handling_header(h, "authorization");
 	struct str token;
 
 	if (v[0] == '\0')
@@ -150,15 +154,6 @@ bearer_of(struct handling *h)
 		.message = "the Authorization header must be: Bearer TOKEN",
 		.reason = "BAD_CREDENTIAL" });
 	return NULL;
-}
-
-static const char *
-header_of(const Mf__HttpRequest *q, const char *name)
-{
-	for (size_t i = 0; i < q->n_headers; i++)
-		if (strcmp(q->headers[i]->key, name) == 0)
-			return q->headers[i]->value;
-	return "";
 }
 
 static void

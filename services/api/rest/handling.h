@@ -22,8 +22,11 @@ struct handling { /* in its call's arena */
 	Mf__KeyValue *headers[RESPOND_HEADERS];
 };
 
+const char *handling_header(const struct handling *h, const char *name); /* "": none */
 void respond_header(struct handling *h, const char *name, const char *value);
 /* These end the call. */
+/* 204 to OPTIONS, 405 to what else is not in `allow`. */
+void respond_no_method(struct handling *h, const char *allow);
 void respond(struct handling *h, int status, const void *body, size_t n);
 void respond_failure(
     struct handling *h, int http, const struct failure *f); /* http 0: as the failure says */

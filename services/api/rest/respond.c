@@ -43,6 +43,19 @@ respond(struct handling *h, int status, const void *body, size_t n)
 }
 
 void
+respond_no_method(struct handling *h, const char *allow)
+{
+	respond_header(h, "Allow", allow);
+	if (strcmp(h->q->method, "OPTIONS") == 0)
+		respond(h, 204, NULL, 0);
+	else
+		respond_failure(h, 405,
+		    &(const struct failure){ .status = ST_UNIMPLEMENTED,
+			.message = "the resource does not have this method",
+			.reason = "METHOD_NOT_ALLOWED" });
+}
+
+void
 respond_failure(struct handling *h, int http, const struct failure *f)
 {
 	char trace[33];
@@ -89,24 +102,22 @@ respond_result(struct handling *h, const Mf__TaskResponse *m)
 	case OP_BULK:
 		respond_bulk(h, m);
 		break;
-	case OP_DELETE:
-	case OP_LOGOUT:
-		respond(h, 204, NULL, 0);
-		break;
 	case OP_LOGIN:
 	case OP_REFRESH:
 		respond_header(h, "Cache-Control", "no-store");
-		respond(h, 200, m->result.data, m->result.len);
+		respond(h, h->op.route->status, m->result.data, m->result.len);
+		break;
+	case OP_DELETE:
+	case OP_LOGOUT:
+		respond(h, h->op.route->status, NULL, 0);
 		break;
 	case OP_RESTART:
-		respond(h, 202, m->result.data, m->result.len);
-		break;
 	case OP_LIST:
 	case OP_FLEET:
 	case OP_FAULTS:
 	case OP_LOG_LEVEL:
 	case OP_HEALTH:
-		respond(h, 200, m->result.data, m->result.len);
+		respond(h, h->op.route->status, m->result.data, m->result.len);
 		break;
 	case OP_REQUEST:
 		break;
@@ -148,7 +159,7 @@ respond_created(struct handling *h, const Mf__TaskResponse *m)
 	}
 	respond_header(h, "Location", arena_printf(h->a, "/v1%s/%s", h->op.route->of->path, id));
 	respond_etag(h, m->version);
-	respond(h, 201, m->result.data, m->result.len);
+	respond(h, h->op.route->status, m->result.data, m->result.len);
 }
 
 static void
@@ -156,7 +167,8 @@ respond_object(struct handling *h, const Mf__TaskResponse *m)
 {
 	respond_etag(h, m->version);
 	if (h->if_none_match != NULL && h->if_none_match[0] != '\0' &&
-	    etag_if_none_match(h->if_none_match, m->version))
+	    etag_if_none_match(
+		h->if_none_match, arena_printf(h->a, "%llu", (unsigned long long)m->version)))
 		respond(h, 304, NULL, 0);
 	else
 		respond(h, 200, m->result.data, m->result.len);

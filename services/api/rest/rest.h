@@ -25,6 +25,7 @@ enum etag_verdict {
 	ETAG_BAD,     /* no list of entity tags, or more than one version in If-Match */
 };
 enum etag_verdict etag_if_match(const char *header, uint64_t *version);
-bool etag_if_none_match(const char *header, uint64_t version); /* true: unchanged, answer 304 */
+/* tag: without quotes. True: unchanged, answer 304. */
+bool etag_if_none_match(const char *header, const char *tag);
 
 #endif

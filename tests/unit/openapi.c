@@ -1,0 +1,213 @@
+/* openapi: the document says what the table of routes says, no more and no less. */
+#include <string.h>
+#include "api/ops/ops.h"
+#include "api/rest/pages.h"
+#include "harness/test.h"
+
+static json_t *doc;
+static struct arena *a;
+
+static int
+start(void **unused)
+{
+	const struct file *f = file_find("openapi.json");
+	struct json_error e;
+
+	(void)unused;
+	a = arena_new(1 << 20);
+	doc = json_read(f->bytes, f->n, &e);
+	if (doc == NULL)
+		fail_msg("line %d: %s", e.line, e.what);
+	return 0;
+}
+
+static int
+stop(void **unused)
+{
+	(void)unused;
+	json_decref(doc);
+	arena_free(&a);
+	return 0;
+}
+
+/* "/tasks/ID" is "/v1/tasks/{id}" there. */
+static const char *
+path_of(const struct route *r)
+{
+	const char *at = strstr(r->pattern, "ID"), *v1 = r->kind == OP_HEALTH ? "" : "/v1";
+
+	if (at == NULL)
+		return arena_printf(a, "%s%s", v1, r->pattern);
+	return arena_printf(a, "%s%.*s{id}%s", v1, (int)(at - r->pattern), r->pattern, at + 2);
+}
+
+static const json_t *
+operation_of(const struct route *r)
+{
+	char method[8] = "";
+
+	for (size_t i = 0; r->method[i] != '\0'; i++)
+		method[i] = (char)(r->method[i] | 0x20);
+	return json_object_get(json_object_get(json_object_get(doc, "paths"), path_of(r)), method);
+}
+
+static const json_t *
+resolved(const json_t *v)
+{
+	const char *ref = json_string_value(json_object_get(v, "$ref"));
+	struct str rest, one;
+
+	if (ref == NULL)
+		return v;
+	assert_memory_equal(ref, "#/", 2);
+	v = doc;
+	for (rest = str_of(ref + 2); rest.n != 0;) {
+		str_cut(rest, '/', &one, &rest);
+		v = json_object_getn(v, one.p, one.n);
+	}
+	if (v == NULL)
+		fail_msg("%s leads nowhere", ref);
+	return resolved(v);
+}
+
+static bool
+has_parameter(const json_t *op, const char *name, const char *in)
+{
+	const json_t *list = json_object_get(op, "parameters"), *one;
+	size_t i;
+
+	json_array_foreach(list, i, one)
+	{
+		const json_t *p = resolved(one);
+
+		if (strcmp(json_string_value(json_object_get(p, "name")), name) == 0 &&
+		    strcmp(json_string_value(json_object_get(p, "in")), in) == 0)
+			return true;
+	}
+	return false;
+}
+
+static size_t
+n_parameters(const json_t *op, const char *in)
+{
+	const json_t *list = json_object_get(op, "parameters"), *one;
+	size_t i, n = 0;
+
+	json_array_foreach(list, i, one) n +=
+	    strcmp(json_string_value(json_object_get(resolved(one), "in")), in) == 0;
+	return n;
+}
+
+static void
+each_route_is_in_the_document_with_its_status_and_each_operation_is_a_route(void **unused)
+{
+	const struct route *r;
+	const char *path, *method;
+	size_t routes = 0, operations = 0;
+	json_t *item, *op;
+
+	(void)unused;
+	for (; (r = route_at(routes)) != NULL; routes++) {
+		const json_t *answers = json_object_get(operation_of(r), "responses");
+
+		if (json_object_get(answers, arena_printf(a, "%d", r->status)) == NULL)
+			fail_msg("%s %s: no %d", r->method, path_of(r), r->status);
+		assert_non_null(json_object_get(answers, "default"));
+	}
+	json_object_foreach(json_object_get(doc, "paths"), path, item)
+	    json_object_foreach(item, method, op)
+	{
+		(void)path, (void)method, (void)op;
+		operations++;
+	}
+	assert_int_equal(operations, routes);
+}
+
+static void
+a_path_with_an_id_declares_it_and_no_other_does(void **unused)
+{
+	const struct route *r;
+
+	(void)unused;
+	for (size_t i = 0; (r = route_at(i)) != NULL; i++) {
+		bool id = strstr(r->pattern, "ID") != NULL;
+
+		assert_int_equal(n_parameters(operation_of(r), "path"), id);
+		assert_int_equal(has_parameter(operation_of(r), "id", "path"), id);
+	}
+}
+
+static void
+lists_declare_their_filters_and_nothing_else_has_parameters(void **unused)
+{
+	const struct route *r;
+
+	(void)unused;
+	for (size_t i = 0; (r = route_at(i)) != NULL; i++) {
+		const json_t *op = operation_of(r);
+		size_t n = 0;
+
+		if (r->kind == OP_LIST) {
+			assert_true(has_parameter(op, "limit", "query"));
+			assert_true(has_parameter(op, "cursor", "query"));
+			for (; r->of->filters[n] != NULL; n++)
+				if (!has_parameter(op, r->of->filters[n], "query"))
+					fail_msg("%s: no %s", path_of(r), r->of->filters[n]);
+			n += 2;
+		}
+		assert_int_equal(n_parameters(op, "query"), n);
+	}
+}
+
+static void
+conditions_and_bodies_are_declared_where_they_are_taken(void **unused)
+{
+	const struct route *r;
+
+	(void)unused;
+	for (size_t i = 0; (r = route_at(i)) != NULL; i++) {
+		const json_t *op = operation_of(r);
+		bool changes = r->kind == OP_UPDATE || r->kind == OP_DELETE,
+		     body = (strcmp(r->method, "POST") == 0 && r->kind != OP_RESTART) ||
+		            r->kind == OP_UPDATE;
+
+		assert_int_equal(has_parameter(op, "If-Match", "header"), changes);
+		assert_int_equal(has_parameter(op, "If-None-Match", "header"), r->kind == OP_READ);
+		assert_int_equal(json_object_get(op, "requestBody") != NULL, body);
+	}
+}
+
+/* All of them, also those that no operation points to. */
+static void
+check_refs(const json_t *v)
+{
+	const json_t *one;
+	const char *key;
+	size_t i;
+
+	if (json_object_get(v, "$ref") != NULL)
+		(void)resolved(v);
+	json_object_foreach((json_t *)(uintptr_t)v, key, one) check_refs(one);
+	json_array_foreach(v, i, one) check_refs(one);
+}
+
+static void
+references_lead_somewhere(void **unused)
+{
+	(void)unused;
+	check_refs(doc);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(each_route_is_in_the_document_with_its_status_and_each_operation_is_a_route),
+		T(a_path_with_an_id_declares_it_and_no_other_does),
+		T(lists_declare_their_filters_and_nothing_else_has_parameters),
+		T(conditions_and_bodies_are_declared_where_they_are_taken),
+		T(references_lead_somewhere),
+	};
+
+	return cmocka_run_group_tests_name("openapi", tests, start, stop);
+}
