@@ -222,7 +222,9 @@ each_operation_has_its_permission_and_unknown_ones_none(void **unused)
 	assert_non_null(permits_kind("drop", &k));
 	assert_non_null(permits_kind("", &k));
 	assert_true(permits_model("task"));
-	assert_false(permits_model("user"));
+	assert_true(permits_model("user") && permits_of_auth("user"));
+	assert_false(permits_of_auth("task"));
+	assert_false(permits_model("session"));
 	assert_false(permits_model(""));
 	assert_string_equal(permits_own("restart"), "node.restart");
 	assert_string_equal(permits_own("health"), "");
