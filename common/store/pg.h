@@ -64,7 +64,8 @@ uint64_t pg_affected(const struct pg_reply *r);
 /* Of a pg_write with several statements: the reply of each; when it failed, which one did. */
 const struct pg_reply *pg_reply_at(const struct pg_reply *r, size_t statement);
 size_t pg_failed_at(const struct pg_reply *r);
-/* The call fails as the reply did; STORE_DOWN or OUTCOME_UNKNOWN as reason where it is so. */
+/* The call fails as the reply did; STORE_DOWN, STORE_BUSY, TOO_LARGE or OUTCOME_UNKNOWN as reason
+ * where it is so. */
 void pg_fail_call(struct call *c, const struct pg_reply *r);
 
 typedef void pg_done_fn(const struct pg_reply *r, void *ctx);
@@ -105,9 +106,16 @@ void pg_insert(struct pg_pool *p, struct call *c, const char *key, const char *t
     const char *const *params, pg_done_fn *done, void *ctx);
 
 /* --- long lane: one statement, not prepared, copied, in a READ ONLY transaction; cancelled when c
- * ends --- */
+ * ends. An answer that is larger than `most` (NULL: 10 000 rows, 4 MiB) ends the statement as soon
+ * as that is seen, with RESOURCE_EXHAUSTED and words that say of what there was too much; a row is
+ * seen when all of it is there. --- */
+struct pg_most {
+	unsigned rows;
+	size_t bytes; /* of the values, and PG_FIELD_BYTES for each of them and each row */
+};
+#define PG_FIELD_BYTES 8
 void pg_query_long(struct pg_pool *p, struct call *c, const char *statement, int n,
-    const char *const *params, pg_done_fn *done, void *ctx);
+    const char *const *params, const struct pg_most *most, pg_done_fn *done, void *ctx);
 /* Several statements without parameters, which say BEGIN READ WRITE themselves (migrations). The
  * reply is the last one's. */
 void pg_script(struct pg_pool *p, const char *text, pg_done_fn *done, void *ctx);

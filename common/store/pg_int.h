@@ -30,6 +30,8 @@
 #define PG_BACKOFF_MAX   (250 * MS) /* a server that recovers is asked often: each wait is outage */
 #define PG_READS_MOST    64         /* reads that share a Sync */
 #define PG_TRIES         5
+#define PG_ROWS_MOST     10000 /* of an answer of the long lane */
+#define PG_BYTES_MOST    (4u << 20)
 #define PG_PARAMS_MOST   48  /* of one statement */
 #define PG_PREPARED_MOST 128 /* of one connection; each is some 30 kB of the server's memory */
 
@@ -73,6 +75,7 @@ struct pg_op {
 	const char *key;    /* NULL: several */
 	UT_hash_handle hh;  /* in pool->keys while in a batch */
 	const char *long_text;
+	struct pg_most most;  /* PG_LONG */
 	struct pg_conn *conn; /* PG_LONG under way */
 	size_t n;
 	struct pg_stmt stmts[]; /* params, key and texts follow in the same block */
@@ -124,7 +127,10 @@ struct pg_conn {
 	uint32_t uses;
 	/* long */
 	struct pg_op *op;
-	PGresult *result;
+	PGresult *rows;   /* so far */
+	PGresult *result; /* the last one, or the first error */
+	unsigned n_rows;
+	size_t n_bytes;
 	struct pg_cancel *cancel; /* under way */
 };
 
@@ -159,8 +165,9 @@ struct pg_pool {
 
 struct pg_reply {
 	const PGresult *result; /* NULL: the failure is ours */
+	const PGresult *end;    /* of rows that came one by one: what came after them; else NULL */
 	int row, n_rows;
-	bool ok, unknown;
+	bool ok, unknown, too_large;
 	enum status status;
 	const char *error;
 	const struct pg_op *op; /* for pg_reply_at */

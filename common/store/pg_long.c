@@ -1,4 +1,5 @@
-/* pg_long: one connection for one caller; when its call ends, the statement is cancelled from the
+/* pg_long: one connection for one caller. Rows come one by one, so that an answer that is too large
+ * is given up before it is all in memory. When the call ends, the statement is cancelled from the
  * work pool (libpq's cancel blocks) and the connection is free again when both the cancel and the
  * statement's answer are done. */
 #include <stdlib.h>
@@ -13,8 +14,10 @@ struct pg_cancel {
 };
 
 static bool long_send(struct pg_conn *k, struct pg_op *op);
+static const char *take_row(struct pg_conn *k, PGresult *r);
+static void answer(struct pg_conn *k);
 static bool is_copy(const PGresult *r);
-static void refuse_copy(struct pg_conn *k);
+static void give_up(struct pg_conn *k, enum status s, const char *why);
 static void cancel_run(struct work *w);
 static void cancel_done(struct work *w, bool dropped);
 
@@ -53,18 +56,17 @@ long_send(struct pg_conn *k, struct pg_op *op)
 		return PQsendQuery(k->pg, op->long_text) == 1;
 	for (int i = 0; i < s->n; i++)
 		values[i] = s->params[i].text;
-	return PQsendQueryParams(k->pg, op->long_text, s->n, NULL, values, NULL, NULL, 0) == 1;
+	return PQsendQueryParams(k->pg, op->long_text, s->n, NULL, values, NULL, NULL, 0) == 1 &&
+	       PQsetSingleRowMode(k->pg) == 1;
 }
 
 /* The last result counts, or the first error. */
 void
 conn_read_long(struct pg_conn *k)
 {
-	struct pg_op *op = k->op;
 	PGresult *r;
-	bool ok;
 
-	if (op == NULL) {
+	if (k->op == NULL) {
 		if (PQstatus(k->pg) == CONNECTION_BAD)
 			conn_lost(k, PQerrorMessage(k->pg));
 		return;
@@ -74,9 +76,18 @@ conn_read_long(struct pg_conn *k)
 			return;
 		if ((r = PQgetResult(k->pg)) == NULL)
 			break;
+		if (PQresultStatus(r) == PGRES_SINGLE_TUPLE) {
+			const char *too_much = take_row(k, r);
+
+			PQclear(r);
+			if (too_much == NULL)
+				continue;
+			give_up(k, ST_RESOURCE_EXHAUSTED, too_much);
+			return;
+		}
 		if (is_copy(r)) {
 			PQclear(r);
-			refuse_copy(k);
+			give_up(k, ST_UNIMPLEMENTED, "COPY is not possible here");
 			return;
 		}
 		if (k->result != NULL && PQresultStatus(k->result) == PGRES_FATAL_ERROR) {
@@ -86,25 +97,69 @@ conn_read_long(struct pg_conn *k)
 		PQclear(k->result);
 		k->result = r;
 	}
-	if (PQstatus(k->pg) == CONNECTION_BAD || k->result == NULL) {
+	if (PQstatus(k->pg) == CONNECTION_BAD || k->result == NULL)
 		conn_lost(k, PQerrorMessage(k->pg));
-		return;
+	else
+		answer(k);
+}
+
+/* NULL: taken. Else what there is too much of. */
+static const char *
+take_row(struct pg_conn *k, PGresult *r)
+{
+	static char words[80]; /* of the loop thread */
+	const struct pg_most *most = &k->op->most;
+	int columns = PQnfields(r);
+
+	if (k->rows == NULL) {
+		k->rows = PQcopyResult(r, PG_COPYRES_ATTRS);
+		must(k->rows != NULL);
 	}
-	r = k->result;
-	k->result = NULL;
+	k->n_bytes += PG_FIELD_BYTES;
+	for (int i = 0; i < columns; i++)
+		k->n_bytes += (size_t)PQgetlength(r, 0, i) + PG_FIELD_BYTES;
+	if (k->n_rows >= most->rows) {
+		snprintf(words, sizeof(words), "the answer has more than %u rows", most->rows);
+		return words;
+	}
+	if (k->n_bytes > most->bytes) {
+		snprintf(words, sizeof(words), "the answer has more than %zu bytes", most->bytes);
+		return words;
+	}
+	for (int i = 0; i < columns; i++)
+		must(PQsetvalue(k->rows, (int)k->n_rows, i, PQgetvalue(r, 0, i),
+			 PQgetisnull(r, 0, i) ? -1 : PQgetlength(r, 0, i)) != 0);
+	k->n_rows++;
+	return NULL;
+}
+
+static void
+answer(struct pg_conn *k)
+{
+	PGresult *rows = k->rows, *last = k->result;
+	struct pg_op *op = k->op;
+	bool ok =
+	    PQresultStatus(last) == PGRES_TUPLES_OK || PQresultStatus(last) == PGRES_COMMAND_OK;
+	bool one_by_one = ok && rows != NULL;
+	unsigned n_rows = k->n_rows;
+
 	k->op = NULL;
+	k->rows = k->result = NULL;
+	k->n_rows = 0;
+	k->n_bytes = 0;
 	k->since_us = time_now_us();
-	ok = PQresultStatus(r) == PGRES_TUPLES_OK || PQresultStatus(r) == PGRES_COMMAND_OK;
 	if (PQtransactionStatus(k->pg) != PQTRANS_IDLE)
 		conn_close(k); /* a script that failed half-way left its transaction open */
 	pg_op_end(op, &(const struct pg_reply){
-			  .result = r,
-			  .n_rows = PQntuples(r),
+			  .result = one_by_one ? rows : last,
+			  .end = last,
+			  .n_rows = one_by_one ? (int)n_rows : PQntuples(last),
 			  .ok = ok,
 			  .status = ST_INTERNAL,
 			  .error = "",
 		      });
-	PQclear(r);
+	PQclear(rows);
+	PQclear(last);
 	pg_soon(k->pool);
 }
 
@@ -118,16 +173,29 @@ is_copy(const PGresult *r)
 }
 
 static void
-refuse_copy(struct pg_conn *k)
+forget_results(struct pg_conn *k)
+{
+	PQclear(k->rows);
+	PQclear(k->result);
+	k->rows = k->result = NULL;
+	k->n_rows = 0;
+	k->n_bytes = 0;
+	k->op = NULL;
+}
+
+/* What is left of the answer goes with the connection; the server sees that at its next write. */
+static void
+give_up(struct pg_conn *k, enum status s, const char *why)
 {
 	struct pg_op *op = k->op;
 
-	PQclear(k->result);
-	k->result = NULL;
-	k->op = NULL;
+	forget_results(k);
 	conn_close(k);
 	pg_op_end(op, &(const struct pg_reply){
-			  .status = ST_UNIMPLEMENTED, .error = "COPY is not possible here" });
+			  .status = s,
+			  .error = why,
+			  .too_large = s == ST_RESOURCE_EXHAUSTED,
+		      });
 	pg_soon(k->pool);
 }
 
@@ -136,9 +204,7 @@ conn_drop_long(struct pg_conn *k)
 {
 	struct pg_op *op = k->op;
 
-	PQclear(k->result);
-	k->result = NULL;
-	k->op = NULL;
+	forget_results(k);
 	if (op != NULL)
 		pg_op_down(op, true);
 }

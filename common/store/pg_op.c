@@ -47,11 +47,13 @@ pg_insert(struct pg_pool *p, struct call *c, const char *key, const char *text, 
 
 void
 pg_query_long(struct pg_pool *p, struct call *c, const char *statement, int n,
-    const char *const *params, pg_done_fn *done, void *ctx)
+    const char *const *params, const struct pg_most *most, pg_done_fn *done, void *ctx)
 {
 	const struct pg_statement s = { statement, n, params };
+	struct pg_op *op = op_new(p, c, PG_LONG, NULL, 1, &s, done, ctx);
 
-	op_start(p, op_new(p, c, PG_LONG, NULL, 1, &s, done, ctx), &p->longs);
+	op->most = most != NULL ? *most : (struct pg_most){ PG_ROWS_MOST, PG_BYTES_MOST };
+	op_start(p, op, &p->longs);
 }
 
 void

@@ -146,9 +146,11 @@ pg_null(const struct pg_reply *r, int row, int column)
 uint64_t
 pg_affected(const struct pg_reply *r)
 {
+	const PGresult *last = r->end != NULL ? r->end : r->result;
+
 	if (!r->ok)
 		return 0;
-	return strtoull(PQcmdTuples((PGresult *)(uintptr_t)r->result), NULL, 10);
+	return strtoull(PQcmdTuples((PGresult *)(uintptr_t)last), NULL, 10);
 }
 
 const struct pg_reply *
@@ -180,6 +182,8 @@ pg_fail_call(struct call *c, const struct pg_reply *r)
 		    "the connection to PostgreSQL broke during the commit");
 	else if (s == ST_UNAVAILABLE)
 		call_fail_because(c, s, "STORE_DOWN", 1000, "PostgreSQL is not available");
+	else if (r->too_large)
+		call_fail_because(c, s, "TOO_LARGE", 0, "%s: ask for less", pg_error(r));
 	else if (s == ST_RESOURCE_EXHAUSTED)
 		call_fail_because(c, s, "STORE_BUSY", 200, "%s", pg_error(r));
 	else

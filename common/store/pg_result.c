@@ -13,7 +13,7 @@ static void drop_key(struct pg_pool *p, struct pg_op *op);
 static void effect_end(struct pg_batch *b);
 static void effect_failed(struct pg_pool *p, struct pg_batch *b);
 static void op_merged_end(struct pg_op *op, const PGresult *all, int *row);
-static void op_again(struct pg_pool *p, struct pg_op *op, bool yields);
+static void op_again(struct pg_pool *p, struct pg_op *op, bool yields, bool its_fault);
 static bool may_run_again(const char *sqlstate);
 static bool maybe_committed(const struct pg_batch *b);
 static void log_slow(struct pg_pool *p, const struct pg_batch *b);
@@ -189,7 +189,7 @@ effect_failed(struct pg_pool *p, struct pg_batch *b)
 		}
 		if (b->effect ? (!lone || (again && op->tries < PG_TRIES))
 			      : (i != b->failed_op || (again && op->tries < PG_TRIES)))
-			op_again(p, op, again);
+			op_again(p, op, again, b->effect || i == b->failed_op);
 		else
 			pg_op_end(op, &(const struct pg_reply){
 					  .result = b->error,
@@ -201,9 +201,9 @@ effect_failed(struct pg_pool *p, struct pg_batch *b)
 }
 
 static void
-op_again(struct pg_pool *p, struct pg_op *op, bool yields)
+op_again(struct pg_pool *p, struct pg_op *op, bool yields, bool its_fault)
 {
-	op->tries++;
+	op->tries += its_fault;
 	op->yields = yields;
 	op->alone = op->kind == PG_WRITE || op->kind == PG_INSERT;
 	if (op->done == NULL)

@@ -221,6 +221,80 @@ each_item_has_its_cursor_when_they_are_wanted(void **unused)
 	done_free(&d);
 }
 
+/* --- statements of operators --- */
+
+struct asked {
+	struct call *call;
+	struct rpc *rpc;
+	bool ended;
+	enum status status;
+	char reason[20], message[100];
+	size_t rows, columns;
+};
+
+static void
+on_rows(const Mf__SqlRows *m, void *ctx)
+{
+	struct asked *q = ctx;
+	const struct failure *f = rpc_failure(q->rpc);
+
+	q->ended = true;
+	if (m != NULL) {
+		q->rows = m->n_rows;
+		q->columns = m->n_columns;
+		call_reply(q->call, &m->base);
+		return;
+	}
+	q->status = f->status;
+	snprintf(q->reason, sizeof(q->reason), "%s", f->reason);
+	snprintf(q->message, sizeof(q->message), "%s", f->message);
+	call_fail_with(q->call, f);
+}
+
+static bool
+has_answer(void *ctx)
+{
+	return ((struct asked *)ctx)->ended;
+}
+
+static struct asked
+query(const char *statement, uint32_t most_rows)
+{
+	Mf__SqlQuery m = MF__SQL_QUERY__INIT;
+	struct asked q = { 0 };
+
+	m.statement = S(statement);
+	m.most_rows = most_rows;
+	q.call = call_root(sqlbed.bus, &(const struct call_opts){ .limit_us = 5 * SEC });
+	q.rpc = rpc_new(q.call, sqlbed.target, &(const struct rpc_opts){ .once = true });
+	mf__sql__query(&q.rpc->service, &m, on_rows, &q);
+	bed_until(has_answer, &q, 10 * SEC);
+	return q;
+}
+
+static void
+an_operators_answer_has_bounds_and_says_which_was_passed(void **unused)
+{
+	struct asked q;
+
+	(void)unused;
+	q = query("SELECT i, 'x' FROM generate_series(1, 1000) i", 0);
+	assert_int_equal(q.status, ST_OK);
+	assert_int_equal(q.rows, 1000);
+	assert_int_equal(q.columns, 2);
+	q = query("SELECT i FROM generate_series(1, 1001) i", 0);
+	assert_int_equal(q.status, ST_RESOURCE_EXHAUSTED);
+	assert_string_equal(q.reason, "TOO_LARGE");
+	assert_non_null(strstr(q.message, "more than 1000 rows"));
+	q = query("SELECT i FROM generate_series(1, 1001) i", 2000);
+	assert_int_equal(q.rows, 1001);
+	q = query("SELECT repeat('x', 100000) FROM generate_series(1, 1000000)", 4000000000u);
+	assert_int_equal(q.status, ST_RESOURCE_EXHAUSTED);
+	assert_non_null(strstr(q.message, "bytes"));
+	q = query("DROP TABLE tasks", 0);
+	assert_int_equal(q.status, ST_INVALID_ARGUMENT);
+}
+
 int
 main(void)
 {
@@ -232,6 +306,7 @@ main(void)
 		T(a_cursor_that_is_not_ours_is_refused),
 		T(tasks_of_a_list_of_ids_come_in_one_query),
 		T(each_item_has_its_cursor_when_they_are_wanted),
+		T(an_operators_answer_has_bounds_and_says_which_was_passed),
 	};
 
 	return cmocka_run_group_tests(tests, sqlbed_start, sqlbed_stop);

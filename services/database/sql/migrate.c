@@ -195,7 +195,7 @@ failed(const struct pg_reply *r, const char *what)
 void
 migrate_status(struct call *c)
 {
-	pg_query_long(sql_pool(), c, select_applied, 0, NULL, on_status, c);
+	pg_query_long(sql_pool(), c, select_applied, 0, NULL, NULL, on_status, c);
 }
 
 static void

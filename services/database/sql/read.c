@@ -7,16 +7,15 @@
 #include "database/sql/store.h"
 #include "database/sql/text.h"
 
-#define ROWS_DEFAULT 1000
-#define FIELDS_MOST  200000u    /* of an operator's statement: 64 bytes each in the call's arena */
-#define PAGE_BYTES   (2u << 20) /* an answer of the bus takes 4 MiB */
+#define ROWS_DEFAULT 1000       /* of an operator's statement */
+#define ROWS_BYTES   (3u << 20) /* of all its rows: an answer of the bus takes 4 MiB */
+#define PAGE_BYTES   (2u << 20)
 
 struct reading {
 	struct call *call;
 	const struct model *model;
 	struct filter filter;
 	bool cursors;
-	const Mf__SqlQuery *query;
 };
 
 static void on_one(const struct pg_reply *r, void *ctx);
@@ -189,8 +188,12 @@ sql_statement(struct call *c, const Mf__SqlQuery *q)
 	}
 	for (size_t i = 0; i < q->n_params; i++)
 		params[i] = q->params[i]->null ? NULL : q->params[i]->text;
-	x->query = q;
-	pg_query_long(sql_pool(), c, q->statement, (int)q->n_params, params, on_rows, x);
+	pg_query_long(sql_pool(), c, q->statement, (int)q->n_params, params,
+	    &(const struct pg_most){
+		q->most_rows != 0 ? q->most_rows : ROWS_DEFAULT,
+		ROWS_BYTES,
+	    },
+	    on_rows, x);
 }
 
 static void
@@ -199,7 +202,6 @@ on_rows(const struct pg_reply *r, void *ctx)
 	Mf__SqlRows m = MF__SQL_ROWS__INIT;
 	struct reading *x = ctx;
 	struct arena *a = call_arena(x->call);
-	size_t most = x->query->most_rows != 0 ? x->query->most_rows : ROWS_DEFAULT;
 
 	if (!pg_ok(r)) {
 		if (strncmp(pg_sqlstate(r), "42", 2) == 0 || strcmp(pg_sqlstate(r), "25006") == 0)
@@ -212,12 +214,7 @@ on_rows(const struct pg_reply *r, void *ctx)
 	m.columns = ARENA_ARRAY(a, char *, m.n_columns + 1);
 	for (size_t i = 0; i < m.n_columns; i++)
 		m.columns[i] = arena_strdup(a, pg_column(r, (int)i));
-	m.n_rows = (size_t)pg_rows(r) < most ? (size_t)pg_rows(r) : most;
-	if (m.n_rows * (m.n_columns + 1) > FIELDS_MOST) {
-		call_fail_because(x->call, ST_RESOURCE_EXHAUSTED, "TOO_LARGE", 0,
-		    "the answer has more than %u fields: ask for fewer rows", FIELDS_MOST);
-		return;
-	}
+	m.n_rows = (size_t)pg_rows(r);
 	m.rows = ARENA_ARRAY(a, Mf__SqlRow *, m.n_rows + 1);
 	for (size_t i = 0; i < m.n_rows; i++) {
 		Mf__SqlRow *row = m.rows[i] = ARENA_NEW(a, Mf__SqlRow);
