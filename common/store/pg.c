@@ -9,11 +9,8 @@
 #include "store/pg_int.h"
 
 static void on_turn(struct loop_turn *t);
-static void on_tick(struct timer *t);
 static void on_group(struct timer *t);
 static bool conninfo_is_unix(const char *conninfo);
-static void expire(struct pg_pool *p, struct list *queue, int64_t now);
-static bool busy(const struct pg_pool *p);
 
 /* --- the pool --- */
 
@@ -83,17 +80,23 @@ pg_pool_new(struct loop *l, const struct pg_opts *o)
 	list_init(&p->writes);
 	list_init(&p->longs);
 	list_init(&p->failing);
-	p->conns = calloc(p->n_short + p->n_long, sizeof(*p->conns));
+	p->n_conns = p->n_short + p->n_long + 1;
+	p->conns = calloc(p->n_conns, sizeof(*p->conns));
 	must(p->conns != NULL);
-	for (unsigned i = 0; i < p->n_short + p->n_long; i++) {
-		p->conns[i] = (struct pg_conn){ .pool = p, .is_long = i >= p->n_short };
+	for (unsigned i = 0; i < p->n_conns; i++) {
+		enum conn_kind kind = i < p->n_short       ? CONN_SHORT
+		                      : i + 1 < p->n_conns ? CONN_LONG
+		                                           : CONN_PROBE;
+
+		p->conns[i] = (struct pg_conn){ .pool = p, .kind = kind };
 		list_init(&p->conns[i].batches);
-		p->in_state[p->conns[i].is_long][CONN_CLOSED]++;
+		p->in_state[kind][CONN_CLOSED]++;
 	}
+	p->alone_us = time_now_us();
 	pool_metrics(p);
 	p->turn.fn = on_turn;
 	loop_turn_add(l, &p->turn);
-	timer_init(&p->tick, l, on_tick);
+	timer_init(&p->tick, l, pg_tick);
 	timer_init(&p->retry, l, conn_retry);
 	timer_init(&p->group, l, on_group);
 	conn_login_next(p);
@@ -149,7 +152,7 @@ pg_pool_free(struct pg_pool **pp)
 		return;
 	*pp = NULL;
 	p->turn_wanted = true; /* nothing is asked for any more */
-	for (unsigned i = 0; i < p->n_short + p->n_long; i++) {
+	for (unsigned i = 0; i < p->n_conns; i++) {
 		silence(&p->conns[i]);
 		conn_forget_cancel(&p->conns[i]);
 		conn_drop_batches(&p->conns[i]);
@@ -185,7 +188,7 @@ pg_pool_free(struct pg_pool **pp)
 bool
 pg_pool_up(const struct pg_pool *p)
 {
-	return p->in_state[0][CONN_UP] > 0;
+	return p->in_state[CONN_SHORT][CONN_UP] > 0 && !p->down;
 }
 
 bool
@@ -260,8 +263,7 @@ on_turn(struct loop_turn *t)
 	p->serving = false;
 	if (p->turn_wanted)
 		loop_turn_soon(p->loop);
-	if (busy(p) && p->tick.at_us == 0)
-		timer_in(&p->tick, PG_TICK_US);
+	pg_watch(p);
 }
 
 void
@@ -273,70 +275,6 @@ pg_fail_queues(struct pg_pool *p)
 	for (size_t i = 0; i < 3; i++)
 		while ((k = list_pop(queues[i])) != NULL)
 			pg_op_fail(p, container_of(k, struct pg_op, link), ST_UNAVAILABLE);
-}
-
-/* --- limits --- */
-
-static bool
-busy(const struct pg_pool *p)
-{
-	if (p->reads.n + p->writes.n + p->longs.n > 0 || p->login != NULL ||
-	    p->in_state[1][CONN_UP] > 0)
-		return true;
-	for (unsigned i = 0; i < p->n_short; i++)
-		if (p->conns[i].batches.n > 0)
-			return true;
-	return false;
-}
-
-/* A server that neither answers nor closes (stopped, cut off) is seen by its silence. */
-static bool
-is_hung(const struct pg_conn *k, int64_t now)
-{
-	const struct link *first = list_first(&k->batches);
-
-	if (first == NULL)
-		return false;
-	return now - container_of(first, const struct pg_batch, link)->sent_us >
-	       2 * k->pool->statement_timeout_us + SEC;
-}
-
-static void
-on_tick(struct timer *t)
-{
-	struct pg_pool *p = container_of(t, struct pg_pool, tick);
-	int64_t now = time_now_us();
-
-	expire(p, &p->reads, now);
-	expire(p, &p->writes, now);
-	expire(p, &p->longs, now);
-	for (unsigned i = 0; i < p->n_short + p->n_long; i++) {
-		struct pg_conn *k = &p->conns[i];
-
-		if ((k->state == CONN_CONNECTING || k->state == CONN_SETUP) &&
-		    now - k->since_us > PG_LOGIN_US)
-			conn_lost(k, "log-in takes too long");
-		else if (k->state == CONN_UP && is_hung(k, now))
-			conn_lost(k, "server does not answer");
-		else if (k->is_long && k->state == CONN_UP && k->op == NULL && k->cancel == NULL &&
-			 now - k->since_us > PG_IDLE_US)
-			conn_close(k);
-	}
-	if (busy(p))
-		timer_in(&p->tick, PG_TICK_US);
-}
-
-static void
-expire(struct pg_pool *p, struct list *queue, int64_t now)
-{
-	LIST_EACH(queue, k) {
-		struct pg_op *op = container_of(k, struct pg_op, link);
-
-		if (now - op->queued_us > PG_WAIT_US) {
-			list_del(queue, k);
-			pg_op_fail(p, op, ST_UNAVAILABLE);
-		}
-	}
 }
 
 /* A host name needs a resolver, which blocks: such log-ins begin in the work pool. */

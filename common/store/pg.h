@@ -5,8 +5,10 @@
  * long lane gives one connection to one caller and cancels the statement (from the work pool:
  * libpq's cancel blocks) when its call ends. One log-in in flight, delay with back-off after a
  * failed one, bounded wait: a statement that no connection took in time fails with UNAVAILABLE at
- * its deadline or after 2 s, whichever is first; at once when the server is known to be down. No
- * callback ever comes from inside the function that was given it. */
+ * its deadline or after 2 s, whichever is first; at once when the server is known to be down. It is
+ * known to be down when it could not be reached for 500 ms, or when it hangs: it answers nothing on
+ * any connection and makes no log-in (some 2 s). No callback ever comes from inside the function
+ * that was given it. */
 #ifndef STORE_PG_H
 #define STORE_PG_H
 
@@ -37,7 +39,7 @@ struct pg_opts {
 struct pg_pool *pg_pool_new(struct loop *l, const struct pg_opts *o);
 void pg_pool_free(struct pg_pool **p);      /* callbacks of what is left never come */
 bool pg_pool_up(const struct pg_pool *p);   /* some connection is usable */
-bool pg_pool_down(const struct pg_pool *p); /* none is, and the last log-in failed */
+bool pg_pool_down(const struct pg_pool *p); /* none is, and the server is away or hangs */
 void pg_pool_on_up(struct pg_pool *p, void (*fn)(void *ctx),
     void *ctx); /* each time the first connection comes up; several may ask */
 

@@ -57,7 +57,7 @@ conn_for_reads(struct pg_pool *p)
 	for (unsigned i = 0; i < p->n_short; i++) {
 		struct pg_conn *k = &p->conns[i];
 
-		if (k->state != CONN_UP || k->batches.n >= PG_READS_MOST)
+		if (k->state != CONN_UP || k->silent || k->batches.n >= PG_READS_MOST)
 			continue;
 		if (best == NULL || k->writes < best->writes ||
 		    (k->writes == best->writes && k->batches.n < best->batches.n))
@@ -128,7 +128,7 @@ conn_for_writes(struct pg_pool *p, unsigned *under_way, unsigned *most)
 	for (unsigned i = p->n_short; i-- > 0;) {
 		struct pg_conn *k = &p->conns[i];
 
-		if (k->state != CONN_UP)
+		if (k->state != CONN_UP || k->silent)
 			continue;
 		up++;
 		*under_way += k->writes > 0;
@@ -223,6 +223,8 @@ batch_send(struct pg_conn *k, struct pg_batch *b)
 	bool ok = true;
 
 	b->sent_us = time_now_us();
+	if (k->batches.n == 0)
+		k->heard_us = b->sent_us;
 	list_add(&k->batches, &b->link);
 	k->writes += b->effect;
 	for (; ok && i < b->n_ops; i += n) {
@@ -253,6 +255,18 @@ pg_step_add(struct pg_batch *b)
 	}
 	b->steps[b->n_steps] = (struct pg_step){ 0 };
 	return &b->steps[b->n_steps++];
+}
+
+/* A Sync by itself takes no lock and waits for nothing: whoever lives answers. */
+void
+pg_ask_idle(struct pg_pool *p)
+{
+	for (unsigned i = 0; i < p->n_short; i++) {
+		struct pg_conn *k = &p->conns[i];
+
+		if (k->state == CONN_UP && k->batches.n == 0 && batch_send(k, batch_new(0, false)))
+			conn_flush(k);
+	}
 }
 
 static bool

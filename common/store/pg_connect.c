@@ -23,6 +23,7 @@ static void login_start(struct pg_conn *k);
 static void login_params(const struct pg_pool *p, const char **keys, const char **values);
 static void login_in_pool(struct pg_conn *k);
 static void login_step(struct pg_conn *k);
+static void probe_done(struct pg_conn *k);
 static void login_setup(struct pg_conn *k);
 static void login_done(struct pg_conn *k);
 static void login_failed(struct pg_pool *p, const char *why);
@@ -32,9 +33,9 @@ static void conn_unpoll(struct pg_conn *k);
 void
 conn_set(struct pg_conn *k, enum conn_state s)
 {
-	k->pool->in_state[k->is_long][k->state]--;
+	k->pool->in_state[k->kind][k->state]--;
 	k->state = s;
-	k->pool->in_state[k->is_long][s]++;
+	k->pool->in_state[k->kind][s]++;
 	k->since_us = time_now_us();
 }
 
@@ -61,6 +62,15 @@ conn_login_next(struct pg_pool *p)
 }
 
 void
+conn_probe(struct pg_pool *p)
+{
+	struct pg_conn *k = &p->conns[p->n_conns - 1];
+
+	must(p->login == NULL && k->state == CONN_CLOSED);
+	login_start(k);
+}
+
+void
 conn_retry(struct timer *t)
 {
 	conn_login_next(container_of(t, struct pg_pool, retry));
@@ -72,6 +82,7 @@ login_start(struct pg_conn *k)
 	const char *keys[6], *values[6];
 
 	k->pool->login = k;
+	k->pool->login_us = time_now_us();
 	pg_soon(k->pool); /* the tick watches over it */
 	if (!k->pool->unix_socket && k->pool->work != NULL) {
 		login_in_pool(k);
@@ -176,7 +187,9 @@ login_step(struct pg_conn *k)
 		conn_unpoll(k);
 		st = PQconnectPoll(k->pg);
 	}
-	if (st == PGRES_POLLING_OK)
+	if (st == PGRES_POLLING_OK && k->kind == CONN_PROBE)
+		probe_done(k);
+	else if (st == PGRES_POLLING_OK)
 		login_setup(k);
 	else if (st == PGRES_POLLING_FAILED || PQsocket(k->pg) < 0)
 		conn_lost(k, PQerrorMessage(k->pg));
@@ -185,11 +198,22 @@ login_step(struct pg_conn *k)
 }
 
 static void
+probe_done(struct pg_conn *k)
+{
+	struct pg_pool *p = k->pool;
+
+	conn_close(k);
+	p->login = NULL;
+	p->probed_us = time_now_us();
+	conn_login_next(p);
+}
+
+static void
 login_setup(struct pg_conn *k)
 {
 	conn_set(k, CONN_SETUP);
 	if (PQsetnonblocking(k->pg, 1) != 0 ||
-	    PQsendQuery(k->pg, k->is_long ? long_setup : k->pool->setup) != 1) {
+	    PQsendQuery(k->pg, k->kind == CONN_LONG ? long_setup : k->pool->setup) != 1) {
 		conn_lost(k, PQerrorMessage(k->pg));
 		return;
 	}
@@ -220,9 +244,9 @@ static void
 login_done(struct pg_conn *k)
 {
 	struct pg_pool *p = k->pool;
-	bool first = !pg_pool_up(p) && !k->is_long;
+	bool first = !pg_pool_up(p) && k->kind == CONN_SHORT;
 
-	if (!k->is_long && PQenterPipelineMode(k->pg) != 1) {
+	if (k->kind == CONN_SHORT && PQenterPipelineMode(k->pg) != 1) {
 		conn_lost(k, PQerrorMessage(k->pg));
 		return;
 	}
@@ -241,18 +265,28 @@ login_done(struct pg_conn *k)
 	pg_soon(p);
 }
 
+/* With no connection left a server that restarts gets PG_GRACE_US: who waits in a queue till then
+ * never hears of it. */
 static void
 login_failed(struct pg_pool *p, const char *why)
 {
+	int64_t now = time_now_us();
+
 	p->login = NULL;
-	if (!pg_pool_up(p)) {
-		if (!p->down)
-			log_warn("store_down", L_STR("store", "postgres"), L_STR("why", why));
-		p->down = true;
-		pg_fail_queues(p);
-	} else {
+	p->probed_us = now;
+	if (pg_pool_up(p))
 		log_warn("store_login_failed", L_STR("store", "postgres"), L_STR("why", why));
-	}
+	else if (p->down || now - p->alone_us >= PG_GRACE_US)
+		pool_down(p, why);
+}
+
+void
+pool_down(struct pg_pool *p, const char *why)
+{
+	if (!p->down)
+		log_warn("store_down", L_STR("store", "postgres"), L_STR("why", why));
+	p->down = true;
+	pg_fail_queues(p);
 }
 
 /* --- loss --- */
@@ -272,6 +306,8 @@ conn_lost(struct pg_conn *k, const char *why)
 		    L_INT("batches", k->batches.n));
 	}
 	conn_close(k);
+	if (!was_login && k->kind == CONN_SHORT && p->in_state[CONN_SHORT][CONN_UP] == 0)
+		p->alone_us = time_now_us();
 	if (was_login)
 		login_failed(p, text);
 	conn_drop_batches(k);
@@ -298,6 +334,7 @@ conn_close(struct pg_conn *k)
 	k->pg = NULL;
 	if (k->state != CONN_CLOSED)
 		conn_set(k, CONN_CLOSED);
+	k->silent = false;
 	pg_prepare_forget(k);
 }
 
@@ -359,9 +396,10 @@ on_poll(uv_poll_t *h, int status, int events)
 		conn_lost(k, status < 0 ? uv_strerror(status) : PQerrorMessage(k->pg));
 		return;
 	}
+	conn_heard(k);
 	if (k->state == CONN_SETUP)
 		read_setup(k);
-	else if (k->is_long)
+	else if (k->kind == CONN_LONG)
 		conn_read_long(k);
 	else
 		conn_read_short(k);

@@ -3,6 +3,7 @@
  *   pg.c          the pool, its queues, and the turn in which they are served
  *   pg_op.c       an operation from its caller to its end
  *   pg_connect.c  log-in, back-off, loss of a connection
+ *   pg_watch.c    what takes too long; a server that hangs
  *   pg_batch.c    queued operations become a batch: what lies between two Syncs on one connection
  *   pg_prepared.c the statements that a connection has prepared
  *   pg_result.c   results find their batch, operations their callbacks
@@ -25,7 +26,10 @@
 #define PG_WAIT_US       (2 * SEC)  /* in a queue, at most */
 #define PG_LOGIN_US      (5 * SEC)  /* one log-in, at most */
 #define PG_IDLE_US       (30 * SEC) /* a long connection without work is closed */
-#define PG_TICK_US       (250 * MS) /* how exactly the limits above are kept */
+#define PG_TICK_US       (100 * MS) /* how exactly the limits above and below are kept */
+#define PG_SILENT_US     (500 * MS) /* owes an answer and says nothing */
+#define PG_PROBE_US      (1 * SEC)  /* a server that lives makes a log-in in this time */
+#define PG_GRACE_US      (500 * MS) /* a server that was restarted is back in this time */
 #define PG_BACKOFF_MIN   (50 * MS)
 #define PG_BACKOFF_MAX   (250 * MS) /* a server that recovers is asked often: each wait is outage */
 #define PG_READS_MOST    64         /* reads that share a Sync */
@@ -109,9 +113,12 @@ struct pg_batch {
 
 enum conn_state { CONN_CLOSED, CONN_STARTING, CONN_CONNECTING, CONN_SETUP, CONN_UP, CONN_STATES };
 
+/* CONN_PROBE: logs in, and that is all that is wanted of it. */
+enum conn_kind { CONN_SHORT, CONN_LONG, CONN_PROBE, CONN_KINDS };
+
 struct pg_conn {
 	struct pg_pool *pool;
-	bool is_long;
+	enum conn_kind kind;
 	enum conn_state state;  /* changed by conn_set alone */
 	int64_t since_us;       /* of the state; long: of the last use */
 	struct login *starting; /* in the work pool */
@@ -120,6 +127,8 @@ struct pg_conn {
 	int poll_fd, poll_events;
 	/* short */
 	struct list batches;
+	int64_t heard_us; /* or when it began to owe an answer */
+	bool silent;
 	unsigned writes; /* batches with effect among them */
 	bool ended_one;  /* the terminating NULL of a result is to come */
 	struct pg_prepared *prepared;
@@ -147,13 +156,17 @@ struct pg_pool {
 	struct timer tick, retry, group;
 	char *conninfo, *application, *setup;
 	char *password; /* sodium_malloc, or NULL */
-	unsigned n_short, n_long, group_most, queue_most;
+	unsigned n_short, n_long, n_conns, group_most, queue_most;
 	int64_t statement_timeout_us, group_delay_us, slow_us;
 	bool unix_socket, down, serving, turn_wanted;
 	int64_t backoff_us;
-	struct pg_conn *login;             /* the one log-in in flight */
-	struct pg_conn *conns;             /* n_short, then n_long */
-	unsigned in_state[2][CONN_STATES]; /* [is_long] */
+	int64_t alone_us;      /* since when no short connection is up */
+	int64_t ticked_us;     /* the tick was armed */
+	struct pg_conn *login; /* the one log-in in flight ... */
+	int64_t login_us;      /* ... and its start */
+	int64_t probed_us;     /* end of the last probe */
+	struct pg_conn *conns; /* n_short, n_long, the probe */
+	unsigned in_state[CONN_KINDS][CONN_STATES];
 	struct list reads, writes, longs, failing;
 	struct pg_op *keys; /* in flight */
 	struct pg_text *texts;
@@ -193,11 +206,19 @@ void conn_close(struct pg_conn *k); /* quietly; nothing of it may be under way *
 void conn_poll(struct pg_conn *k, int events);
 void conn_flush(struct pg_conn *k);
 void conn_retry(struct timer *t);
+void conn_probe(struct pg_pool *p); /* does the server make a log-in? pool->login tells */
+void pool_down(struct pg_pool *p, const char *why);
+
+/* pg_watch.c */
+void pg_watch(struct pg_pool *p); /* when there is something to watch */
+void pg_tick(struct timer *t);
+void conn_heard(struct pg_conn *k);
 
 /* pg_batch.c */
 void pg_serve_reads(struct pg_pool *p);
 void pg_serve_writes(struct pg_pool *p);
 void pg_batch_free(struct pg_batch **b);
+void pg_ask_idle(struct pg_pool *p); /* for a sign of life */
 /* Policy: does the next group start now, with `waiting` operations of which the oldest has waited
  * so long? */
 bool pg_group_starts(unsigned under_way, unsigned most_under_way, size_t waiting,

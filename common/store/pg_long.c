@@ -216,6 +216,7 @@ conn_cancel_long(struct pg_conn *k)
 {
 	struct pg_cancel *x;
 
+	pg_ask_idle(k->pool); /* does nobody answer? */
 	if (k->cancel != NULL || k->pool->work == NULL)
 		return;
 	x = calloc(1, sizeof(*x));

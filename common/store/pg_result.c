@@ -232,7 +232,17 @@ maybe_committed(const struct pg_batch *b)
 				PQresultErrorField(b->error, PG_DIAG_SQLSTATE) == NULL);
 }
 
-/* Effects under way: the server may have committed them or not. */
+/* A read runs once more, when there is a connection; an effect may be there or not. */
+static void
+op_lost(struct pg_pool *p, const struct pg_batch *b, struct pg_op *op)
+{
+	if (!b->effect && !p->down && op->tries == 0)
+		op_again(p, op, false, true);
+	else
+		pg_op_down(op, maybe_committed(b));
+}
+
+/* Backwards, as reads go to the head of their queue. */
 void
 conn_drop_batches(struct pg_conn *k)
 {
@@ -249,9 +259,9 @@ conn_drop_batches(struct pg_conn *k)
 
 		for (uint32_t i = 0; i < b->n_ops; i++)
 			drop_key(p, b->ops[i]);
-		for (uint32_t i = 0; i < b->n_ops; i++)
+		for (uint32_t i = b->n_ops; i-- > 0;)
 			if (b->ops[i] != NULL)
-				pg_op_down(b->ops[i], maybe_committed(b));
+				op_lost(p, b, b->ops[i]);
 		pg_batch_free(&b);
 	}
 }

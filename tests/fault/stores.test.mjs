@@ -1,7 +1,7 @@
 // The stores die and return: the fleet recovers by itself, nothing acknowledged is lost, nothing is doubled.
 import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
-import { Fleet, failures, mixed, sleep } from '../harness/fleet.mjs';
+import { Fleet, failures, mixed, sleep, until } from '../harness/fleet.mjs';
 
 const seed = Number(process.env.METAFED_SEED ?? Date.now() % 1e6);
 console.log(`# measured seed ${seed}`);
@@ -47,6 +47,26 @@ test('kill -9 of PostgreSQL, twice: back by itself within 2 s, no acknowledged t
   const titles = there.map((t) => t.title);
   assert.equal(new Set(titles).size, titles.length, 'none doubled');
   console.log(`# measured ${made.length} acknowledged, ${there.length} there, ${bad.length} of ${results.length} refused with 503`);
+});
+
+test('SIGSTOP of PostgreSQL: it is replaced, what fails meanwhile is a clear 503, nothing acknowledged is lost', async () => {
+  const ids = [];
+  const pid = await f.pid('postgres');
+  const load = f.load(100, 7, mixed(ids, `stop${seed}`));
+  await sleep(1000);
+  const all = [pid, ...f.children(pid)];
+  for (const p of all) f.signal(p, 'SIGSTOP');
+  const results = await load;
+  await f.back('postgres', pid);
+  const bad = failures(results);
+  for (const b of bad) {
+    assert.equal(b.status, 503, JSON.stringify(b));
+    assert.match(b.code, /^(STORE_DOWN|OUTCOME_UNKNOWN)$/, JSON.stringify(b));
+  }
+  await until(async () => (await f.call('POST', '/v1/tasks', { body: { title: 'goes on' } })).status === 201, 'writes again');
+  const there = new Set((await allTasks(`seed=stop${seed}`)).map((t) => t.id));
+  for (const r of results) if (r.status === 201) assert.ok(there.has(r.json.id), `acknowledged ${r.json.id}`);
+  console.log(`# measured ${bad.length} of ${results.length} refused, ${bad.filter((b) => b.ms < 500).length} of them in under 500 ms`);
 });
 
 for (const store of ['redis-docs', 'redis-cache']) {

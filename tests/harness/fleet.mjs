@@ -37,6 +37,7 @@ export function run(cmd, args, opts = {}) {
   return spawnSync(cmd, args, { encoding: 'utf8', timeout: 120_000, maxBuffer: 1 << 28, ...opts, env: { ...process.env, METAFED_NO_BUILD: '1', ...opts.env } });
 }
 
+const ppid = (pid) => { try { return Number(readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1).split(' ')[1]); } catch { return 0; } };
 export const alive = (pid) => { try { return !/^\d+ \(.*\) [ZX]/s.test(readFileSync(`/proc/${pid}/stat`, 'utf8')); } catch { return false; } };
 
 // Waits for a condition, not for a time.
@@ -144,6 +145,13 @@ export class Fleet {
   async pid(name) { return (await this.nodes())[name].pid; }
 
   kill(pid, signal = 'SIGKILL') { process.kill(pid, signal); }
+
+  // As kill, of a process that may have gone.
+  signal(pid, signal) { try { process.kill(pid, signal); } catch (e) { if (e.code !== 'ESRCH') throw e; } }
+
+  children(pid) {
+    return readdirSync('/proc').filter((p) => /^\d+$/.test(p) && ppid(p) === pid).map(Number);
+  }
 
   // Waits until `name` is READY with another pid than before; returns the milliseconds it took.
   async back(name, oldPid, limit = 10_000) {

@@ -193,9 +193,12 @@ stores_crash_postgres(struct stores *s)
 		usleep(1000);
 }
 
+/* The postmaster first: it makes no more of them. */
 void
 stores_pause_postgres(struct stores *s, bool stopped)
 {
+	if (stopped)
+		kill(s->postgres, SIGSTOP);
 	signal_postgres(s, stopped ? SIGSTOP : SIGCONT);
 }
 

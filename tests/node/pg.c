@@ -4,86 +4,8 @@
 #include <string.h>
 #include <sys/resource.h>
 #include "base/time.h"
-#include "bus/bus.h"
-#include "harness/stores.h"
-#include "harness/test.h"
+#include "harness/pgbed.h"
 #include "store/pg_int.h"
-
-static struct stores *stores;
-static struct loop *loop;
-static struct work_pool *work;
-static struct pg_pool *pool;
-static struct bus *bus;
-
-struct got { /* of one operation */
-	unsigned times;
-	bool ok, unknown;
-	enum status status;
-	char value[64], sqlstate[8], constraint[40], error[80];
-	int rows;
-	int64_t at_us;
-};
-
-static void
-on_done(const struct pg_reply *r, void *ctx)
-{
-	struct got *g = ctx;
-
-	g->times++;
-	g->ok = pg_ok(r);
-	g->unknown = pg_unknown(r);
-	g->status = pg_status(r);
-	g->rows = pg_rows(r);
-	g->at_us = time_now_us();
-	snprintf(g->value, sizeof(g->value), "%s",
-	    pg_rows(r) > 0 && pg_columns(r) > 0 ? pg_value(r, 0, pg_columns(r) - 1) : "");
-	snprintf(g->sqlstate, sizeof(g->sqlstate), "%s", pg_sqlstate(r));
-	snprintf(g->error, sizeof(g->error), "%s", pg_error(r));
-	snprintf(g->constraint, sizeof(g->constraint), "%s", pg_constraint(r));
-}
-
-struct many {
-	struct got *g;
-	size_t n;
-};
-
-static bool
-all_done(void *ctx)
-{
-	const struct many *m = ctx;
-
-	for (size_t i = 0; i < m->n; i++)
-		if (m->g[i].times == 0)
-			return false;
-	return true;
-}
-
-static void
-wait_all(struct got *g, size_t n)
-{
-	struct many m = { g, n };
-
-	loop_run_until(loop, all_done, &m, 10 * SEC);
-	assert_true(all_done(&m));
-}
-
-static void
-script(const char *text)
-{
-	struct got g = { 0 };
-
-	pg_script(pool, text, on_done, &g);
-	wait_all(&g, 1);
-	assert_true(g.ok);
-}
-
-static void
-ask(const char *statement, struct got *g)
-{
-	*g = (struct got){ 0 };
-	pg_read(pool, NULL, statement, 0, NULL, on_done, g);
-	wait_all(g, 1);
-}
 
 #define INSERT                                                                                     \
 	"INSERT INTO things (id, name, xact) SELECT i, n, txid_current() FROM unnest($1::text[], " \
@@ -95,48 +17,24 @@ static void
 insert(struct got *g, const char *id, const char *name)
 {
 	*g = (struct got){ 0 };
-	pg_insert(pool, NULL, id, INSERT, 2, (const char *[]){ id, name }, on_done, g);
+	pg_insert(pgbed.pool, NULL, id, INSERT, 2, (const char *[]){ id, name }, got_done, g);
 }
 
 static void
 touch(struct got *g, const char *id, const char *name)
 {
 	*g = (struct got){ 0 };
-	pg_write(pool, NULL, id, 1,
-	    &(const struct pg_statement){ TOUCH, 2, (const char *[]){ id, name } }, on_done, g);
+	pg_write(pgbed.pool, NULL, id, 1,
+	    &(const struct pg_statement){ TOUCH, 2, (const char *[]){ id, name } }, got_done, g);
 }
 
 static int
 start(void **state)
 {
-	char err[100];
-
-	(void)state;
-	log_init("test", 1, 2);
-	stores = stores_new();
-	stores_start_postgres(stores);
-	loop = loop_new();
-	work = work_pool_new(loop, 1, 8);
-	bus = bus_new(
-	    loop, &(const struct bus_opts){ .name = "sql", .generation = 1 }, err, sizeof(err));
-	pool = pg_pool_new(loop, &(const struct pg_opts){ .conninfo = stores_conninfo(stores),
-				     .work = work,
-				     .short_conns = 2,
-				     .statement_timeout_us = 500 * MS });
-	script("BEGIN READ WRITE; CREATE TABLE things (id text PRIMARY KEY, name text UNIQUE, xact "
-	       "bigint); COMMIT");
-	return 0;
-}
-
-static int
-stop(void **state)
-{
-	(void)state;
-	pg_pool_free(&pool);
-	bus_free(&bus);
-	work_pool_free(&work);
-	loop_free(&loop);
-	stores_free(&stores);
+	pgbed_start(state);
+	pgbed_script(
+	    "BEGIN READ WRITE; CREATE TABLE things (id text PRIMARY KEY, name text UNIQUE, "
+	    "xact bigint); COMMIT");
 	return 0;
 }
 
@@ -149,8 +47,8 @@ reads_of_one_turn_answer_though_one_of_them_fails(void **unused)
 
 	(void)unused;
 	for (int i = 0; i < 5; i++)
-		pg_read(pool, NULL, texts[i], 0, NULL, on_done, &g[i]);
-	wait_all(g, 5);
+		pg_read(pgbed.pool, NULL, texts[i], 0, NULL, got_done, &g[i]);
+	got_wait(g, 5);
 	assert_true(g[0].ok && g[2].ok && g[4].ok);
 	assert_string_equal(g[4].value, "5");
 	assert_int_equal(g[1].status, ST_INVALID_ARGUMENT);
@@ -166,9 +64,9 @@ no_callback_comes_from_inside(void **unused)
 	struct got g = { 0 };
 
 	(void)unused;
-	pg_read(pool, NULL, "SELECT 1", 0, NULL, on_done, &g);
+	pg_read(pgbed.pool, NULL, "SELECT 1", 0, NULL, got_done, &g);
 	assert_int_equal(g.times, 0);
-	wait_all(&g, 1);
+	got_wait(&g, 1);
 }
 
 static void
@@ -182,7 +80,7 @@ writes_that_come_together_commit_together(void **unused)
 		snprintf(id, sizeof(id), "t%02d", i);
 		insert(&g[i], id, id);
 	}
-	wait_all(g, 20);
+	got_wait(g, 20);
 	for (int i = 20; i < 40; i++) {
 		snprintf(id, sizeof(id), i % 2 == 0 ? "t%02d" : "u%02d", i - 20);
 		if (i % 2 == 0)
@@ -190,7 +88,7 @@ writes_that_come_together_commit_together(void **unused)
 		else
 			insert(&g[i], id, id);
 	}
-	wait_all(&g[20], 20);
+	got_wait(&g[20], 20);
 	for (int i = 0; i < 40; i++) {
 		assert_true(g[i].ok);
 		assert_int_equal(g[i].rows, 1);
@@ -207,11 +105,11 @@ a_row_that_was_there_answers_without_a_row_and_harms_nobody(void **unused)
 
 	(void)unused;
 	insert(&g[0], "r1", "r1");
-	wait_all(g, 1);
+	got_wait(g, 1);
 	insert(&g[0], "r0", "r0");
 	insert(&g[1], "r1", "r1");
 	insert(&g[2], "r2", "r2");
-	wait_all(g, 3);
+	got_wait(g, 3);
 	assert_int_equal(g[0].rows, 1);
 	assert_int_equal(g[1].rows, 0);
 	assert_true(g[1].ok);
@@ -229,7 +127,7 @@ a_member_that_fails_does_not_fail_the_others(void **unused)
 		snprintf(id, sizeof(id), "f%02d", i);
 		insert(&g[i], id, i == 4 || i == 7 ? "the same" : id);
 	}
-	wait_all(g, 10);
+	got_wait(g, 10);
 	for (int i = 0; i < 10; i++) {
 		assert_int_equal(g[i].times, 1);
 		assert_true(g[i].ok || i == 4 || i == 7);
@@ -237,7 +135,7 @@ a_member_that_fails_does_not_fail_the_others(void **unused)
 	assert_int_equal(g[4].ok + g[7].ok, 1);
 	assert_int_equal(g[4].ok ? g[7].status : g[4].status, ST_ALREADY_EXISTS);
 	assert_string_equal(g[4].ok ? g[7].constraint : g[4].constraint, "things_name_key");
-	ask("SELECT count(*) FROM things WHERE id LIKE 'f%'", &g[0]);
+	pgbed_ask("SELECT count(*) FROM things WHERE id LIKE 'f%'", &g[0]);
 	assert_string_equal(g[0].value, "9");
 }
 
@@ -250,10 +148,10 @@ two_writes_on_one_key_are_never_in_one_group_and_keep_their_order(void **unused)
 	insert(&g[0], "k", "k0");
 	touch(&g[1], "k", "k1");
 	touch(&g[2], "k", "k2");
-	wait_all(g, 3);
+	got_wait(g, 3);
 	assert_string_not_equal(g[0].value, g[1].value);
 	assert_string_not_equal(g[1].value, g[2].value);
-	ask("SELECT name FROM things WHERE id = 'k'", &last);
+	pgbed_ask("SELECT name FROM things WHERE id = 'k'", &last);
 	assert_string_equal(last.value, "k2");
 }
 
@@ -269,15 +167,15 @@ several_statements_are_one_member(void **unused)
 	struct got g = { 0 }, left;
 
 	(void)unused;
-	pg_write(pool, NULL, NULL, 2, good, on_done, &g);
-	wait_all(&g, 1);
+	pg_write(pgbed.pool, NULL, NULL, 2, good, got_done, &g);
+	got_wait(&g, 1);
 	assert_true(g.ok);
 	assert_string_equal(g.value, "m");
 	g = (struct got){ 0 };
-	pg_write(pool, NULL, NULL, 2, bad, on_done, &g);
-	wait_all(&g, 1);
+	pg_write(pgbed.pool, NULL, NULL, 2, bad, got_done, &g);
+	got_wait(&g, 1);
 	assert_int_equal(g.status, ST_INVALID_ARGUMENT);
-	ask("SELECT count(*) FROM things WHERE id = 'multi'", &left);
+	pgbed_ask("SELECT count(*) FROM things WHERE id = 'multi'", &left);
 	assert_string_equal(left.value, "1");
 }
 
@@ -290,12 +188,12 @@ nulls_quotes_and_braces_survive_a_merged_insert(void **unused)
 	insert(&g[0], "q1", "a'b\"c,{d}\\e");
 	insert(&g[1], "q2", NULL);
 	insert(&g[2], "q3", "NULL");
-	wait_all(g, 3);
-	ask("SELECT name FROM things WHERE id = 'q1'", &r);
+	got_wait(g, 3);
+	pgbed_ask("SELECT name FROM things WHERE id = 'q1'", &r);
 	assert_string_equal(r.value, "a'b\"c,{d}\\e");
-	ask("SELECT name IS NULL FROM things WHERE id = 'q2'", &r);
+	pgbed_ask("SELECT name IS NULL FROM things WHERE id = 'q2'", &r);
 	assert_string_equal(r.value, "t");
-	ask("SELECT name FROM things WHERE id = 'q3'", &r);
+	pgbed_ask("SELECT name FROM things WHERE id = 'q3'", &r);
 	assert_string_equal(r.value, "NULL");
 }
 
@@ -307,33 +205,30 @@ texts_without_end_leave_few_prepared_statements(void **unused)
 {
 	static char texts[TEXTS][40];
 	static struct got g[TEXTS];
-	struct pg_pool *kept = pool;
 	struct got count;
 
 	(void)unused;
-	pool = pg_pool_new(
-	    loop, &(const struct pg_opts){ .conninfo = stores_conninfo(stores), .short_conns = 1 });
+	pgbed_own_pool(1, 5 * SEC);
 	for (int round = 0; round < 3; round++) {
 		for (int i = 0; i < TEXTS; i++) {
 			snprintf(texts[i], sizeof(texts[i]),
 			    i % 7 == 6 ? "SELECT %d / 0" : "SELECT %d", i);
 			g[i] = (struct got){ 0 };
 			if (i % 5 == 4)
-				pg_query(pool, NULL, texts[i], 0, NULL, on_done, &g[i]);
+				pg_query(pgbed.pool, NULL, texts[i], 0, NULL, got_done, &g[i]);
 			else
-				pg_read(pool, NULL, texts[i], 0, NULL, on_done, &g[i]);
+				pg_read(pgbed.pool, NULL, texts[i], 0, NULL, got_done, &g[i]);
 		}
-		wait_all(g, TEXTS);
+		got_wait(g, TEXTS);
 		for (int i = 0; i < TEXTS; i++) {
 			assert_int_equal(g[i].ok, i % 7 != 6);
 			assert_true(!g[i].ok || atoi(g[i].value) == i);
 			assert_true(g[i].ok || strcmp(g[i].sqlstate, "22012") == 0);
 		}
-		ask("SELECT count(*) FROM pg_prepared_statements", &count);
+		pgbed_ask("SELECT count(*) FROM pg_prepared_statements", &count);
 		assert_in_range(atoi(count.value), 20, PG_PREPARED_MOST);
 	}
-	pg_pool_free(&pool);
-	pool = kept;
+	pgbed_end_own_pool();
 }
 
 static void
@@ -342,10 +237,10 @@ a_statement_that_takes_too_long_is_stopped_by_the_server(void **unused)
 	struct got slow = { 0 }, quick = { 0 };
 
 	(void)unused;
-	pg_read(pool, NULL, "SELECT pg_sleep(20)", 0, NULL, on_done, &slow);
-	wait_all(&slow, 1);
+	pg_read(pgbed.pool, NULL, "SELECT pg_sleep(20)", 0, NULL, got_done, &slow);
+	got_wait(&slow, 1);
 	assert_int_equal(slow.status, ST_DEADLINE_EXCEEDED);
-	ask("SELECT 1", &quick);
+	pgbed_ask("SELECT 1", &quick);
 	assert_true(quick.ok);
 }
 
@@ -370,24 +265,26 @@ the_long_lane_cancels_the_statement_when_its_call_ends(void **unused)
 	struct call *c;
 
 	(void)unused;
-	c = call_root(
-	    bus, &(const struct call_opts){ .limit_us = 200 * MS, .done = on_end, .ctx = &over });
-	pg_query_long(pool, c, "SELECT pg_sleep(20), 'long lane'", 0, NULL, NULL, on_done, &g);
-	loop_run_until(loop, ended, &over, SEC);
+	c = call_root(pgbed.bus,
+	    &(const struct call_opts){ .limit_us = 200 * MS, .done = on_end, .ctx = &over });
+	pg_query_long(
+	    pgbed.pool, c, "SELECT pg_sleep(20), 'long lane'", 0, NULL, NULL, got_done, &g);
+	loop_run_until(pgbed.loop, ended, &over, SEC);
 	assert_true(over);
 	for (int i = 0; i < 100; i++) {
-		ask("SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE "
+		pgbed_ask(
+		    "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE "
 		    "'%long lane%' AND pid <> pg_backend_pid()",
 		    &active);
 		if (strcmp(active.value, "0") == 0)
 			break;
-		loop_run_until(loop, ended, &(bool){ false }, 50 * MS);
+		pgbed_pass(50 * MS);
 	}
 	assert_string_equal(active.value, "0");
 	assert_int_equal(g.times, 0);
-	pg_query_long(pool, NULL, "SELECT 7", 0, NULL, NULL, on_done,
+	pg_query_long(pgbed.pool, NULL, "SELECT 7", 0, NULL, NULL, got_done,
 	    &g); /* and the connection is good for more */
-	wait_all(&g, 1);
+	got_wait(&g, 1);
 	assert_string_equal(g.value, "7");
 }
 
@@ -397,8 +294,8 @@ the_long_lane_only_reads(void **unused)
 	struct got g = { 0 };
 
 	(void)unused;
-	pg_query_long(pool, NULL, "DELETE FROM things", 0, NULL, NULL, on_done, &g);
-	wait_all(&g, 1);
+	pg_query_long(pgbed.pool, NULL, "DELETE FROM things", 0, NULL, NULL, got_done, &g);
+	got_wait(&g, 1);
 	assert_false(g.ok);
 	assert_string_equal(g.sqlstate, "25006");
 }
@@ -409,11 +306,11 @@ the_long_lane_refuses_copy_and_goes_on(void **unused)
 	struct got g = { 0 }, after = { 0 };
 
 	(void)unused;
-	pg_query_long(pool, NULL, "COPY (SELECT 1) TO STDOUT", 0, NULL, NULL, on_done, &g);
-	wait_all(&g, 1);
+	pg_query_long(pgbed.pool, NULL, "COPY (SELECT 1) TO STDOUT", 0, NULL, NULL, got_done, &g);
+	got_wait(&g, 1);
 	assert_int_equal(g.status, ST_UNIMPLEMENTED);
-	pg_query_long(pool, NULL, "SELECT 'there'", 0, NULL, NULL, on_done, &after);
-	wait_all(&after, 1);
+	pg_query_long(pgbed.pool, NULL, "SELECT 'there'", 0, NULL, NULL, got_done, &after);
+	got_wait(&after, 1);
 	assert_string_equal(after.value, "there");
 }
 
@@ -430,8 +327,8 @@ static void
 long_rows(const char *statement, const struct pg_most *most, struct got *g)
 {
 	*g = (struct got){ 0 };
-	pg_query_long(pool, NULL, statement, 0, NULL, most, on_done, g);
-	wait_all(g, 1);
+	pg_query_long(pgbed.pool, NULL, statement, 0, NULL, most, got_done, g);
+	got_wait(g, 1);
 }
 
 static void
@@ -470,10 +367,10 @@ a_slow_statement_holds_no_write_up(void **unused)
 	struct got slow = { 0 }, w;
 
 	(void)unused;
-	pg_read(pool, NULL, "SELECT pg_sleep(0.3)", 0, NULL, on_done, &slow);
+	pg_read(pgbed.pool, NULL, "SELECT pg_sleep(0.3)", 0, NULL, got_done, &slow);
 	insert(&w, "quick", "quick");
-	wait_all(&w, 1);
-	wait_all(&slow, 1);
+	got_wait(&w, 1);
+	got_wait(&slow, 1);
 	assert_true(w.at_us < slow.at_us);
 }
 
@@ -483,10 +380,10 @@ becomes_true(const char *statement)
 	int64_t limit_us = time_now_us() + 10 * SEC;
 	struct got g;
 
-	ask(statement, &g);
+	pgbed_ask(statement, &g);
 	while (strcmp(g.value, "t") != 0 && time_now_us() < limit_us) {
-		loop_run_until(loop, ended, &(bool){ false }, 20 * MS);
-		ask(statement, &g);
+		pgbed_pass(20 * MS);
+		pgbed_ask(statement, &g);
 	}
 	assert_string_equal(g.value, "t");
 }
@@ -495,7 +392,6 @@ becomes_true(const char *statement)
 static void
 the_victim_of_a_deadlock_runs_again(void **unused)
 {
-	struct pg_pool *kept = pool;
 	struct got g[6];
 	char conninfo[256];
 	struct pg_opts opts = { .conninfo = conninfo, .application = "embrace", .short_conns = 4 };
@@ -503,10 +399,11 @@ the_victim_of_a_deadlock_runs_again(void **unused)
 	(void)unused;
 	insert(&g[0], "d0", NULL);
 	insert(&g[1], "d1", NULL);
-	wait_all(g, 2);
+	got_wait(g, 2);
+	pgbed.kept = pgbed.pool;
 	snprintf(conninfo, sizeof(conninfo), "%s options='-c deadlock_timeout=30ms'",
-	    stores_conninfo(stores));
-	pool = pg_pool_new(loop, &opts);
+	    stores_conninfo(pgbed.stores));
+	pgbed.pool = pg_pool_new(pgbed.loop, &opts);
 	becomes_true(
 	    "SELECT count(*) = 4 FROM pg_stat_activity WHERE application_name = 'embrace'");
 	for (int i = 0; i < 6; i++) {
@@ -515,13 +412,12 @@ the_victim_of_a_deadlock_runs_again(void **unused)
 			{ "SELECT pg_sleep(0.02)", 0, NULL }, { TOUCH, 2, i % 2 == 0 ? ba : ab } };
 
 		g[i] = (struct got){ 0 };
-		pg_write(pool, NULL, NULL, 3, s, on_done, &g[i]);
+		pg_write(pgbed.pool, NULL, NULL, 3, s, got_done, &g[i]);
 	}
-	wait_all(g, 6);
+	got_wait(g, 6);
 	for (int i = 0; i < 6; i++)
 		assert_true(g[i].ok);
-	pg_pool_free(&pool);
-	pool = kept;
+	pgbed_end_own_pool();
 	/* a back end's statistics arrive when it has ended */
 	becomes_true(
 	    "SELECT deadlocks > 0 FROM pg_stat_database WHERE datname = current_database()");
@@ -549,5 +445,5 @@ main(void)
 		T(the_victim_of_a_deadlock_runs_again),
 	};
 
-	return cmocka_run_group_tests(tests, start, stop);
+	return cmocka_run_group_tests(tests, start, pgbed_stop);
 }

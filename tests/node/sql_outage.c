@@ -204,6 +204,23 @@ a_server_that_stays_away_leaves_a_write_with_a_clear_answer_before_its_deadline(
 }
 
 static void
+a_server_that_hangs_is_told_quickly_and_its_writes_are_done_once(void **unused)
+{
+	static struct done d[WRITES];
+	struct done refused;
+
+	(void)unused;
+	start_writes(d, "hung", 14 * SEC);
+	bed_until(store_is_down, NULL, 8 * SEC);
+	refused = op_run(OP(READ_ONE, .id = S(new_id())));
+	assert_int_equal(refused.status, ST_UNAVAILABLE);
+	assert_string_equal(refused.reason, "STORE_DOWN");
+	assert_true(refused.took_us < SEC);
+	stores_pause_postgres(sqlbed.stores, false);
+	assert_writes_done(d, "hung");
+}
+
+static void
 writes_under_fire_are_each_done_exactly_once(void **unused)
 {
 	static struct done d[400];
@@ -246,6 +263,7 @@ main(void)
 		cmocka_unit_test(a_write_that_the_server_lost_is_done_when_it_is_back),
 		cmocka_unit_test(
 		    a_server_that_stays_away_leaves_a_write_with_a_clear_answer_before_its_deadline),
+		cmocka_unit_test(a_server_that_hangs_is_told_quickly_and_its_writes_are_done_once),
 		cmocka_unit_test(writes_under_fire_are_each_done_exactly_once),
 	};
 
