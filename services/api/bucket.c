@@ -103,6 +103,7 @@ find(struct buckets *b, uint64_t key, int64_t now_us, size_t n, struct bucket *c
 		if (!is_held(k, n, held) && (free_one == NULL || k->full_ns < free_one->full_ns))
 			free_one = k;
 	}
+	must(free_one != NULL); /* fewer are held than a set has slots */
 	b->washed += free_one->full_ns > now_ns;
 	*free_one = (struct bucket){ .key = key, .full_ns = now_ns, .used_us = now_us };
 	return free_one;
