@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -38,6 +39,10 @@ static struct fleet_row *row_add(struct fleet_state *, const char *);
 static void set_state(struct fleet_state *, struct fleet_row *, enum contract_state, uint64_t);
 static void watch_reports(struct fleet_state *);
 static void on_readable(uv_poll_t *, int, int);
+static void watch_rows(struct fleet_state *);
+static void look_at_rows(struct fleet_state *);
+static void row_ended(struct fleet_state *, struct fleet_row *);
+static void forget_pidfd(struct fleet_row *);
 static void take_bytes(struct fleet_state *, const uint8_t *, size_t);
 static void on_check(struct timer *);
 static void on_restart_later(struct timer *);
@@ -75,8 +80,10 @@ fleet_state_free(struct fleet_state **fp)
 	timer_stop(&f->adopted);
 	if (f->poll != NULL)
 		uv_close((uv_handle_t *)f->poll, on_closed);
-	for (size_t i = 0; i < f->n; i++)
+	for (size_t i = 0; i < f->n; i++) {
+		forget_pidfd(&f->rows[i]);
 		free(f->rows[i].info);
+	}
 	free(f);
 	*fp = NULL;
 }
@@ -201,6 +208,7 @@ row_add(struct fleet_state *f, const char *name)
 		return NULL;
 	r = &f->rows[f->n++];
 	memcpy(r->name, name, strlen(name) + 1);
+	r->pidfd = -1;
 	r->level = known != NULL ? known->level : -1;
 	r->domain = known != NULL                                                   ? known->domain
 	            : strcmp(name, "guard") == 0 || strcmp(name, "supervisor") == 0 ? "meta"
@@ -267,8 +275,50 @@ on_readable(uv_poll_t *h, int status, int events)
 		 * pipe: an end of file is not for ever, but a poll would spin on it. */
 		log_warn("reports_ended", L_STR("why", n == 0 ? "end of file" : strerror(errno)));
 		uv_poll_stop(f->poll);
+		watch_rows(f);
 		timer_in(&f->adopted, ADOPTED_US);
 	}
+}
+
+/* Guard and supervisor had the other end; whoever else is gone by now has ended, too. */
+static void
+watch_rows(struct fleet_state *f)
+{
+	for (size_t i = 0; i < f->n; i++) {
+		struct fleet_row *r = &f->rows[i];
+
+		if (strcmp(r->name, "guard") == 0 || strcmp(r->name, "supervisor") == 0)
+			row_ended(f, r);
+		else if (r->pid > 0 && (r->pidfd = pidfd_open(r->pid, 0)) < 0 && errno == ESRCH)
+			row_ended(f, r);
+	}
+}
+
+static void
+look_at_rows(struct fleet_state *f)
+{
+	for (size_t i = 0; i < f->n; i++) {
+		struct pollfd p = { .fd = f->rows[i].pidfd, .events = POLLIN };
+
+		if (p.fd >= 0 && poll(&p, 1, 0) == 1)
+			row_ended(f, &f->rows[i]);
+	}
+}
+
+static void
+row_ended(struct fleet_state *f, struct fleet_row *r)
+{
+	forget_pidfd(r);
+	r->pid = 0;
+	set_state(f, r, NODE_STOPPED, r->generation);
+}
+
+static void
+forget_pidfd(struct fleet_row *r)
+{
+	if (r->pidfd >= 0)
+		close(r->pidfd);
+	r->pidfd = -1;
 }
 
 static void
@@ -278,9 +328,12 @@ on_adopted(struct timer *t)
 	struct pollfd p = { .fd = f->reports_fd, .events = POLLIN };
 
 	if (poll(&p, 1, 0) >= 0 && (p.revents & POLLHUP) != 0 && (p.revents & POLLIN) == 0) {
+		look_at_rows(f);
 		timer_in(t, ADOPTED_US);
 		return;
 	}
+	for (size_t i = 0; i < f->n; i++)
+		forget_pidfd(&f->rows[i]);
 	must(uv_poll_start(f->poll, UV_READABLE, on_readable) == 0);
 }
 

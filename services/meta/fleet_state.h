@@ -1,7 +1,7 @@
 /* fleet_state: what is known of every process, and orders to who supervises them.
  *
  * Where there is a supervisor, its reports are the truth (descriptor 8) and orders go to it
- * (descriptor 7). In a container the nodes' heartbeats are: who misses them is isolated, and told
+ * (descriptor 7). While it is gone and its guard with it, we see for ourselves who ends. In a container the nodes' heartbeats are: who misses them is isolated, and told
  * to exit when it is heard again; its runtime starts it. */
 #ifndef META_FLEET_STATE_H
 #define META_FLEET_STATE_H
@@ -35,6 +35,7 @@ struct fleet_row {
 	char order[UUID_LEN];
 	uint64_t order_generation; /* ... of the process that had to go */
 	bool restart_due;          /* see fleet_state_restart_later */
+	int pidfd;                 /* while nobody reports: its end is seen here; -1: not watched */
 	uint8_t *info;             /* packed NodeInfo of the last poll; NULL: none */
 	size_t info_n;
 };

@@ -46,6 +46,7 @@ struct gathering { /* our own breakers */
 static void answer(void *);
 static void poll_start(struct fleet_view *);
 static bool worth_asking(const struct meta *, const struct fleet_row *);
+static bool runs(const struct fleet_row *);
 static void on_info(const Mf__NodeInfo *, void *);
 static void on_poll_end(struct call *, const struct call_end *, void *);
 static Mf__FleetNode *node_of(struct meta *, struct arena *, const struct fleet_row *);
@@ -179,9 +180,15 @@ poll_start(struct fleet_view *v)
 static bool
 worth_asking(const struct meta *m, const struct fleet_row *r)
 {
-	bool known = r->generation != 0, runs = r->state == NODE_READY || r->state == NODE_DRAINING;
+	bool known = r->generation != 0;
 
-	return r->level >= 0 && strcmp(r->name, bus_name(m->bus)) != 0 && (!known || runs);
+	return r->level >= 0 && strcmp(r->name, bus_name(m->bus)) != 0 && (!known || runs(r));
+}
+
+static bool
+runs(const struct fleet_row *r)
+{
+	return r->state == NODE_READY || r->state == NODE_DRAINING;
 }
 
 static void
@@ -236,7 +243,7 @@ node_of(struct meta *m, struct arena *a, const struct fleet_row *r)
 		n->rss_bytes = rss_of(r->pid);
 	if (strcmp(r->name, bus_name(m->bus)) == 0)
 		take_self(m, a, n);
-	else if (r->info != NULL)
+	else if (r->info != NULL && (r->generation == 0 || runs(r)))
 		take_info(a, r, n);
 	return n;
 }

@@ -1,7 +1,10 @@
 /* fleet_state: reports of a supervisor, orders to it, heartbeats where there is none, and what is
  * shown of all that. */
 #include <stdio.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/time.h"
@@ -169,19 +172,52 @@ our_own_restart_is_answered_before_it_is_ordered(void **unused)
 	assert_string_equal(order.node, "meta");
 }
 
-static void
-a_supervisor_that_goes_leaves_the_last_state_standing(void **unused)
+static bool
+has_stopped(void *ctx)
 {
+	return fleet_state_find(mb.meta->fleet, ctx)->state == NODE_STOPPED;
+}
+
+/* Guard and supervisor are gone with their end of the pipe; of the others it is seen who lives. */
+static void
+without_a_supervisor_the_fleet_shows_who_is_there(void **unused)
+{
+	struct contract_report dead = report("cache", NODE_READY, 3),
+			       mortal = report("jwt", NODE_READY, 2);
 	struct result out;
+	pid_t child;
 
 	(void)unused;
+	child = dead.pid = fork();
+	if (child == 0)
+		_exit(0);
+	waitpid(child, NULL, 0);
+	child = mortal.pid = fork();
+	if (child == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		close(reports[1]);
+		pause();
+		_exit(0);
+	}
 	tell(report("sql", NODE_READY, 4));
+	tell(report("guard", NODE_READY, 7));
+	tell(dead);
+	tell(mortal);
 	test_expect_log(LOG_WARN, 1);
 	close(reports[1]);
 	reports[1] = dup(0);
-	metabed_pass(20 * MS);
+	loop_run_until(mb.loop, has_stopped, (char[]){ "guard" }, 5 * SEC);
 	RUN(&out, .meta = "fleet", .token = "admin");
+	assert_true(result_has(&out, "\"pid\":0,\"state\":\"STOPPED\",\"generation\":7"));
+	assert_true(result_has(&out, "\"pid\":0,\"state\":\"STOPPED\",\"generation\":3"));
 	assert_true(result_has(&out, "\"state\":\"READY\",\"generation\":4"));
+	assert_true(result_has(&out, "\"state\":\"READY\",\"generation\":2"));
+	kill(child, SIGKILL);
+	loop_run_until(mb.loop, has_stopped, (char[]){ "jwt" }, 5 * SEC);
+	RUN(&out, .meta = "fleet", .token = "admin");
+	assert_true(result_has(&out, "\"pid\":0,\"state\":\"STOPPED\",\"generation\":2"));
+	assert_true(result_has(&out, "\"state\":\"READY\",\"generation\":4"));
+	waitpid(child, NULL, 0);
 }
 
 static bool
@@ -245,7 +281,7 @@ main(void)
 		WITH_SUPERVISOR(the_same_order_again_is_the_same_restart),
 		WITH_SUPERVISOR(a_restart_that_takes_too_long_says_so_at_the_deadline),
 		WITH_SUPERVISOR(our_own_restart_is_answered_before_it_is_ordered),
-		WITH_SUPERVISOR(a_supervisor_that_goes_leaves_the_last_state_standing),
+		WITH_SUPERVISOR(without_a_supervisor_the_fleet_shows_who_is_there),
 		METABED(a_node_that_misses_its_beats_is_isolated_and_told_to_go_when_it_is_back),
 		METABED(a_meta_that_was_stopped_itself_blames_nobody),
 	};
