@@ -88,6 +88,21 @@ contract_say(struct node *n)
 		log_debug("status_skipped", L_STR("error", strerror(errno)));
 }
 
+/* Our descriptors close at the exec, the lock of the run file with them. A guard that came while we
+ * drained holds the life line again: then nobody is to be swept away. */
+void
+contract_leave(const struct node *n)
+{
+	const char *sweep = getenv("METAFED_SWEEP"), *var = n->first->common.var;
+
+	if (!n->abandoned || sweep == NULL || !life_has_ended())
+		return;
+	unsetenv("METAFED_SUPERVISED");
+	unsetenv("METAFED_NODE");
+	execl(sweep, sweep, "--var", var, "--sweep", (char *)NULL);
+	log_error("sweep", L_STR("program", sweep), L_STR("error", strerror(errno)));
+}
+
 static bool
 flag(const char *name)
 {
@@ -136,6 +151,7 @@ on_life_tick(struct timer *t)
 		uv_poll_start(&n->life, UV_READABLE | UV_DISCONNECT, on_life);
 		contract_say(n);
 	} else if (loop_now(n->loop) - n->orphan_since_us >= n->now->common.life_grace_us) {
+		n->abandoned = true;
 		node_drain(n);
 	} else {
 		timer_in(t, LIFE_TICK_US);

@@ -12,8 +12,11 @@
  * and in place is adopted as it is. First thing in main: FD_CLOEXEC on all of them, SIGPIPE
  * ignored. EPIPE and EAGAIN on 3 mean "skip this beat".
  *
+ * A node that drains because nobody came back becomes METAFED_SWEEP (absolute path, called with
+ * --var and --sweep): the last one to leave ends the private servers.
+ *
  * Environment: METAFED_NODE, METAFED_GENERATION (decimal), METAFED_CONFIG (absolute path),
- * METAFED_VAR. All records are of fixed size, host byte order, one machine. A record of another
+ * METAFED_VAR, METAFED_SWEEP. All records are of fixed size, host byte order, one machine. A record of another
  * generation is dropped. */
 #ifndef NODE_CONTRACT_H
 #define NODE_CONTRACT_H

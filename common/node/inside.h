@@ -44,6 +44,7 @@ struct node {
 	uv_poll_t life;          /* descriptor 4 */
 	struct timer life_tick;  /* after its end: did somebody adopt us? */
 	int64_t orphan_since_us; /* 0: we are not */
+	bool abandoned;          /* it drains because nobody came back */
 	struct target *meta;     /* container mode: whom we beat to */
 	bool beat_out;           /* one beat at a time */
 };
@@ -63,6 +64,8 @@ void settings_keep(const struct node *n, const struct settings *old,
 void contract_take(struct node *n);  /* first thing: descriptors and environment */
 void contract_start(struct node *n); /* with the loop: beats and the life line */
 void contract_say(struct node *n);   /* state and load, now; never blocks */
+/* last of all: an abandoned node becomes the sweep; returns where there is nothing to do */
+void contract_leave(const struct node *n);
 
 /* --- beat.c --- */
 void beat_start(struct node *n); /* container mode */

@@ -387,5 +387,6 @@ leave(struct node *n, int status)
 		n->def->fini(n);
 	log_info("stopped", L_INT("status", status));
 	fflush(NULL);
+	contract_leave(n);
 	leave_now(status);
 }

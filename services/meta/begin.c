@@ -34,7 +34,6 @@ static void public_socket(const struct conf *s, struct takeover *t);
 static void put_listener(int fd);
 static void say_differences(const struct conf *s, const struct takeover *t);
 static void say_where(const struct conf *s);
-static void open_log(const struct conf *s, uint64_t generation, bool detached);
 
 int
 guard_begin(const struct conf *s, struct holdings *h, bool detached, uint64_t *generation)
@@ -50,7 +49,7 @@ guard_begin(const struct conf *s, struct holdings *h, bool detached, uint64_t *g
 	if (access(s->var, W_OK | X_OK) < 0)
 		fatal("directory %s: %s for the user of the fleet; give it to that user", s->var,
 		    strerror(errno));
-	open_log(s, *generation, detached);
+	guard_open_log(s, *generation, detached);
 	say_differences(s, &t);
 	holdings_fill(h, s);
 	log_info(
@@ -209,8 +208,8 @@ say_where(const struct conf *s)
 		fatal("%s: %s", path, strerror(errno));
 }
 
-static void
-open_log(const struct conf *s, uint64_t generation, bool detached)
+void
+guard_open_log(const struct conf *s, uint64_t generation, bool detached)
 {
 	const char *path = conf_path(s, "log/guard.log");
 	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
@@ -220,7 +219,8 @@ open_log(const struct conf *s, uint64_t generation, bool detached)
 		fatal("%s: %s", path, strerror(errno));
 	fd = held_high(fd);
 	log_init("guard", generation, fd);
-	log_level_from_name(s->log_level, &level);
+	if (s->log_level != NULL) /* else only VAR was asked for */
+		log_level_from_name(s->log_level, &level);
 	log_set_level(level);
 	if (detached)
 		dup2(fd, STDERR_FILENO);

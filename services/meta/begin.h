@@ -15,6 +15,9 @@ struct conf;
  */
 int guard_begin(const struct conf *s, struct holdings *h, bool detached, uint64_t *generation);
 
+/* From now on lines go to log/guard.log. detached: what is said on standard error, too. */
+void guard_open_log(const struct conf *s, uint64_t generation, bool detached);
+
 /* root becomes the fleet's user, for good; dies when it can't. */
 void guard_drop_privileges(const struct conf *s);
 

@@ -38,6 +38,7 @@ static const char *const documented[] = {
 	"METAFED_GENERATION",
 	"METAFED_SUPERVISED",
 	"METAFED_LISTENER",
+	"METAFED_SWEEP",
 	/* of the command line */
 	"METAFED_URL",
 	"METAFED_TOKEN_FILE",

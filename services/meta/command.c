@@ -20,13 +20,23 @@
 
 #define SETS_MAX 64
 
-enum { OPT_VAR = 256, OPT_CONFIG, OPT_SET, OPT_DETACH, OPT_STOP, OPT_STATUS, OPT_CHECK, OPT_PRINT };
+enum {
+	OPT_VAR = 256,
+	OPT_CONFIG,
+	OPT_SET,
+	OPT_DETACH,
+	OPT_STOP,
+	OPT_STATUS,
+	OPT_CHECK,
+	OPT_PRINT,
+	OPT_SWEEP
+};
 
 struct command {
 	struct conf_options options;
 	char *sets[SETS_MAX + 1];
 	int n_sets;
-	bool detach, stop, status, check, print;
+	bool detach, stop, status, check, print, sweep;
 };
 
 const char *argp_program_version = "metafed-meta " METAFED_VERSION;
@@ -44,6 +54,7 @@ static const struct argp_option options[] = {
 	    "who of the fleet of DIR runs; 0: it is kept by a guard or supervisor", 0 },
 	{ "check", OPT_CHECK, NULL, 0, "only check the configuration, that of all nodes too", 0 },
 	{ "print-config", OPT_PRINT, NULL, 0, "print the configuration as it is now", 0 },
+	{ "sweep", OPT_SWEEP, NULL, OPTION_HIDDEN, "what the last of abandoned nodes becomes", 0 },
 	{ "role", 0, "orchestrator", OPTION_DOC, "run the node meta alone, as a container does",
 	    0 },
 	{ NULL, 0, NULL, 0, NULL, 0 },
@@ -70,9 +81,11 @@ meta_command(int argc, char **argv)
 
 	argp_parse(&argp, argc, argv, 0, NULL, &c);
 	c.options.sets = c.sets;
-	if (c.stop || c.status) {
+	if (c.stop || c.status || c.sweep) {
 		if (!conf_find_var(&s, &c.options, err, sizeof(err)))
 			fatal("%s", err);
+		if (c.sweep)
+			return fleet_sweep_abandoned(&s);
 		return c.stop ? fleet_stop(&s) : fleet_status(&s);
 	}
 	if (!conf_load(&s, &c.options, err, sizeof(err)))
@@ -120,6 +133,9 @@ parse(int key, char *arg, struct argp_state *state)
 		break;
 	case OPT_PRINT:
 		c->print = true;
+		break;
+	case OPT_SWEEP:
+		c->sweep = true;
 		break;
 	case ARGP_KEY_ARG:
 		argp_error(state, "unexpected \"%s\"", arg);

@@ -119,9 +119,11 @@ static void
 environment(const struct conf *s, int slot, uint64_t generation)
 {
 	const struct fleet_entry *e = &fleet_table[slot];
-	char number[24];
+	char number[24], sweep[CONF_PATH + 32];
 
 	snprintf(number, sizeof(number), "%" PRIu64, generation);
+	snprintf(sweep, sizeof(sweep), "%s/metafed-meta", s->exe);
+	setenv("METAFED_SWEEP", sweep, 1);
 	setenv("METAFED_SUPERVISED", "1", 1);
 	setenv("METAFED_NODE", e->name, 1);
 	setenv("METAFED_GENERATION", number, 1);

@@ -10,16 +10,21 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <unistd.h>
+#include "base/log.h"
 #include "base/time.h"
+#include "meta/begin.h"
 #include "meta/fleet.h"
 #include "meta/runfile.h"
 #include "meta/conf.h"
 
-#define ORDERLY    (150 * SEC) /* all ranks, each with its time limit */
-#define HURRIED    (20 * SEC)
-#define NODE_LIMIT (15 * SEC)
-#define LEFT_LIMIT (1 * SEC) /* for what a dead server left */
+#define ORDERLY        (150 * SEC) /* all ranks, each with its time limit */
+#define HURRIED        (20 * SEC)
+#define NODE_LIMIT     (15 * SEC)
+#define LEFT_LIMIT     (1 * SEC) /* for what a dead server left */
+#define SWEEP_PATIENCE (2 * SEC) /* who only looks has the lock for some milliseconds */
 
+static bool nodes_are_gone(const struct conf *s);
+static bool is_free(const struct conf *s, const char *name);
 static bool show(const struct conf *s, const char *name);
 static unsigned end_keeper(const struct conf *s, const char *name);
 static bool gone(int pidfd, int64_t limit_us);
@@ -31,19 +36,15 @@ int
 fleet_stop(const struct conf *s)
 {
 	unsigned n = end_keeper(s, "guard");
-	struct contract_run run;
-	int pidfd, left = 0;
+	int left = 0;
 
 	n += end_keeper(s, "supervisor");
 	n += fleet_sweep(s);
 	for (int i = 0; i < FLEET_SLOTS; i++) {
-		const char *path = conf_path(s, "run/%s.run", fleet_table[i].name);
-
-		if (runfile_probe(path, &run, &pidfd) == RUN_FREE)
+		if (is_free(s, fleet_table[i].name))
 			continue;
-		if (pidfd >= 0)
-			close(pidfd);
-		fprintf(stderr, "metafed: %s is still there (%s)\n", fleet_table[i].name, path);
+		fprintf(stderr, "metafed: %s is still there (%s)\n", fleet_table[i].name,
+		    conf_path(s, "run/%s.run", fleet_table[i].name));
 		left = 1;
 	}
 	if (n == 0 && left == 0)
@@ -61,6 +62,30 @@ fleet_sweep(const struct conf *s)
 	return n;
 }
 
+/* With the guard's lock, so that no start comes in between. Two nodes may leave at the same time, each
+ * after the other one was seen: whoever has the lock to look lets go of it soon, so it is waited for. */
+int
+fleet_sweep_abandoned(const struct conf *s)
+{
+	const char *path = conf_path(s, "run/guard.run");
+	int64_t limit = time_now_us() + SWEEP_PATIENCE;
+	uint64_t generation;
+	int fd;
+
+	while ((fd = runfile_claim(path, &generation)) < 0) {
+		if (errno != EWOULDBLOCK || time_now_us() >= limit)
+			return 0; /* a guard, or another sweep */
+		usleep(10000);
+	}
+	if (is_free(s, "supervisor") && nodes_are_gone(s) && runfile_enter(fd, generation)) {
+		guard_open_log(s, generation, false);
+		log_warn("abandoned", L_STR("then", "the private servers end, too"));
+		log_info("swept", L_INT("processes", fleet_sweep(s)));
+	}
+	close(fd);
+	return 0;
+}
+
 int
 fleet_status(const struct conf *s)
 {
@@ -69,6 +94,27 @@ fleet_status(const struct conf *s)
 	for (int i = 0; i < FLEET_SLOTS; i++)
 		show(s, fleet_table[i].name);
 	return guard || supervisor ? 0 : 1;
+}
+
+static bool
+nodes_are_gone(const struct conf *s)
+{
+	for (int i = 0; i < FLEET_SLOTS; i++)
+		if (!fleet_table[i].store && !is_free(s, fleet_table[i].name))
+			return false;
+	return true;
+}
+
+static bool
+is_free(const struct conf *s, const char *name)
+{
+	struct contract_run run;
+	int pidfd;
+	enum run_probe found = runfile_probe(conf_path(s, "run/%s.run", name), &run, &pidfd);
+
+	if (pidfd >= 0)
+		close(pidfd);
+	return found == RUN_FREE;
 }
 
 static bool

@@ -13,6 +13,10 @@ int fleet_stop(const struct conf *s);
  * were. Waits. */
 unsigned fleet_sweep(const struct conf *s);
 
+/* For a node that leaves because guard and supervisor did not come back: when it was the last, the
+ * private servers end. 0, when they have, or at once where somebody else is left. */
+int fleet_sweep_abandoned(const struct conf *s);
+
 /* Prints who runs, by run files; 0 when somebody keeps the fleet (guard or supervisor), else 1. */
 int fleet_status(const struct conf *s);
 

@@ -3,7 +3,7 @@ import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import path from 'node:path';
-import { Fleet, NODES, ROOT, alive, failures, sleep, freePort, newDir, run } from '../harness/fleet.mjs';
+import { Fleet, NODES, ROOT, alive, failures, sleep, freePort, newDir, run, until } from '../harness/fleet.mjs';
 
 let f;
 // A short back-off, so that a crash loop reaches its end within the test.
@@ -64,6 +64,24 @@ test('a node that crashes at once again and again is given up, the rest runs on;
   assert.equal((await f.call('GET', '/v1/tasks?limit=1')).status, 200);
   assert.equal(f.cli('restart', 'websocket').status, 0);
   await f.back('websocket', pid);
+});
+
+test('guard and supervisor gone for good: the fleet says so, and in the end nothing is left', async () => {
+  const g = await Fleet.start({ conf: 'life_grace = 3s\n' });
+  try {
+    const nodes = await g.nodes();
+    g.kill(nodes.guard.pid);
+    g.kill(nodes.supervisor.pid);
+    g.kill(nodes.cache.pid);
+    await until(async () => (await g.nodes()).cache.state === 'STOPPED', 'the death of cache is seen');
+    const seen = await g.nodes();
+    for (const name of ['guard', 'supervisor', 'cache']) assert.deepEqual([seen[name].state, seen[name].pid], ['STOPPED', 0], name);
+    for (const name of ['sql', 'postgres']) assert.equal(seen[name].state, 'READY', name);
+    g.kill(nodes.meta.pid);       // and nothing of that executable is left: whoever leaves last ends the servers
+    await until(() => g.processes().length === 0, 'everybody leaves', 60_000);
+  } finally {
+    await g.stop();
+  }
 });
 
 test('both killed while starting: the next start finds what runs and brings up the rest, none twice', async () => {

@@ -26,13 +26,15 @@ struct fake {
 	uint64_t generation;
 	bool meta, api;
 	enum contract_state state;
-	int64_t beat_us, ready_us, orphan_us;
+	int64_t beat_us, ready_us, orphan_us, grace_us;
+	bool abandoned;
 	struct contract_report table[REPORTS];
 };
 
 static volatile sig_atomic_t asked;
 
 static void on_term(int sig);
+static bool told(const struct fake *f, const char *what, char text[16]);
 static void check_descriptors(const struct fake *f);
 static void check_alone(const struct fake *f);
 static void
@@ -50,8 +52,7 @@ fakenode_main(void)
 		.generation = strtoull(getenv("METAFED_GENERATION"), NULL, 10),
 		.state = NODE_STARTING };
 	struct sigaction term = { .sa_handler = on_term };
-	char path[256], how[16] = "";
-	int fd;
+	char how[16] = "";
 
 	f.meta = strcmp(f.name, "meta") == 0;
 	f.api = strcmp(f.name, "api") == 0;
@@ -60,11 +61,8 @@ fakenode_main(void)
 	check_descriptors(&f);
 	check_alone(&f);
 	history(&f, "start");
-	snprintf(path, sizeof(path), "%s/fake/%s", f.var, f.name);
-	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) >= 0) {
-		(void)!read(fd, how, sizeof(how) - 1);
-		close(fd);
-	}
+	f.grace_us = told(&f, "grace", how) ? atoi(how) * MS : GRACE;
+	told(&f, f.name, how);
 	if (strncmp(how, "crash", 5) == 0) {
 		fprintf(stderr, "the store of %s is on fire\n", f.name);
 		return 3;
@@ -79,7 +77,28 @@ fakenode_main(void)
 		serve(&f);
 	say(&f, NODE_DRAINING);
 	history(&f, "drain");
+	if (f.abandoned) {
+		unsetenv("METAFED_NODE");
+		execl(getenv("METAFED_SWEEP"), "metafed-meta", "--var", f.var, "--sweep", NULL);
+	}
 	return 0;
+}
+
+/* What the test has put into VAR/fake/WHAT; "" and false: nothing. */
+static bool
+told(const struct fake *f, const char *what, char text[16])
+{
+	char path[256];
+	ssize_t n = -1;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/fake/%s", f->var, what);
+	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) >= 0) {
+		n = read(fd, text, 15);
+		close(fd);
+	}
+	text[n > 0 ? n : 0] = '\0';
+	return n > 0;
 }
 
 static void
@@ -168,8 +187,8 @@ serve(struct fake *f)
 		f->orphan_us = 0;
 	else if (f->orphan_us == 0)
 		f->orphan_us = time_now_us();
-	else if (time_now_us() - f->orphan_us > GRACE)
-		asked = 1;
+	else if (time_now_us() - f->orphan_us > f->grace_us)
+		asked = f->abandoned = true;
 	if (f->state == NODE_STARTING && time_now_us() >= f->ready_us) {
 		history(f, "ready");
 		say(f, NODE_READY);

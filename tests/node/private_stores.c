@@ -200,6 +200,41 @@ stop_leaves_no_store_even_without_guard_and_supervisor(void **state)
 	    -1); /* it was shut down, not killed */
 }
 
+static unsigned
+running(const struct fleet *f, int from, int to)
+{
+	unsigned n = 0;
+
+	for (int i = from; i < to; i++)
+		n += fake_pid(f, fleet_table[i].name) != 0;
+	return n;
+}
+
+static void
+stores_outlive_guard_and_supervisor_until_the_last_node_has_left(void **state)
+{
+	struct fleet *f = *state;
+	pid_t last, postmaster;
+
+	fake_put(f, "grace", "200");
+	chmod(fake_path(f, "fake/", "grace"), 0644);
+	fake_start(f);
+	UNTIL(fake_all_ready(f));
+	postmaster = fake_pid(f, "postgres");
+	last = fake_pid(f, "jwt");
+	kill(last, SIGSTOP);
+	kill(fake_pid(f, "meta"), SIGKILL); /* whoever looks for the executable gets all three */
+	fake_kill_keepers(f);
+	UNTIL(running(f, SLOT_META, FLEET_SLOTS) == 1);
+	fake_pause(300);
+	assert_int_equal(running(f, 0, SLOT_META), 3);
+	kill(last, SIGCONT);
+	UNTIL(running(f, 0, FLEET_SLOTS) == 0);
+	UNTIL(kill(postmaster, 0) < 0);
+	assert_int_equal(access(fake_path(f, "pg/", "postmaster.pid"), F_OK), -1);
+	UNTIL(fake_pid(f, "guard") == 0); /* the sweep had its lock */
+}
+
 #define F(test) cmocka_unit_test_setup_teardown(test, setup, fake_teardown)
 
 int
@@ -210,6 +245,7 @@ main(int argc, char **argv)
 		F(killed_stores_are_back_within_two_seconds_and_no_node_is_touched),
 		F(a_postmaster_killed_under_a_busy_back_end_is_back_within_two_seconds),
 		F(a_new_start_adopts_stores_too),
+		F(stores_outlive_guard_and_supervisor_until_the_last_node_has_left),
 		F(stop_leaves_no_store_even_without_guard_and_supervisor),
 	};
 

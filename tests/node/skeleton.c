@@ -375,6 +375,41 @@ an_orphan_serves_on_for_its_grace_time_then_drains(void **unused)
 	assert_non_null(strstr(output(), "supervisor_lost"));
 }
 
+/* The supervisor says what that is: it ends what has nobody else. */
+static void
+an_abandoned_node_becomes_the_sweep_and_one_that_is_asked_to_go_does_not(void **unused)
+{
+	const char *const args[] = { "--set", "life_grace=300ms", NULL };
+	char script[4200];
+	FILE *f;
+
+	(void)unused;
+	snprintf(script, sizeof(script), "%s/sweep", toy.var);
+	f = fopen(script, "we");
+	fputs("#!/bin/sh\n"
+	      "echo \"swept $* $METAFED_NODE\"\n"
+	      "[ ! -e /proc/$$/fd/3 ] && [ ! -e /proc/$$/fd/4 ] && echo closed\n",
+	    f);
+	fclose(f);
+	chmod(script, 0700);
+	setenv("METAFED_SWEEP", script, 1);
+	spawn(true, args);
+	assert_true(reaches(NODE_READY, 5000));
+	kill(toy.pid, SIGTERM);
+	assert_int_equal(ends(5000), 0);
+	assert_null(strstr(output(), "swept"));
+	cleanup(NULL);
+	spawn(true, args);
+	unsetenv("METAFED_SWEEP");
+	assert_true(reaches(NODE_READY, 5000));
+	close(toy.life);
+	toy.life = -1;
+	assert_int_equal(ends(5000), 0);
+	snprintf(script, sizeof(script), "swept --var %s --sweep \n", toy.var);
+	assert_non_null(strstr(output(), script));
+	assert_non_null(strstr(output(), "\nclosed\n")); /* so the lock of its run file is free */
+}
+
 static void
 an_orphan_whose_life_line_is_taken_up_again_stays(void **unused)
 {
@@ -550,6 +585,7 @@ main(int argc, char **argv)
 		N(a_drain_has_a_limit_and_a_second_signal_has_none),
 		N(a_full_or_closed_status_pipe_never_holds_the_node_up),
 		N(an_orphan_serves_on_for_its_grace_time_then_drains),
+		N(an_abandoned_node_becomes_the_sweep_and_one_that_is_asked_to_go_does_not),
 		N(an_orphan_whose_life_line_is_taken_up_again_stays),
 		N(a_reload_builds_the_new_before_it_touches_the_old),
 		N(options_check_and_print_without_starting_anything),
