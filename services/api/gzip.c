@@ -58,8 +58,15 @@ etag_is_marked(const char *tags, size_t n)
 void
 etag_unmark(char *tags)
 {
-	char *at = tags;
+	const size_t n = sizeof(MARK) - 1;
+	char *to = tags;
 
-	while ((at = strstr(at, MARK)) != NULL)
-		memmove(at, at + sizeof(MARK) - 2, strlen(at + sizeof(MARK) - 2) + 1);
+	for (const char *from = tags; *from != '\0'; from++) {
+		*to++ = *from;
+		while ((size_t)(to - tags) >= n && memcmp(to - n, MARK, n) == 0) {
+			to -= n - 1;
+			to[-1] = '"';
+		}
+	}
+	*to = '\0';
 }

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include "api/address.h"
+#include "api/cors.h"
+#include "api/gzip.h"
 #include "api/http_check.h"
 #include "base/log.h"
 
@@ -50,6 +52,36 @@ check_forwarded(struct str value)
 	must(address_same(&from, &again));
 }
 
+/* No mark is left, and there is nothing else but less. */
+static void
+check_coding(const struct http_head *h)
+{
+	struct str has = h->fields[F_IF_NONE_MATCH];
+	char *tags = text_of(has), tag[ETAG_MARKED];
+	size_t n = strlen(tags);
+
+	(void)gzip_accepted(h->fields[F_ACCEPT_ENCODING]);
+	etag_unmark(tags);
+	must(strlen(tags) <= n && !etag_is_marked(tags, strlen(tags)));
+	must((strlen(tags) < n) == etag_is_marked(has.p, has.n));
+	if (etag_mark(tags, tag))
+		must(etag_is_marked(tag, strlen(tag)) && strlen(tag) < sizeof(tag));
+	free(tags);
+}
+
+static void
+check_origin(struct str origin)
+{
+	struct origins o;
+	char room[64];
+	const char *allowed;
+
+	must(origins_parse(&o, "https://a.example, http://localhost:3000"));
+	allowed = origins_allow(&o, origin, room, sizeof(room));
+	must(allowed == NULL || str_eq(origin, "https://a.example") ||
+	     str_eq(origin, "http://localhost:3000"));
+}
+
 static void
 check_fields(struct http_head *h, struct str rest, const char *version)
 {
@@ -68,6 +100,8 @@ check_fields(struct http_head *h, struct str rest, const char *version)
 	(void)media_accepted(h->fields[F_ACCEPT], "application/json");
 	(void)media_is(h->fields[F_CONTENT_TYPE], "application/json");
 	check_forwarded(h->fields[F_X_FORWARDED_FOR]);
+	check_coding(h);
+	check_origin(h->fields[F_ORIGIN]);
 	(void)traceparent_ok(h->fields[F_TRACEPARENT]);
 }
 

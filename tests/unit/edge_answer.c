@@ -67,6 +67,9 @@ another_representation_has_another_strong_tag_and_ours_is_found_again(void **unu
 	strcpy(list, "\"3-gzip\", W/\"4-gzip\",\"5\", \"-gzip\", \"gzip\"");
 	etag_unmark(list);
 	assert_string_equal(list, "\"3\", W/\"4\",\"5\", \"\", \"gzip\"");
+	strcpy(list, "\"3-gzip-gzip\"");
+	etag_unmark(list);
+	assert_string_equal(list, "\"3\"");
 }
 
 static void
