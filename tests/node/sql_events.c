@@ -246,6 +246,51 @@ a_position_from_before_what_is_kept_is_told_of_the_gap(void **unused)
 	assert_false(late.gap);
 }
 
+/* Its transaction has a number that nobody has got yet. */
+static void
+the_end_of_a_log_where_nothing_happens_is_no_gap(void **unused)
+{
+	struct log g, end;
+
+	(void)unused;
+	log_begin(&g);
+	end = g;
+	for (int i = 0; i < 2; i++) {
+		read_on(&g, 0);
+		assert_int_equal(g.status, ST_OK);
+		assert_false(g.gap);
+		assert_int_equal(g.n, 0);
+		assert_string_equal(g.position, end.position);
+	}
+}
+
+/* A log that came with a dump from a cluster that was older. */
+static void
+what_another_cluster_threw_away_is_no_gap_for_ever(void **unused)
+{
+	const char *a = new_id();
+	struct log g, before;
+
+	(void)unused;
+	log_begin(&g);
+	before = g;
+	snprintf(before.position, sizeof(before.position), "9000000000000000000-7");
+	(void)bed_count("WITH was AS (UPDATE events_gone SET xid='9000000000000000000',seq=9 "
+			"RETURNING 1) SELECT count(*) FROM was");
+	bed_create(a, "{\"title\":\"a\"}");
+	read_on(&g, 0);
+	assert_false(g.gap);
+	assert_int_equal(g.n, 1);
+	assert_event(&g, 0, "task.created", a, 1);
+	read_on(&before, 0);
+	assert_true(before.gap);
+	read_on(&before, 0);
+	assert_false(before.gap);
+	assert_true(before.n > 0);
+	(void)bed_count("WITH now AS (UPDATE events_gone SET xid='0',seq=0 RETURNING 1) "
+			"SELECT count(*) FROM now");
+}
+
 static void
 a_position_of_no_log_is_refused(void **unused)
 {
@@ -300,6 +345,8 @@ main(void)
 		T(pages_of_the_log_leave_nothing_out),
 		T(what_comes_after_a_transaction_under_way_waits_for_it),
 		T(a_position_from_before_what_is_kept_is_told_of_the_gap),
+		T(the_end_of_a_log_where_nothing_happens_is_no_gap),
+		T(what_another_cluster_threw_away_is_no_gap_for_ever),
 		T(a_position_of_no_log_is_refused),
 		T(many_effects_ring_the_bell_a_few_times),
 	};
