@@ -1,7 +1,8 @@
-/* Query strings, entity tags and paths of an agent. */
+/* Query strings, entity tags, idempotency keys and paths of an agent. */
 #include <stdint.h>
 #include <string.h>
 #include "api/ops/ops.h"
+#include "api/rest/idempotency.h"
 #include "api/rest/rest.h"
 #include "base/log.h"
 
@@ -28,6 +29,8 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	if (etag_if_match(text, &version) == ETAG_VERSION)
 		must(version != 0);
 	(void)etag_if_none_match(text, "1");
+	if (key_read(a, text) != NULL)
+		must(strchr(text, '"') != NULL);
 	if (route_find(a, "GET", text).route != NULL)
 		must(text[0] == '/');
 	arena_free(&a);

@@ -160,7 +160,7 @@ lists_declare_their_filters_and_nothing_else_has_parameters(void **unused)
 }
 
 static void
-conditions_and_bodies_are_declared_where_they_are_taken(void **unused)
+conditions_keys_and_bodies_are_declared_where_they_are_taken(void **unused)
 {
 	const struct route *r;
 
@@ -173,6 +173,8 @@ conditions_and_bodies_are_declared_where_they_are_taken(void **unused)
 
 		assert_int_equal(has_parameter(op, "If-Match", "header"), changes);
 		assert_int_equal(has_parameter(op, "If-None-Match", "header"), r->kind == OP_READ);
+		assert_int_equal(has_parameter(op, "Idempotency-Key", "header"),
+		    strcmp(r->method, "GET") != 0 && !str_starts(r->pattern, "/auth/"));
 		assert_int_equal(json_object_get(op, "requestBody") != NULL, body);
 	}
 }
@@ -205,7 +207,7 @@ main(void)
 		T(each_route_is_in_the_document_with_its_status_and_each_operation_is_a_route),
 		T(a_path_with_an_id_declares_it_and_no_other_does),
 		T(lists_declare_their_filters_and_nothing_else_has_parameters),
-		T(conditions_and_bodies_are_declared_where_they_are_taken),
+		T(conditions_keys_and_bodies_are_declared_where_they_are_taken),
 		T(references_lead_somewhere),
 	};
 

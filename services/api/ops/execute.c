@@ -1,13 +1,14 @@
-/* execute: the one way from an API agent to level 0. */
+/* execute: the one way from an API agent to level 0, and to what an agent itself keeps. */
 #include "api/ops/ops.h"
 #include "base/time.h"
 
-static struct target *meta;
+static struct target *meta, *database;
 
 void
 ops_init(struct bus *b)
 {
-	static const char *const members[] = { "meta", NULL };
+	static const char *const members[] = { "meta", NULL }, *const stores[] = { "database",
+		NULL };
 
 	/* The work of a whole request lies behind this call: its own deadline is the limit, not a
 	 * breaker's. */
@@ -16,6 +17,11 @@ ops_init(struct bus *b)
 				 members,
 				 { .failures = 3 },
 			     });
+	database = target_new(b, &(const struct target_def){
+				     &mf__database__descriptor,
+				     stores,
+				     { .failures = 5 },
+				 });
 }
 
 bool
@@ -32,5 +38,14 @@ ops_execute(struct call *c, const Mf__TaskRequest *q, Mf__TaskResponse_Closure d
 	struct rpc *r = rpc_new(c, meta, &(const struct rpc_opts){ .limit_us = limit });
 
 	mf__meta__execute(&r->service, q, done, ctx);
+	return r;
+}
+
+struct rpc *
+ops_store(struct call *c, const Mf__StoreOp *q, Mf__StoreResult_Closure done, void *ctx)
+{
+	struct rpc *r = rpc_new(c, database, NULL);
+
+	mf__database__write(&r->service, q, done, ctx);
 	return r;
 }

@@ -16,6 +16,7 @@
 #include "base/status.h"
 #include "base/str.h"
 #include "bus/bus.h"
+#include "proto/database.pb-c.h"
 #include "proto/meta.pb-c.h"
 
 enum op_kind {
@@ -131,5 +132,8 @@ bool ops_ready(void);         /* meta can be called */
 /* The answer comes to done as from any rpc: m NULL: failed, rpc_failure says why. */
 struct rpc *
 ops_execute(struct call *c, const Mf__TaskRequest *q, Mf__TaskResponse_Closure done, void *ctx);
+/* What an agent keeps for itself: no client asks for it, so it does not go through meta. */
+struct rpc *
+ops_store(struct call *c, const Mf__StoreOp *q, Mf__StoreResult_Closure done, void *ctx);
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api/rest/handling.h"
+#include "api/rest/idempotency.h"
 #include "api/rest/pages.h"
 #include "base/id.h"
 
@@ -37,9 +38,19 @@ rest_answer(struct call *c, const Mf__HttpRequest *q)
 	} else {
 		h->op.route = m.route;
 		h->op.id = m.id;
-		if (read_request(h))
-			h->rpc = ops_execute(c, h->task, on_executed, h);
+		if (!read_request(h) || !idempotency_read(h))
+			return;
+		if (h->keyed != NULL)
+			idempotency_start(h);
+		else
+			handling_execute(h);
 	}
+}
+
+void
+handling_execute(struct handling *h)
+{
+	h->rpc = ops_execute(h->c, h->task, on_executed, h);
 }
 
 const char *

@@ -6,7 +6,9 @@
 #include "api/ops/ops.h"
 #include "api/rest/rest.h"
 
-#define RESPOND_HEADERS 8
+#define RESPOND_HEADERS 10
+
+struct keyed; /* idempotency.c */
 
 struct handling { /* in its call's arena */
 	struct call *c;
@@ -17,12 +19,14 @@ struct handling { /* in its call's arena */
 	const char *if_none_match; /* NULL or "": none */
 	Mf__TaskRequest *task;
 	struct rpc *rpc;
+	struct keyed *keyed;      /* NULL: the request has no Idempotency-Key */
 	const char *content_type; /* NULL: application/json */
 	Mf__HttpResponse out;
 	Mf__KeyValue *headers[RESPOND_HEADERS];
 };
 
 const char *handling_header(const struct handling *h, const char *name); /* "": none */
+void handling_execute(struct handling *h); /* h->task goes to meta, its answer to respond.c */
 void respond_header(struct handling *h, const char *name, const char *value);
 /* These end the call. */
 /* 204 to OPTIONS, 405 to what else is not in `allow`. */
@@ -31,5 +35,9 @@ void respond(struct handling *h, int status, const void *body, size_t n);
 void respond_failure(
     struct handling *h, int http, const struct failure *f); /* http 0: as the failure says */
 void respond_result(struct handling *h, const Mf__TaskResponse *m);
+
+void failure_of(struct handling *h, const Mf__TaskResponse *m, struct failure *f);
+/* Whom the edge shall take for who asks. */
+void respond_principal(struct handling *h, const Mf__TaskResponse *m);
 
 #endif

@@ -3,9 +3,9 @@
 #include <string.h>
 
 #include "api/rest/handling.h"
+#include "api/rest/idempotency.h"
 #include "base/log.h"
 
-static void name_principal(struct handling *, const Mf__TaskResponse *);
 static void respond_created(struct handling *, const Mf__TaskResponse *);
 static void respond_object(struct handling *, const Mf__TaskResponse *);
 static void respond_bulk(struct handling *, const Mf__TaskResponse *);
@@ -13,7 +13,6 @@ static void respond_raw(struct handling *, const Mf__TaskResponse *);
 static void respond_broken(struct handling *, const char *);
 static json_t *read_result(struct handling *, const Mf__TaskResponse *);
 static void respond_etag(struct handling *, uint64_t);
-static void failure_of(struct handling *, const Mf__TaskResponse *, struct failure *);
 static int http_of(const struct handling *, const struct failure *);
 static void failure_headers(struct handling *, int, const struct failure *);
 
@@ -39,7 +38,7 @@ respond(struct handling *h, int status, const void *body, size_t n)
 		h->content_type = "application/json";
 	if (n != 0)
 		respond_header(h, "Content-Type", h->content_type);
-	call_reply(h->c, &h->out.base);
+	idempotency_end(h);
 }
 
 void
@@ -79,7 +78,7 @@ respond_result(struct handling *h, const Mf__TaskResponse *m)
 {
 	struct failure f;
 
-	name_principal(h, m);
+	respond_principal(h, m);
 	if (h->op.route->kind == OP_REQUEST) {
 		respond_raw(h, m);
 		return;
@@ -126,8 +125,8 @@ respond_result(struct handling *h, const Mf__TaskResponse *m)
 
 /* The edge limits by it. A log-in names whom it logged in: that says nothing of the request's own
  * credential. */
-static void
-name_principal(struct handling *h, const Mf__TaskResponse *m)
+void
+respond_principal(struct handling *h, const Mf__TaskResponse *m)
 {
 	bool own = h->op.route->kind != OP_LOGIN && h->op.route->kind != OP_REFRESH &&
 	           h->op.route->kind != OP_LOGOUT;
@@ -245,7 +244,7 @@ respond_etag(struct handling *h, uint64_t version)
 		    h, "ETag", arena_printf(h->a, "\"%llu\"", (unsigned long long)version));
 }
 
-static void
+void
 failure_of(struct handling *h, const Mf__TaskResponse *m, struct failure *f)
 {
 	if (m->problem != NULL)

@@ -63,6 +63,16 @@ static const struct field revocation_fields[] = {
 	KEPT,
 };
 
+/* What an API agent keeps of requests with an Idempotency-Key; thrown away a day after its creation. */
+static const struct field idempotency_fields[] = {
+	{ "id",			FIELD_UUID,	G | R | U,		NULL,		0, 0 },
+	{ "fingerprint",	FIELD_TEXT,	G | R,			NULL,		64, 64 },
+	{ "operation_id",	FIELD_UUID,	G | R,			NULL,		0, 0 },
+	{ "claimed_until",	FIELD_INT,	G | P | R,		NULL,		0, INT64_MAX },
+	{ "response",		FIELD_JSON,	P,			NULL,		0, 900000 },
+	KEPT,
+};
+
 #define MODEL(n, t, ns, by, in, f) \
 	{ .name = (n), .table = (t), .namespaced = (ns), .authored = (by), .internal = (in),	\
 	  .id = (f), .n_fields = sizeof(f) / sizeof((f)[0]), .fields = (f) }
@@ -73,6 +83,7 @@ const struct model sql_models[] = {
 	MODEL("session", "sessions", false, false, true, session_fields),
 	MODEL("role", "roles", false, false, true, role_fields),
 	MODEL("revocation", "revocations", false, false, true, revocation_fields),
+	MODEL("idempotency", "idempotency", false, false, true, idempotency_fields),
 };
 const size_t sql_n_models = sizeof(sql_models) / sizeof(sql_models[0]);
 /* clang-format on */

@@ -10,6 +10,7 @@ static const char *const old[] = {
 	"DELETE FROM operations WHERE at < now() - interval '1 day'",
 	"DELETE FROM deleted WHERE at < now() - interval '1 day'",
 	"DELETE FROM sessions WHERE expires_at < now() - interval '1 day'",
+	"DELETE FROM idempotency WHERE created_at < now() - interval '1 day'",
 	"DELETE FROM revocations WHERE expires_at < now() - interval '1 day'",
 	"WITH gone AS (DELETE FROM events WHERE at < now() - interval '1 day' RETURNING xid,seq),"
 	"last AS (SELECT xid,seq FROM gone ORDER BY xid DESC,seq DESC LIMIT 1) "
