@@ -1,8 +1,8 @@
 /* inside: what the files of common/node share about a node. Nobody else includes this.
  *
  * node.c drives the life cycle; settings.c builds configurations; contract.c speaks with the
- * supervisor over the inherited descriptors; beat.c does the same over the bus where there is none.
- */
+ * supervisor over the inherited descriptors; beat.c and watchdog.c do the same where there is
+ * none. */
 #ifndef NODE_INSIDE_H
 #define NODE_INSIDE_H
 
@@ -47,6 +47,8 @@ struct node {
 	bool abandoned;          /* it drains because nobody came back */
 	struct target *meta;     /* container mode: whom we beat to */
 	bool beat_out;           /* one beat at a time */
+	struct timer watchdog;   /* container mode: tells it that the loop turns */
+	int64_t watchdog_tick_us;
 };
 
 /* --- settings.c --- */
@@ -69,6 +71,9 @@ void contract_leave(const struct node *n);
 
 /* --- beat.c --- */
 void beat_start(struct node *n); /* container mode */
+
+/* --- watchdog.c --- */
+void watchdog_start(struct node *n); /* container mode */
 
 /* --- process.c --- */
 void process_metrics(void);

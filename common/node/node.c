@@ -259,6 +259,7 @@ start(struct node *n)
 	bus_set_capabilities(n->bus, n->def->capabilities);
 	contract_start(n);
 	beat_start(n);
+	watchdog_start(n);
 }
 
 /* Whoever can enter the directory can speak to the nodes as if it were one: it is ours alone, or we

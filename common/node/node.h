@@ -75,7 +75,7 @@ const char *fleet_part(size_t i);
 
 /* Common keys every node reads (node_keys in node.c): log_level, var, drain, life_grace, bus_dir,
  * bus_listen, bus_peers, bus_key_file, bus_trust_file, faults, faults_seed, retry_budget, heartbeat
- * (container mode: beats to meta). */
+ * (container mode: beats to meta), watchdog. */
 struct node_config {
 	const char *var;
 	const char *log_level;
@@ -91,6 +91,7 @@ struct node_config {
 	int64_t faults_seed;
 	double retry_budget; /* share of first tries that may be retries */
 	bool heartbeat;
+	int64_t watchdog_us;
 };
 extern const struct config_key node_keys[];
 const struct node_config *node_common(const struct node *n);

@@ -51,6 +51,9 @@ const struct config_key node_keys[] = {
 	    .help = "share of first tries that may be followed by retries"),
 	KEY(heartbeat, CONFIG_BOOL, "false", .restart = true,
 	    .help = "without a supervisor: report to meta over the bus"),
+	KEY_US(watchdog, "5s", 0, 600 * SEC, .restart = true,
+	    .help = "with heartbeat: a loop that has not turned for so long ends the process; "
+		    "0: never"),
 	{ .name = NULL },
 };
 

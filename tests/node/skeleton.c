@@ -53,10 +53,43 @@ toy_check(const void *config, char *err, size_t err_size)
 	return false;
 }
 
+static void
+hang(struct timer *t)
+{
+	(void)t;
+	for (;;)
+		pause();
+}
+
+/* From now on whoever writes into the log waits for ever. */
+static void
+block_log(void)
+{
+	int p[2];
+
+	must(pipe2(p, O_NONBLOCK) == 0);
+	while (write(p[1], "x", 1) == 1)
+		;
+	must(fcntl(p[1], F_SETFL, 0) == 0);
+	dup2(p[1], STDERR_FILENO);
+}
+
+static void
+hang_mute(struct timer *t)
+{
+	block_log();
+	hang(t);
+}
+
 static bool
 toy_init(struct node *n)
 {
 	const struct toy_config *c = node_config(n);
+	static struct timer soon;
+
+	timer_init(&soon, node_loop(n), strcmp(c->greeting, "mute") == 0 ? hang_mute : hang);
+	if (strcmp(c->greeting, "hang") == 0 || strcmp(c->greeting, "mute") == 0)
+		timer_in(&soon, 300 * MS);
 
 	if (strcmp(c->greeting, "refuse") == 0)
 		return false;
@@ -574,6 +607,44 @@ in_a_container_a_node_beats_over_the_bus_and_goes_when_meta_asks(void **unused)
 	assert_int_equal(ends(2000), 0);
 }
 
+#define CONTAINER "--set", "heartbeat=on", "--set", "watchdog=1s"
+
+static void
+in_a_container_a_node_that_hangs_ends_itself_and_says_so(void **unused)
+{
+	(void)unused;
+	spawn(false, (const char *const[]){ CONTAINER, "--set", "greeting=hang", NULL });
+	assert_true(says("\"event\":\"ready\"", 5000));
+	assert_int_equal(ends(800), -1);
+	assert_int_equal(ends(10000), 1000 + SIGABRT);
+	assert_non_null(strstr(output(), "\"event\":\"loop_hung\",\"limit_ms\":1000"));
+}
+
+static void
+it_ends_even_when_it_is_the_log_that_hangs(void **unused)
+{
+	(void)unused;
+	spawn(false, (const char *const[]){ CONTAINER, "--set", "greeting=mute", NULL });
+	assert_int_equal(ends(15000), 1000 + SIGALRM);
+}
+
+/* Of its silence nobody but the others may think anything. */
+static void
+a_node_that_was_frozen_has_not_hung(void **unused)
+{
+	(void)unused;
+	spawn(false, (const char *const[]){ CONTAINER, NULL });
+	assert_true(says("\"event\":\"ready\"", 5000));
+	for (int i = 0; i < 2; i++) {
+		kill(toy.pid, SIGSTOP);
+		usleep(1500000);
+		kill(toy.pid, SIGCONT);
+		assert_int_equal(ends(700), -1);
+	}
+	kill(toy.pid, SIGTERM);
+	assert_int_equal(ends(2000), 0);
+}
+
 #define N(f) cmocka_unit_test_setup_teardown(f, reset, cleanup)
 
 int
@@ -594,6 +665,9 @@ main(int argc, char **argv)
 		N(an_init_that_fails_ends_with_1),
 		N(without_a_supervisor_a_node_runs_and_stops_by_itself),
 		N(in_a_container_a_node_beats_over_the_bus_and_goes_when_meta_asks),
+		N(in_a_container_a_node_that_hangs_ends_itself_and_says_so),
+		N(it_ends_even_when_it_is_the_log_that_hangs),
+		N(a_node_that_was_frozen_has_not_hung),
 	};
 
 	const char *role = getenv("METAFED_TEST_NODE");
