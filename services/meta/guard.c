@@ -26,6 +26,8 @@
 
 #define SHORT_LIFE (1 * SEC)  /* a supervisor that died younger is not started again at once ... */
 #define SHORT_WAIT (100 * MS) /* ... but after this */
+#define OWN_PAUSE  (1 * SEC)
+#define WAIT_MOST  (1 * SEC) /* so that a pause of ours shows in time */
 #define LOCK_AGAIN                                                                                 \
 	(5 * MS) /* a child of the dead one is between fork and exec and still has its lock */
 
@@ -40,6 +42,7 @@ struct guard {
 	int news;
 };
 
+static void await_turn(struct guard *g);
 static void prepare(struct guard *g, const struct conf *s, int news);
 static void on_unknown_variable(const char *name, const char *meant);
 static void make_channels(struct guard *g);
@@ -61,13 +64,9 @@ guard_run(const struct conf *s, int news)
 
 	prepare(&g, s, news);
 	for (;;) {
-		struct pollfd p[] = { { .fd = g.signals, .events = POLLIN },
-			{ .fd = g.notes_r, .events = POLLIN } };
-
 		if (g.super == 0 && g.now >= g.super_due_us)
 			start_supervisor(&g);
-		poll(p, 2, wait_ms(&g));
-		g.now = time_now_us();
+		await_turn(&g);
 		on_notes(&g);
 		on_signals(&g);
 		tell_news(&g);
@@ -77,6 +76,21 @@ guard_run(const struct conf *s, int news)
 			g.super_beat_us = g.now;
 		}
 	}
+}
+
+/* A turn that comes late says something of us: on a host that froze the supervisor froze, too. */
+static void
+await_turn(struct guard *g)
+{
+	struct pollfd p[] = { { .fd = g->signals, .events = POLLIN },
+		{ .fd = g->notes_r, .events = POLLIN } };
+	int ms = wait_ms(g);
+	int64_t due = time_now_us() + ms * MS;
+
+	poll(p, 2, ms);
+	g->now = time_now_us();
+	if (g->now - due > OWN_PAUSE)
+		g->super_beat_us = g->now;
 }
 
 static void
@@ -298,5 +312,7 @@ wait_ms(const struct guard *g)
 	if (g->news >= 0 && g->born_us + g->settings->start_limit_us < at)
 		at = g->born_us + g->settings->start_limit_us;
 	at -= time_now_us();
+	if (at > WAIT_MOST)
+		at = WAIT_MOST;
 	return at <= 0 ? 0 : (int)((at + MS - 1) / MS);
 }

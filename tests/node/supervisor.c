@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include "harness/test.h"
 #include "harness/fakefleet.h"
+#include "node/contract.h"
 
 #define NODES 13
 
@@ -181,6 +182,36 @@ a_stopped_supervisor_is_replaced(void **state)
 	UNTIL(fake_replaced(f, "supervisor", super) && fake_all_ready(f));
 	fake_pids(f, after);
 	assert_memory_equal(before, after, sizeof(before));
+}
+
+/* Everybody stood still for longer than a beat may be missing, and goes on one after the other. */
+static void
+a_host_that_froze_restarts_nobody(void **state)
+{
+	struct fleet *f = *state;
+	pid_t before[FLEET_SLOTS], after[FLEET_SLOTS], super;
+
+	fake_start(f);
+	UNTIL(fake_all_ready(f));
+	fake_pids(f, before);
+	super = fake_pid(f, "supervisor");
+	for (int sig = SIGSTOP;; sig = SIGCONT) {
+		kill(f->guard, sig);
+		usleep(100000);
+		kill(super, sig);
+		usleep(100000);
+		for (int i = SLOT_META; i < FLEET_SLOTS; i++)
+			kill(before[i], sig);
+		if (sig == SIGCONT)
+			break;
+		usleep(CONTRACT_HUNG_US + 500 * MS);
+	}
+	fake_pause(1000); /* two beats */
+	assert_int_equal(fake_pid(f, "supervisor"), super);
+	UNTIL(fake_all_ready(f));
+	fake_pids(f, after);
+	assert_memory_equal(before, after, sizeof(before));
+	assert_int_equal(fake_history(f, " start"), NODES);
 }
 
 static void
@@ -531,6 +562,7 @@ main(int argc, char **argv)
 		F(a_stopped_node_is_found_by_its_silence_and_replaced),
 		F(a_killed_supervisor_is_replaced_and_adopts_everybody),
 		F(a_stopped_supervisor_is_replaced),
+		F(a_host_that_froze_restarts_nobody),
 		F(without_its_guard_the_supervisor_goes_on_and_a_new_start_makes_a_new_guard),
 		F(after_both_were_killed_a_new_start_adopts_everybody_and_the_public_socket),
 		F(who_can_not_be_looked_into_is_started_anew_and_the_others_go_on),
