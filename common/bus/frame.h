@@ -1,4 +1,4 @@
-/* frame: the bytes of one nng message between two members of the fleet. Pure: no socket, no clock.
+/* frame: the bytes of one message between two members of the fleet. Pure: no socket, no clock.
  *
  *	0x00 kind ...				first byte 0x00: no protobuf begins so, anything else is a plain Envelope
  *	HELLO, WELCOME: u64 to, packed Hello	`to`: epoch of the one that is answered (0 in a HELLO)
@@ -73,7 +73,7 @@ struct frame_in {
 	const uint8_t *p;
 	size_t n;
 };
-enum frame_kind frame_kind_of(const void *p, size_t n); /* of a whole nng message */
+enum frame_kind frame_kind_of(const void *p, size_t n); /* of a whole message */
 /* What follows the prefix (DATA) or was sealed. False: wrong somewhere. True: frame_next can't
  * fail. */
 bool frame_open(struct frame_in *in, const void *p, size_t n, struct frame_head *h)

@@ -23,6 +23,7 @@
 #define BACKLOG        256
 #define ACCEPTS_MOST   32   /* before others on the loop have their turn */
 #define CONNS_MOST     1200 /* of a listener: more than WIRE_VISITORS, so that those are told why */
+#define DOOR_REST_US   (100 * MS)
 
 /* A look-up of a name: ends on the loop, whether its dialler is still there or not. */
 struct sp_lookup {
@@ -36,12 +37,15 @@ static bool read_url(struct sp *s, const char *url);
 static int listen_ipc(struct sp *s);
 static int listen_tcp(struct sp *s);
 static void on_door(uv_poll_t *h, int status, int events);
+static void door_rest(struct sp *s);
+static bool make_room(struct sp *s);
 static bool peer_ok(const struct sp *s, int fd);
 static void on_again(struct timer *t);
 static void try_again(struct sp *s);
 static void dial_ipc(struct sp *s);
 static void look_up(struct sp *s);
 static void on_found(uv_getaddrinfo_t *req, int status, struct addrinfo *found);
+static const struct addrinfo *choose(const struct sp *s, const struct addrinfo *found);
 static void dial_address(struct sp *s, int family, const struct sockaddr *to, socklen_t n);
 static void on_door_closed(uv_handle_t *h);
 
@@ -120,6 +124,7 @@ sp_conn_is_gone(struct sp_conn *c)
 {
 	struct sp *s = c->sp;
 
+	s->which += !c->was_up;
 	if (s->dialler)
 		try_again(s);
 	if (c->why != NULL)
@@ -138,6 +143,7 @@ sp_new(const struct sp_opts *o, char *err, size_t err_size)
 	s->loop = o->loop;
 	s->role = o->role;
 	s->body_max = o->body_max;
+	s->stranger_us = o->stranger_us;
 	s->door = -1;
 	s->delay_us = AGAIN_FIRST_US;
 	s->scratch = mem_zalloc(SP_READ);
@@ -237,9 +243,13 @@ on_door(uv_poll_t *h, int status, int events)
 	(void)status, (void)events;
 	for (int i = 0; i < ACCEPTS_MOST; i++) {
 		fd = accept4(s->door, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-		if (fd < 0)
+		if (fd < 0) {
+			if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
+			    errno == ENOMEM)
+				door_rest(s);
 			return;
-		if (s->conns.n >= CONNS_MOST) {
+		}
+		if (s->conns.n >= CONNS_MOST && !make_room(s)) {
 			close(fd);
 			s->ops->refused(s->owner, "too many connections");
 		} else if (!peer_ok(s, fd)) {
@@ -249,6 +259,31 @@ on_door(uv_poll_t *h, int status, int events)
 			(void)sp_conn_new(s, fd, false);
 		}
 	}
+}
+
+/* Who waits at the door makes it readable for as long as there is no descriptor for him. */
+static void
+door_rest(struct sp *s)
+{
+	log_warn("bus_accept_failed", L_STR("why", strerror(errno)));
+	uv_poll_stop(s->door_poll);
+	timer_in(&s->again, DOOR_REST_US);
+}
+
+/* By the stranger who is there longest: nobody who has shown who he is can be kept out by those who
+ * never do. */
+static bool
+make_room(struct sp *s)
+{
+	LIST_EACH(&s->conns, k) {
+		struct sp_conn *c = container_of(k, struct sp_conn, link);
+
+		if (c->known || c->state == SP_CLOSING)
+			continue;
+		sp_conn_close(c, "too many connections");
+		return true;
+	}
+	return false;
 }
 
 /* Root asks a fleet of another user, e.g. as its operator: then the directory, private to its
@@ -270,7 +305,9 @@ on_again(struct timer *t)
 {
 	struct sp *s = container_of(t, struct sp, again);
 
-	if (s->ipc)
+	if (!s->dialler)
+		must(uv_poll_start(s->door_poll, UV_READABLE, on_door) == 0);
+	else if (s->ipc)
 		dial_ipc(s);
 	else
 		look_up(s);
@@ -312,17 +349,31 @@ static void
 on_found(uv_getaddrinfo_t *req, int status, struct addrinfo *found)
 {
 	struct sp_lookup *l = container_of(req, struct sp_lookup, req);
+	const struct addrinfo *to;
 	struct sp *s = l->sp;
 
 	free(l);
 	if (s != NULL) {
 		s->lookup = NULL;
-		if (status == 0 && found != NULL)
-			dial_address(s, found->ai_family, found->ai_addr, found->ai_addrlen);
+		if (status == 0 && (to = choose(s, found)) != NULL)
+			dial_address(s, to->ai_family, to->ai_addr, to->ai_addrlen);
 		else
 			try_again(s);
 	}
 	uv_freeaddrinfo(found);
+}
+
+/* Each address has its turn: a host may have one (IPv6, say) on which nobody listens. */
+static const struct addrinfo *
+choose(const struct sp *s, const struct addrinfo *found)
+{
+	unsigned n = 0;
+
+	for (const struct addrinfo *a = found; a != NULL; a = a->ai_next)
+		n++;
+	for (unsigned i = n != 0 ? s->which % n : 0; i > 0; i--)
+		found = found->ai_next;
+	return found;
 }
 
 static void
@@ -334,6 +385,7 @@ dial_address(struct sp *s, int family, const struct sockaddr *to, socklen_t n)
 	if (fd < 0 || (rc != 0 && errno != EINPROGRESS)) {
 		if (fd >= 0)
 			close(fd);
+		s->which++;
 		try_again(s);
 	} else if (rc == 0 && !peer_ok(s, fd)) {
 		close(fd);

@@ -34,8 +34,8 @@ struct sp_ops {
 	void (*message)(void *owner, struct sp_conn *c, const struct sp_message *m);
 	/* after everything that came in before; c is invalid afterwards */
 	void (*down)(void *owner, struct sp_conn *c);
-	void (*refused)(
-	    void *owner, const char *why); /* before `up`: a foreign uid, no SP, too slow */
+	/* a foreign uid, no SP, too slow, too long a message; `down` follows if there was an `up` */
+	void (*refused)(void *owner, const char *why);
 };
 
 struct sp_opts {
@@ -45,6 +45,9 @@ struct sp_opts {
 	const struct sp_ops *ops;
 	void *owner;
 	size_t body_max; /* bytes of one message; more ends the connection */
+	/* 0: nobody is a stranger. Else a peer has so long after its handshake to get sp_know called,
+	 * and until then it makes room for others where there are too many. */
+	int64_t stranger_us;
 };
 
 /* NULL: err */
@@ -58,6 +61,7 @@ void sp_close(struct sp **s);
 void sp_send(struct sp_conn *c, const void *header, size_t header_n, const struct iovec *body,
     unsigned n_body);
 void sp_hang_up(struct sp_conn *c); /* no message any more; `down` follows, not from inside */
+void sp_know(struct sp_conn *c);    /* no stranger any more: it has shown who it is */
 /* Of this connection, until it is changed again: strangers get little. */
 void sp_set_body_max(struct sp_conn *c, size_t bytes);
 void sp_set_owner(struct sp_conn *c, void *owner); /* of the connection, for its user */

@@ -26,6 +26,7 @@
 
 static void on_ready(uv_poll_t *h, int status, int events);
 static void connected(struct sp_conn *c);
+static void set_options(int fd);
 static void read_some(struct sp_conn *c);
 static bool read_once(struct sp_conn *c);
 static size_t take(struct sp_conn *c, uint8_t *p, size_t n);
@@ -33,6 +34,7 @@ static bool take_handshake(struct sp_conn *c, const uint8_t *p);
 static bool take_message(struct sp_conn *c, uint8_t *p, size_t n);
 static void keep(struct sp_conn *c, const uint8_t *p, size_t n);
 static void put(struct sp_conn *c, const struct iovec *v, unsigned n_v);
+static void broken(struct sp_conn *c);
 static void wait_for_room(struct sp_conn *c, const struct iovec *v, unsigned n_v, size_t done);
 static void write_waiting(struct sp_conn *c);
 static void poll_for(struct sp_conn *c);
@@ -101,6 +103,13 @@ sp_hang_up(struct sp_conn *c)
 }
 
 void
+sp_know(struct sp_conn *c)
+{
+	c->known = true;
+	timer_stop(&c->limit);
+}
+
+void
 sp_set_body_max(struct sp_conn *c, size_t bytes)
 {
 	c->body_max = bytes;
@@ -123,9 +132,13 @@ sp_conn_flush(struct sp_conn *c, int64_t until_us)
 {
 	struct pollfd p = { .fd = c->fd, .events = POLLOUT };
 	int64_t left;
+	int n;
 
 	while (c->state == SP_UP && c->out_n > 0 && (left = until_us - time_now_us()) > 0) {
-		if (poll(&p, 1, (int)((left + MS - 1) / MS)) != 1 || p.revents != POLLOUT)
+		n = poll(&p, 1, (int)((left + MS - 1) / MS));
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n != 1 || p.revents != POLLOUT)
 			return;
 		write_waiting(c);
 	}
@@ -161,13 +174,27 @@ connected(struct sp_conn *c)
 		sp_conn_close(c, NULL); /* nobody there */
 		return;
 	}
-	if (!c->sp->ipc) {
-		(void)setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
-		(void)setsockopt(c->fd, SOL_SOCKET, SO_KEEPALIVE, &(int){ 1 }, sizeof(int));
-	}
+	if (!c->sp->ipc)
+		set_options(c->fd);
 	c->state = SP_SHAKING;
 	put(c, &v, 1);
 	poll_for(c);
+}
+
+/* A host that is gone without a word is noticed within a minute, also by a side that waits for
+ * nothing. */
+static void
+set_options(int fd)
+{
+	static const struct {
+		int level, name, value;
+	} wanted[] = { { IPPROTO_TCP, TCP_NODELAY, 1 }, { SOL_SOCKET, SO_KEEPALIVE, 1 },
+		{ IPPROTO_TCP, TCP_KEEPIDLE, 30 }, { IPPROTO_TCP, TCP_KEEPINTVL, 10 },
+		{ IPPROTO_TCP, TCP_KEEPCNT, 3 }, { IPPROTO_TCP, TCP_USER_TIMEOUT, 60000 } };
+
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
+		(void)setsockopt(
+		    fd, wanted[i].level, wanted[i].name, &wanted[i].value, sizeof(int));
 }
 
 static void
@@ -237,9 +264,12 @@ take_handshake(struct sp_conn *c, const uint8_t *p)
 		sp_conn_close(c, "it does not speak the protocol");
 		return false;
 	}
-	timer_stop(&c->limit);
 	c->state = SP_UP;
 	c->was_up = true;
+	if (c->sp->stranger_us == 0)
+		sp_know(c);
+	else
+		timer_in(&c->limit, c->sp->stranger_us);
 	sp_conn_is_up(c);
 	return c->state == SP_UP;
 }
@@ -277,7 +307,8 @@ keep(struct sp_conn *c, const uint8_t *p, size_t n)
 		c->in = mem_grow(NULL, c->in_cap, 1);
 		memcpy(c->in, p, n);
 	} else {
-		memmove(c->in, p, n);
+		if (p != c->in)
+			memmove(c->in, p, n);
 		if (n == c->in_cap)
 			c->in = mem_grow(c->in, c->in_cap *= 2, 1);
 	}
@@ -293,8 +324,16 @@ put(struct sp_conn *c, const struct iovec *v, unsigned n_v)
 	if (c->out_n == 0)
 		sent = sendmsg(c->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
 	if (sent < 0 && errno != EAGAIN && errno != EINTR)
-		return; /* gone: the reading side hears of it, after what is still to be read */
-	wait_for_room(c, v, n_v, sent > 0 ? (size_t)sent : 0);
+		broken(c);
+	else
+		wait_for_room(c, v, n_v, sent > 0 ? (size_t)sent : 0);
+}
+
+/* For the reading side it ends too, after what is still to be read. */
+static void
+broken(struct sp_conn *c)
+{
+	(void)shutdown(c->fd, SHUT_RDWR);
 }
 
 /* Keeps what follows the first `done` bytes. */
@@ -335,8 +374,10 @@ write_waiting(struct sp_conn *c)
 {
 	ssize_t n = send(c->fd, c->out + c->out_at, c->out_n, MSG_NOSIGNAL | MSG_DONTWAIT);
 
-	if (n < 0 && errno != EAGAIN && errno != EINTR)
-		n = (ssize_t)c->out_n; /* gone, see put */
+	if (n < 0 && errno != EAGAIN && errno != EINTR) {
+		broken(c);
+		n = (ssize_t)c->out_n;
+	}
 	if (n <= 0)
 		return;
 	c->out_at += (size_t)n;
@@ -365,7 +406,9 @@ on_too_slow(struct timer *t)
 	struct sp_conn *c = container_of(t, struct sp_conn, limit);
 
 	/* whom we dial may be stopped: that is found out elsewhere */
-	sp_conn_close(c, c->sp->dialler ? NULL : "its handshake takes too long");
+	sp_conn_close(c, c->sp->dialler      ? NULL
+			 : c->state == SP_UP ? "it does not show who it is"
+					     : "its handshake takes too long");
 }
 
 static void

@@ -20,13 +20,15 @@ struct sp {
 	enum sp_role role;
 	bool ipc, dialler;
 	size_t body_max;
+	int64_t stranger_us;
 	char address[256]; /* a path, or a host */
 	char port[8];      /* tcp */
+	unsigned which;    /* of a host's addresses: the next one where one leads nowhere */
 	struct list conns; /* a dialler has at most one */
 	int door;          /* a listener's socket */
 	uv_poll_t *door_poll;
-	struct timer again;       /* a dialler's */
-	int64_t delay_us;         /* until it tries again */
+	struct timer again;       /* a dialler's; a listener's that could not accept */
+	int64_t delay_us;         /* until a dialler tries again */
 	struct sp_lookup *lookup; /* of a name, under way */
 	uint8_t *scratch;         /* SP_READ bytes: what comes in is read here first */
 };
@@ -38,9 +40,9 @@ struct sp_conn {
 	void *owner;
 	int fd;
 	enum sp_state state;
-	bool was_up;
+	bool was_up, known;
 	const char *why;    /* it was closed; NULL: no fault */
-	struct timer limit; /* of connecting and the handshake */
+	struct timer limit; /* of connecting, the handshake and being a stranger */
 	size_t body_max;
 	/* a message of which not everything is here yet */
 	uint8_t *in;

@@ -11,6 +11,8 @@
 
 /* requests of one plain client that run: as many as nng queues answers */
 #define PLAIN_MAX 64u
+/* longer than LINE_SILENT_US: who was refused goes by itself */
+#define STRANGER_US (5 * SEC)
 
 struct visitor {
 	struct line line;
@@ -55,7 +57,8 @@ visitor_listen(struct wire *w, char *err, size_t err_size)
 				.url = url,
 				.ops = &door_ops,
 				.owner = w,
-				.body_max = wire_is_tcp(url) ? WIRE_STRANGER_MAX : WIRE_BODY_MAX },
+				.body_max = wire_is_tcp(url) ? WIRE_STRANGER_MAX : WIRE_BODY_MAX,
+				.stranger_us = wire_is_tcp(url) ? STRANGER_US : 0 },
 	    err, err_size);
 	return w->door != NULL;
 }
@@ -188,7 +191,9 @@ visitor_frame(struct wire *w, struct sp_conn *c, const struct sp_message *m)
 		return;
 	}
 	line_set_header(&v->line, m->header, m->header_n);
-	if (!line_take(&v->line, m->body, m->n))
+	if (line_take(&v->line, m->body, m->n))
+		sp_know(c); /* not by its hello: that may be one that was recorded */
+	else
 		visitor_hang_up(w, c);
 }
 
@@ -203,8 +208,10 @@ visitor_hello(struct wire *w, struct sp_conn *c, const struct sp_message *m)
 
 	if (v != NULL) /* a new hello on the same connection ends what came before it */
 		visitor_gone(v);
-	if (h == NULL || w->members.n + w->plain.n >= WIRE_VISITORS)
+	if (h == NULL)
 		visitor_hang_up(w, c);
+	else if (w->members.n + w->plain.n >= WIRE_VISITORS)
+		wire_refused(w, "too many links");
 	else if (h->version != WIRE_VERSION)
 		wire_refused(w, "another protocol version");
 	else

@@ -12,7 +12,7 @@
 #define WIRE_VERSION 1u
 #define WIRE_NAME    64
 #define WIRE_URL     256
-/* links and plain requests at a time: beyond, a caller is hung up */
+/* links and plain requests at a time: beyond, a caller is refused */
 #define WIRE_VISITORS 1024u
 /* bytes of one message; of a tcp peer that has not shown its key yet */
 #define WIRE_BODY_MAX     (WIRE_CALL_MAX + (64u << 10))

@@ -1,11 +1,14 @@
 /* sp: connections and their bytes, against a plain socket that says what it likes. What real nng
  * peers say is in wire_peers.c. */
+#include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
+#include <netdb.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -25,7 +28,7 @@ static struct bed {
 	uint8_t header[SP_HEADER_MAX];
 	size_t header_n, body_n;
 	uint8_t *body;
-	bool hang_up;
+	bool hang_up, know;
 } bed;
 
 static void
@@ -48,6 +51,8 @@ on_message(void *owner, struct sp_conn *c, const struct sp_message *m)
 	assert_non_null(bed.body);
 	memcpy(bed.body, m->body, m->n);
 	bed.body_n = m->n;
+	if (bed.know)
+		sp_know(c);
 	if (bed.hang_up)
 		sp_hang_up(c);
 }
@@ -374,6 +379,174 @@ who_never_finishes_the_handshake_is_let_go(void **unused)
 	close(fd);
 }
 
+/* The way in is open, so only a write finds out. */
+static void
+who_does_not_read_any_more_is_let_go(void **unused)
+{
+	static const uint8_t header[4] = { 0x80, 0, 0, 9 };
+	struct iovec v = { (void *)(uintptr_t)header, sizeof(header) };
+	int fd = connected();
+
+	(void)unused;
+	assert_int_equal(shutdown(fd, SHUT_RD), 0);
+	sp_send(bed.conn, header, sizeof(header), &v, 1);
+	wait_for(&bed.downs);
+	close(fd);
+}
+
+struct counting {
+	struct loop_turn turn;
+	unsigned n;
+};
+
+static void
+on_turn(struct loop_turn *t)
+{
+	container_of(t, struct counting, turn)->n++;
+}
+
+static void
+without_a_free_descriptor_who_waits_at_the_door_is_let_in_later(void **unused)
+{
+	struct counting turns = { .turn.fn = on_turn };
+	struct rlimit was, none;
+	int fd = dial(), next = dup(fd);
+
+	(void)unused;
+	test_expect_log(LOG_WARN, 1);
+	close(next);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+	none = was;
+	none.rlim_cur = (rlim_t)next;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	loop_turn_add(bed.loop, &turns.turn);
+	loop_run_until(bed.loop, never, NULL, 50 * MS);
+	loop_turn_del(bed.loop, &turns.turn);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+	assert_true(turns.n < 20); /* it sleeps meanwhile */
+	say(fd, HANDSHAKE, 8);
+	wait_for(&bed.ups);
+	close(fd);
+}
+
+/* In place of the bed's listener: one to which everybody is a stranger. */
+static void
+listen_to_strangers(int64_t stranger_us)
+{
+	struct sp_opts o = opts(SP_REP);
+	char err[160];
+
+	sp_close(&bed.sp);
+	(void)unlink(bed.url + strlen("ipc://"));
+	o.stranger_us = stranger_us;
+	bed.sp = sp_listen(&o, err, sizeof(err));
+	assert_non_null(bed.sp);
+	bed.know = true; /* by its first message */
+}
+
+static int
+connected_and_known(void)
+{
+	uint8_t m[9 + 5];
+	int fd = connected();
+
+	prefix(m, 5);
+	memcpy(m + 9, "\x80\0\0\1a", 5);
+	bed.messages = 0;
+	say(fd, m, sizeof(m));
+	wait_for(&bed.messages);
+	return fd;
+}
+
+static void
+who_does_not_show_who_he_is_is_let_go(void **unused)
+{
+	int known, fd;
+	char byte;
+
+	(void)unused;
+	listen_to_strangers(50 * MS);
+	known = connected_and_known();
+	bed.ups = 0;
+	fd = connected();
+	wait_for(&bed.downs);
+	assert_int_equal(bed.refused, 1);
+	assert_int_equal(recv(fd, &byte, 1, 0), 0);
+	loop_run_until(bed.loop, never, NULL, 60 * MS);
+	assert_int_equal(bed.downs, 1);
+	assert_int_equal(recv(known, &byte, 1, MSG_DONTWAIT), -1);
+	close(fd);
+	close(known);
+}
+
+static void
+strangers_make_room_for_others(void **unused)
+{
+	enum { MANY = 1200 };
+	struct rlimit most;
+	int known, fds[MANY];
+
+	(void)unused;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &most), 0);
+	if (most.rlim_max < 3 * MANY)
+		skip();
+	most.rlim_cur = most.rlim_cur < 3 * MANY ? 3 * MANY : most.rlim_cur;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &most), 0);
+	listen_to_strangers(60 * SEC);
+	known = connected_and_known();
+	for (int i = 0; i < MANY; i++) {
+		bed.ups = 0;
+		fds[i] = connected();
+	}
+	wait_for(&bed.downs);
+	assert_int_equal(bed.downs, 1);
+	assert_int_equal(bed.refused, 1);
+	bed.ups = bed.downs = bed.refused = 0;
+	close(connected_and_known());
+	for (int i = 0; i < MANY; i++)
+		close(fds[i]);
+	close(known);
+}
+
+/* Whoever looks up a name in this program: two.test has two addresses, and at the first one nobody
+ * listens. */
+int
+getaddrinfo(
+    const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **found)
+{
+	typedef int look_up_fn(
+	    const char *, const char *, const struct addrinfo *, struct addrinfo **);
+	look_up_fn *real = (look_up_fn *)(uintptr_t)dlsym(RTLD_NEXT, "getaddrinfo");
+
+	if (node == NULL || strcmp(node, "two.test") != 0)
+		return real(node, service, hints, found);
+	if (real("127.0.0.2", service, hints, found) != 0)
+		return EAI_FAIL;
+	return real("127.0.0.1", service, hints, &(*found)->ai_next);
+}
+
+static void
+each_address_of_a_name_is_tried(void **unused)
+{
+	struct sp_opts serve = opts(SP_REP), o = opts(SP_REQ);
+	char at[64], name[64], err[160];
+	uint16_t port = test_port();
+	struct sp *dialler;
+
+	(void)unused;
+	snprintf(at, sizeof(at), "tcp://127.0.0.1:%u", port);
+	snprintf(name, sizeof(name), "tcp://two.test:%u", port);
+	serve.url = at;
+	o.url = name;
+	sp_close(&bed.sp);
+	bed.sp = sp_listen(&serve, err, sizeof(err));
+	assert_non_null(bed.sp);
+	dialler = sp_dial(&o, err, sizeof(err));
+	assert_non_null(dialler);
+	wait_for(&bed.ups);
+	sp_close(&dialler);
+}
+
 static void
 a_dialler_comes_back_for_ever(void **unused)
 {
@@ -433,6 +606,11 @@ main(void)
 		S(a_message_that_is_too_long_or_none_ends_the_connection),
 		S(nothing_of_a_connection_comes_after_it_was_hung_up),
 		S(who_never_finishes_the_handshake_is_let_go),
+		S(who_does_not_read_any_more_is_let_go),
+		S(without_a_free_descriptor_who_waits_at_the_door_is_let_in_later),
+		S(who_does_not_show_who_he_is_is_let_go),
+		S(strangers_make_room_for_others),
+		S(each_address_of_a_name_is_tried),
 		S(a_dialler_comes_back_for_ever),
 		S(an_address_that_is_none_is_said),
 	};

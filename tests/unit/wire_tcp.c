@@ -247,6 +247,52 @@ a_recorded_session_sent_again_to_a_new_server_does_nothing(void **unused)
 	relay_stop(&r);
 }
 
+/* Handshake, hello: without the key nobody gets further. */
+static size_t
+hello_of(const uint8_t *p)
+{
+	size_t n = 0;
+
+	for (int i = 0; i < 8; i++)
+		n = n << 8 | p[8 + i];
+	return 16 + n;
+}
+
+static void
+a_recorded_hello_holds_no_place_but_a_member_that_has_nothing_to_say_does(void **unused)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct relay *r;
+	const uint8_t *p;
+	struct end a, b;
+	struct lane *l;
+	struct tcp t;
+	int fd;
+
+	(void)unused;
+	test_expect_log(LOG_WARN, 1);
+	tcp_setup(&t, true);
+	r = relay_start(t.relay_port, t.port);
+	tcp_serve(&t, &b);
+	assert_non_null(end_new(&a, "api", &t.caller));
+	l = end_connect(&a, "sql");
+	assert_true(relay_recorded(r, &p) > 16);
+	fd = socket(AF_INET, SOCK_STREAM, 0);
+	sin.sin_port = htons(t.port);
+	assert_int_equal(connect(fd, (struct sockaddr *)&sin, sizeof(sin)), 0);
+	assert_int_equal(write(fd, p, hello_of(p)), (ssize_t)hello_of(p));
+	assert_true(end_wait(&b.gones, 1, 20 * SEC));
+	assert_int_equal(wire_stats(b.w)->refused_peers, 1);
+	assert_int_equal(a.downs, 0);
+	assert_int_equal(end_call(l, 1), ST_OK);
+	assert_true(end_wait(&a.answers, 1, SEC));
+	close(fd);
+	end_free(&a);
+	end_free(&b);
+	relay_stop(&r);
+}
+
 static void
 over_tcp_the_bell_carries_numbers_only(void **unused)
 {
@@ -280,6 +326,7 @@ main(void)
 		W(a_plain_client_over_tcp_is_refused),
 		W(a_frame_changed_on_the_way_drops_the_link),
 		W(a_recorded_session_sent_again_to_a_new_server_does_nothing),
+		W(a_recorded_hello_holds_no_place_but_a_member_that_has_nothing_to_say_does),
 		W(over_tcp_the_bell_carries_numbers_only),
 	};
 
