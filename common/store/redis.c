@@ -70,7 +70,6 @@ static void resolve(struct redis *, const char *);
 static void on_resolved(uv_getaddrinfo_t *, int, struct addrinfo *);
 static void attach(struct redis *, redisAsyncContext *);
 static void on_connect(const redisAsyncContext *, int);
-static void on_disconnect(const redisAsyncContext *, int);
 static void on_checked(redisAsyncContext *, void *, void *);
 static bool setting_is(struct redis *, const redisReply *, const char *, const char *);
 static void lost(struct redis *);
@@ -124,8 +123,10 @@ redis_free(struct redis **rp)
 	r->on_up = NULL;
 	if (r->resolve != NULL)
 		r->resolve->data = NULL;
-	if (r->conn != NULL)
+	if (r->conn != NULL) {
+		r->conn->r = NULL;
 		redisAsyncFree(r->conn->ac);
+	}
 	timer_stop(&r->timer);
 	loop_turn_del(r->loop, &r->turn);
 	arena_free(&r->arena);
@@ -317,7 +318,6 @@ attach(struct redis *r, redisAsyncContext *ac)
 	ac->ev.cleanup = cleanup;
 	must(uv_poll_init(loop_uv(r->loop), &k->poll, ac->c.fd) == 0);
 	redisAsyncSetConnectCallback(ac, on_connect);
-	redisAsyncSetDisconnectCallback(ac, on_disconnect);
 	k->events = UV_READABLE | UV_WRITABLE; /* writable tells that the connection stands */
 	poll_again(k);
 }
@@ -395,16 +395,6 @@ setting_is(struct redis *r, const redisReply *p, const char *key, const char *wa
 		    L_STR("is", is), L_STR("must_be", want));
 	r->complained = true;
 	return false;
-}
-
-static void
-on_disconnect(const redisAsyncContext *ac, int status)
-{
-	struct conn *k = ac->data;
-
-	(void)status;
-	if (k->r != NULL)
-		lost(k->r);
 }
 
 static void
@@ -497,14 +487,14 @@ unwant_write(void *data)
 	}
 }
 
+/* hiredis comes here first when a connection breaks, before it tells anybody else. */
 static void
 cleanup(void *data)
 {
 	struct conn *k = data;
 
 	if (k->r != NULL)
-		k->r->conn = NULL;
-	k->r = NULL;
+		lost(k->r);
 	uv_close((uv_handle_t *)&k->poll, on_closed);
 }
 

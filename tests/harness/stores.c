@@ -197,7 +197,7 @@ stores_crash_postgres(struct stores *s)
 void
 stores_pause_postgres(struct stores *s, bool stopped)
 {
-	if (stopped)
+	if (stopped && s->postgres != 0) /* 0 would be ourselves */
 		kill(s->postgres, SIGSTOP);
 	signal_postgres(s, stopped ? SIGSTOP : SIGCONT);
 }
@@ -266,6 +266,15 @@ stores_kill_redis(struct stores *s, const char *name)
 		return;
 	kill(*pid, SIGKILL);
 	wait_end(pid);
+}
+
+void
+stores_pause_redis(struct stores *s, const char *name, bool stopped)
+{
+	pid_t pid = s->redis[redis_index(name)].pid;
+
+	if (pid != 0) /* 0 would be ourselves */
+		kill(pid, stopped ? SIGSTOP : SIGCONT);
 }
 
 const char *

@@ -29,6 +29,7 @@ const char *stores_conninfo(const struct stores *s);   /* "host=... dbname=metaf
 /* name: "docs" (append-only, fsync always, no eviction) or "cache" (volatile). */
 void stores_start_redis(struct stores *s, const char *name);
 void stores_kill_redis(struct stores *s, const char *name);
+void stores_pause_redis(struct stores *s, const char *name, bool stopped);
 const char *stores_redis(const struct stores *s, const char *name); /* "unix:/.../docs.sock" */
 
 #endif
