@@ -1,9 +1,10 @@
 /* redis: Redis on the loop (hiredis async). hiredis is seen nowhere else than in common/store.
  *
  * One connection, pipelined; what one turn issues leaves in one write. Reconnects with back-off (50
- * ms to 1 s). While it is down a command fails at once with UNAVAILABLE. A command that was written
- * when the connection broke fails with UNAVAILABLE too and redis_unknown() says that it may have
- * run. hiredis 0.14 has no TLS: unix sockets or an internal network only. */
+ * to 250 ms). While it is down a command fails at once with UNAVAILABLE, also when it hangs: owes an
+ * answer and says nothing for a second. A command that was written when the connection broke fails
+ * with UNAVAILABLE too, and `unknown` says that it may have run. hiredis 0.14 has no TLS: unix
+ * sockets or an internal network only. */
 #ifndef STORE_REDIS_H
 #define STORE_REDIS_H
 
@@ -25,7 +26,6 @@ struct redis_opts {
 struct redis *redis_new(struct loop *l, const struct redis_opts *o);
 void redis_free(struct redis **r);
 bool redis_up(const struct redis *r);
-void redis_on_up(struct redis *r, void (*fn)(void *ctx), void *ctx);
 
 enum redis_type { REDIS_NIL, REDIS_STRING, REDIS_INTEGER, REDIS_ARRAY, REDIS_STATUS, REDIS_FAILED };
 struct redis_reply { /* valid until the callback has returned */
@@ -39,6 +39,9 @@ struct redis_reply { /* valid until the callback has returned */
 	const struct redis_reply *const *items;
 };
 typedef void redis_done_fn(const struct redis_reply *r, void *ctx);
+
+/* True: it failed, and so did the call; STORE_DOWN as reason where it is so. */
+bool redis_fail_call(struct call *c, const struct redis_reply *r);
 
 /* argv/lens are copied. With c, the callback never comes after c has ended. */
 void redis_command(struct redis *r, struct call *c, int argc, const char *const *argv,

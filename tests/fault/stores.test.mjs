@@ -69,11 +69,11 @@ test('SIGSTOP of PostgreSQL: it is replaced, what fails meanwhile is a clear 503
   console.log(`# measured ${bad.length} of ${results.length} refused, ${bad.filter((b) => b.ms < 500).length} of them in under 500 ms`);
 });
 
-for (const store of ['redis-docs', 'redis-cache']) {
+for (const [store, agent] of [['redis-docs', 'nosql'], ['redis-cache', 'cache']]) {
   test(`kill -9 of ${store}: no request of a client fails, and it is back`, async () => {
     const ids = [];
     for (let i = 0; i < 5; i++) ids.push((await f.call('POST', '/v1/tasks', { body: { title: `r ${i}` } })).json.id);
-    const pid = await f.pid(store);
+    const pid = await f.pid(store), { generation } = (await f.nodes())[agent];
     const load = f.load(100, 3, mixed(ids, `${store}${seed}`));
     await sleep(600);
     f.kill(pid);
@@ -82,6 +82,7 @@ for (const store of ['redis-docs', 'redis-cache']) {
     assert.ok(ms < 2000, `${ms} ms`);
     const r = await f.call('POST', '/v1/requests', { body: { task_id: `${store}-${seed}`, requirements: { database: { operation: 'read', model: 'task', id: ids[0], consistency: 'eventual' }, auth: { require_permission: 'task.read' } } } });
     assert.equal(r.json.success, true, r.text);
+    assert.equal((await f.nodes())[agent].generation, generation, `${agent} lived on`);
   });
 }
 

@@ -131,6 +131,14 @@ stop(void **state)
 	return 0;
 }
 
+static int
+resume(void **state)
+{
+	(void)state;
+	stores_pause_redis(stores, "cache", false);
+	return 0;
+}
+
 static void
 commands_of_one_turn_are_answered_in_their_order(void **unused)
 {
@@ -235,6 +243,43 @@ a_command_that_was_out_when_the_server_died_may_have_run(void **unused)
 }
 
 static void
+a_stopped_server_is_refused_after_a_second_and_good_again_when_it_answers(void **unused)
+{
+	struct got first, g;
+	int64_t began = time_now_us();
+
+	(void)unused;
+	stores_pause_redis(stores, "cache", true);
+	start_command(&first, NULL, "SET k slow");
+	until(is_not_up, cache);
+	assert_true(time_now_us() - began >= SEC);
+	g = run("GET k");
+	assert_int_equal(g.status, ST_UNAVAILABLE);
+	assert_int_equal(first.times, 0); /* it is still waited for */
+	stores_pause_redis(stores, "cache", false);
+	wait_for(&first);
+	assert_string_equal(first.s, "OK");
+	assert_true(redis_up(cache));
+	assert_string_equal(run("GET k").s, "slow");
+}
+
+static void
+a_server_that_stays_stopped_is_given_up_and_found_again(void **unused)
+{
+	struct got g;
+
+	(void)unused;
+	stores_pause_redis(stores, "cache", true);
+	start_command(&g, NULL, "SET k 1");
+	wait_for(&g);
+	assert_int_equal(g.status, ST_UNAVAILABLE);
+	assert_true(g.unknown);
+	stores_pause_redis(stores, "cache", false);
+	until(is_up, cache);
+	assert_string_equal(run("SET k 2").s, "OK");
+}
+
+static void
 on_end(struct call *c, const struct call_end *end, void *ctx)
 {
 	(void)c, (void)end;
@@ -279,6 +324,11 @@ main(void)
 		cmocka_unit_test(a_script_is_loaded_when_the_server_does_not_know_it),
 		cmocka_unit_test(a_command_without_a_server_is_refused_at_once_and_did_not_run),
 		cmocka_unit_test(a_command_that_was_out_when_the_server_died_may_have_run),
+		cmocka_unit_test_teardown(
+		    a_stopped_server_is_refused_after_a_second_and_good_again_when_it_answers,
+		    resume),
+		cmocka_unit_test_teardown(
+		    a_server_that_stays_stopped_is_given_up_and_found_again, resume),
 		T(a_call_that_has_ended_hears_nothing_more),
 		T(a_server_that_forgets_is_no_home_for_documents),
 	};

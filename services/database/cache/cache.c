@@ -30,7 +30,6 @@ static void cache_stats(Mf__Cache_Service *, const Mf__Empty *, Mf__CacheStats_C
 static void on_got(const struct redis_reply *, void *);
 static void on_changed(const struct redis_reply *, void *);
 static void on_stats(const struct redis_reply *, void *);
-static bool failed(struct call *, const struct redis_reply *);
 static const char *full_key(struct call *, const char *, size_t *);
 static uint64_t info_number(const struct redis_reply *, const char *);
 
@@ -112,7 +111,7 @@ on_got(const struct redis_reply *r, void *ctx)
 	Mf__CacheEntries out = MF__CACHE_ENTRIES__INIT;
 	struct cache_entry e;
 
-	if (failed(x->c, r))
+	if (redis_fail_call(x->c, r))
 		return;
 	out.n_entries = r->n_items;
 	out.entries = ARENA_ARRAY(a, Mf__CacheEntry *, r->n_items + 1);
@@ -226,7 +225,7 @@ on_changed(const struct redis_reply *r, void *ctx)
 	Mf__CacheDone out = MF__CACHE_DONE__INIT;
 	struct call *c = ctx;
 
-	if (failed(c, r))
+	if (redis_fail_call(c, r))
 		return;
 	out.changed = (uint32_t)r->i;
 	call_reply(c, &out.base);
@@ -247,7 +246,7 @@ on_stats(const struct redis_reply *r, void *ctx)
 	Mf__CacheStats out = MF__CACHE_STATS__INIT;
 	struct call *c = ctx;
 
-	if (failed(c, r))
+	if (redis_fail_call(c, r))
 		return;
 	out.hits = hits;
 	out.misses = misses;
@@ -268,16 +267,6 @@ cache_entry_parse(const char *p, size_t n, struct cache_entry *e)
 	e->tombstone = p[0] == 't';
 	e->value = rest.p;
 	e->n = rest.n;
-	return true;
-}
-
-static bool
-failed(struct call *c, const struct redis_reply *r)
-{
-	if (r->type != REDIS_FAILED)
-		return false;
-	call_fail_because(c, r->status, r->status == ST_UNAVAILABLE ? "STORE_DOWN" : "", 1000,
-	    "redis: %.*s", (int)r->n, r->s);
 	return true;
 }
 

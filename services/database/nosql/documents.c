@@ -45,7 +45,6 @@ static void on_updated(const struct redis_reply *, void *);
 static void start_delete(struct doc_op *);
 static void on_deleted(const struct redis_reply *, void *);
 static void run(struct doc_op *, const char *, int, const char *const *, redis_done_fn *);
-static bool failed(struct doc_op *, const struct redis_reply *);
 static bool doc_parse(const struct redis_reply *, struct doc *);
 static void reply_doc(struct doc_op *, const struct doc *, bool);
 static void doc_write(struct jw *, const char *, size_t, const struct doc *);
@@ -161,7 +160,7 @@ on_one(const struct redis_reply *r, void *ctx)
 	struct doc_op *o = ctx;
 	struct doc d;
 
-	if (failed(o, r))
+	if (redis_fail_call(o->c, r))
 		return;
 	if (!doc_parse(r, &d))
 		call_fail(o->c, ST_NOT_FOUND, "%s %s does not exist", o->q->model, o->q->id);
@@ -178,7 +177,7 @@ on_list(const struct redis_reply *r, void *ctx)
 	struct jw w;
 	struct doc d;
 
-	if (failed(o, r))
+	if (redis_fail_call(o->c, r))
 		return;
 	last = n > limit ? limit : n;
 	jw_start(&w, call_arena(o->c), 4096);
@@ -225,7 +224,7 @@ on_created(const struct redis_reply *r, void *ctx)
 	struct doc_op *o = ctx;
 	struct doc d;
 
-	if (failed(o, r))
+	if (redis_fail_call(o->c, r))
 		return;
 	if (!doc_parse(r, &d))
 		call_fail(o->c, ST_DATA_LOSS, "%s %s is kept in a form that is not ours",
@@ -259,7 +258,7 @@ on_before_update(const struct redis_reply *r, void *ctx)
 	const char *argv[5];
 	size_t lens[5];
 
-	if (failed(o, r))
+	if (redis_fail_call(o->c, r))
 		return;
 	if (doc_parse(r->items[1], &d)) {
 		reply_doc(o, &d, true);
@@ -319,7 +318,7 @@ on_updated(const struct redis_reply *r, void *ctx)
 	struct redis_reply made = { .type = REDIS_STRING, .s = o->made, .n = o->made_n };
 	struct doc d;
 
-	if (failed(o, r))
+	if (redis_fail_call(o->c, r))
 		return;
 	if (r->i == 1 && doc_parse(&made, &d))
 		reply_doc(o, &d, false);
@@ -361,7 +360,7 @@ on_deleted(const struct redis_reply *r, void *ctx)
 	struct doc_op *o = ctx;
 	struct doc d;
 
-	if (failed(o, r))
+	if (redis_fail_call(o->c, r))
 		return;
 	if (r->type == REDIS_INTEGER) {
 		call_fail_because(o->c, ST_ABORTED, "VERSION_CONFLICT", 0,
@@ -385,16 +384,6 @@ run(struct doc_op *o, const char *script, int n_keys, const char *const *argv, r
 	for (; argv[n] != NULL; n++)
 		lens[n] = strlen(argv[n]);
 	redis_script(server, o->c, script, n_keys, n, argv, lens, done, o);
-}
-
-static bool
-failed(struct doc_op *o, const struct redis_reply *r)
-{
-	if (r->type != REDIS_FAILED)
-		return false;
-	call_fail_because(o->c, r->status, r->status == ST_UNAVAILABLE ? "STORE_DOWN" : "", 1000,
-	    "redis: %.*s", (int)r->n, r->s);
-	return true;
 }
 
 static bool
