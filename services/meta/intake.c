@@ -29,6 +29,7 @@ intake_store(struct call *c, const Mf__DatabaseRequirement *q, Mf__StoreOp *out,
 	out->limit = q->limit;
 	out->cursor = q->cursor;
 	out->cursors = q->cursors;
+	out->sort = q->sort;
 	out->namespace_ = q->namespace_;
 	out->consistency = q->consistency;
 	out->max_age_ms = q->max_age_ms;

@@ -18,6 +18,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct complaints e = { .arena = a };
 	char *text = arena_strndup(a, (const char *)data, size), *save = NULL;
 	struct filter f, again;
+	struct row last = { 0 };
 
 	for (char *line = strtok_r(text, "\n", &save); line != NULL;
 	     line = strtok_r(NULL, "\n", &save)) {
@@ -28,6 +29,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			continue;
 		}
 		*eq = '\0';
+		if (strcmp(line, "sort") == 0) {
+			op.sort = eq + 1;
+			continue;
+		}
 		mf__key_value__init(&kv[op.n_filters]);
 		kv[op.n_filters] = (Mf__KeyValue){ kv[op.n_filters].base, line, eq + 1 };
 		filters[op.n_filters] = &kv[op.n_filters];
@@ -35,14 +40,22 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	op.filters = filters;
 	if (filter_read(a, &sql_models[size % sql_n_models], &op, &f, &e)) {
-		size_t n = text_query_params(a, &f, params, QUERY_PARAMS_MOST), dollars = 0;
+		size_t n = text_query_params(a, &f, params, QUERY_PARAMS_MOST), highest = 0;
 
-		for (const char *p = text_query(&f); (p = strchr(p, '$')) != NULL; p++)
-			dollars++;
-		must(dollars == n);
-		op.cursor = (char *)(uintptr_t)filter_cursor(a, &f,
-		    f.model->id->type == FIELD_UUID ? "0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b"
-						    : "admin");
+		for (const char *p = text_query(a, &f); (p = strchr(p, '$')) != NULL; p++)
+			if (strtoul(p + 1, NULL, 10) > highest)
+				highest = strtoul(p + 1, NULL, 10);
+		must(highest == n);
+		last.values[0] = f.model->id->type == FIELD_UUID
+		                     ? "0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b"
+		                     : "admin";
+		for (size_t i = 0; i < f.n_sorts; i++)
+			last.values[f.sorts[i].field - f.model->fields] =
+			    f.sorts[i].field->type == FIELD_TIME       ? "2026-11-21 01:02:03.5+00"
+			    : f.sorts[i].field->type == FIELD_PRIORITY ? "3"
+			    : f.sorts[i].field->type == FIELD_STATE    ? "QUEUED"
+								       : "name";
+		op.cursor = (char *)(uintptr_t)filter_cursor(a, &f, &last);
 		must(filter_read(a, f.model, &op, &again, &e));
 	}
 	arena_free(&a);

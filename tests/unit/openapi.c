@@ -137,6 +137,47 @@ a_path_with_an_id_declares_it_and_no_other_does(void **unused)
 	}
 }
 
+static size_t
+declared(const json_t *op, const char *const *filters)
+{
+	size_t n = 0;
+
+	for (; filters[n] != NULL; n++)
+		if (!has_parameter(op, filters[n], "query"))
+			fail_msg("no %s", filters[n]);
+	return n;
+}
+
+static const json_t *
+answer_schema(const json_t *op)
+{
+	static const char *const way[] = { "responses", "200", "content", "application/json",
+		"schema" };
+
+	for (size_t i = 0; i < sizeof(way) / sizeof(way[0]); i++)
+		op = json_object_get(op, way[i]);
+	return resolved(op);
+}
+
+static void
+the_fields_of_a_collection_are_those_of_its_schema(void **unused)
+{
+	const struct route *r;
+
+	(void)unused;
+	for (size_t i = 0; (r = route_at(i)) != NULL; i++) {
+		const json_t *properties;
+		size_t n = 0;
+
+		if (r->kind != OP_READ)
+			continue;
+		properties = json_object_get(answer_schema(operation_of(r)), "properties");
+		for (; r->of->fields[n] != NULL; n++)
+			assert_non_null(json_object_get(properties, r->of->fields[n]));
+		assert_int_equal(json_object_size(properties), n);
+	}
+}
+
 static void
 lists_declare_their_filters_and_nothing_else_has_parameters(void **unused)
 {
@@ -150,10 +191,12 @@ lists_declare_their_filters_and_nothing_else_has_parameters(void **unused)
 		if (r->kind == OP_LIST) {
 			assert_true(has_parameter(op, "limit", "query"));
 			assert_true(has_parameter(op, "cursor", "query"));
-			for (; r->of->filters[n] != NULL; n++)
-				if (!has_parameter(op, r->of->filters[n], "query"))
-					fail_msg("%s: no %s", path_of(r), r->of->filters[n]);
-			n += 2;
+			assert_true(has_parameter(op, "sort", "query"));
+			n = 3 + declared(op, r->of->filters) + declared(op, filters_of_all);
+		}
+		if (r->kind == OP_LIST || r->kind == OP_READ) {
+			assert_true(has_parameter(op, "fields", "query"));
+			n++;
 		}
 		assert_int_equal(n_parameters(op, "query"), n);
 	}
@@ -206,6 +249,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(each_route_is_in_the_document_with_its_status_and_each_operation_is_a_route),
 		T(a_path_with_an_id_declares_it_and_no_other_does),
+		T(the_fields_of_a_collection_are_those_of_its_schema),
 		T(lists_declare_their_filters_and_nothing_else_has_parameters),
 		T(conditions_keys_and_bodies_are_declared_where_they_are_taken),
 		T(references_lead_somewhere),

@@ -272,7 +272,8 @@ a_cursor_leads_back_to_its_place_in_its_query_only(void **unused)
 
 	(void)unused;
 	assert_true(filter(&f, "", 1, filters));
-	cursor = arena_strdup(arena, filter_cursor(arena, &f, ID));
+	cursor =
+	    arena_strdup(arena, filter_cursor(arena, &f, &(const struct row){ .values = { ID } }));
 	assert_true(filter(&f, cursor, 1, filters));
 	assert_string_equal(f.after, ID);
 	assert_false(filter(&f, cursor, 0, NULL));
@@ -281,6 +282,86 @@ a_cursor_leads_back_to_its_place_in_its_query_only(void **unused)
 	kv.value = S("QUEUED");
 	cursor[3] ^= 1;
 	assert_false(filter(&f, cursor, 1, filters));
+}
+
+static bool
+sorted(struct filter *f, const char *sort, const char *cursor)
+{
+	Mf__StoreOp op = MF__STORE_OP__INIT;
+	struct complaints e = { .arena = arena };
+
+	op.sort = S(sort);
+	op.cursor = S(cursor);
+	return filter_read(arena, model_find("task"), &op, f, &e);
+}
+
+static void
+a_sorted_query_goes_on_behind_the_values_of_its_last_row(void **unused)
+{
+	struct row last = { .values = { ID } };
+	const char *params[QUERY_PARAMS_MOST], *cursor;
+	const struct model *m = model_find("task");
+	struct filter f;
+
+	(void)unused;
+	last.values[model_field(m, "created_at") - m->fields] = "2026-11-21 01:02:03.5+00";
+	last.values[model_field(m, "priority") - m->fields] = "2";
+	assert_true(sorted(&f, "-created_at,priority", ""));
+	assert_non_null(strstr(text_query(arena, &f),
+	    " WHERE true AND namespace=$1 ORDER BY created_at DESC,priority,id LIMIT $2"));
+	cursor = filter_cursor(arena, &f, &last);
+	assert_true(sorted(&f, "-created_at,priority", cursor));
+	assert_non_null(strstr(text_query(arena, &f),
+	    "(created_at<$2::timestamptz OR (created_at=$2::timestamptz AND "
+	    "(priority>$3::smallint OR (priority=$3::smallint AND id>$4::uuid))))"));
+	assert_int_equal(text_query_params(arena, &f, params, QUERY_PARAMS_MOST), 5);
+	assert_string_equal(params[1], "2026-11-21T01:02:03.500000Z");
+	assert_string_equal(params[2], "2");
+	assert_string_equal(params[3], ID);
+	assert_false(sorted(&f, "created_at,priority", cursor));
+	assert_false(sorted(&f, "", cursor));
+}
+
+static void
+a_sort_is_of_few_different_fields_that_are_short_and_never_null(void **unused)
+{
+	static const char *const bad[] = { ",", "-", "title", "created_by", "created_at,",
+		"created_at,-created_at", "created_at desc", "--created_at", "payload",
+		"created_at,updated_at,priority,state,type" };
+	struct filter f;
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		if (sorted(&f, bad[i], ""))
+			fail_msg("%s is taken", bad[i]);
+	assert_true(sorted(&f, "created_at,updated_at,priority,state", ""));
+	for (size_t i = 0; i < sql_n_models; i++)
+		for (size_t k = 0; k < sql_models[i].n_fields; k++)
+			if ((sql_models[i].fields[k].flags & FIELD_SORT) != 0) {
+				assert_true((sql_models[i].fields[k].flags & FIELD_REQUIRED) != 0);
+				assert_true(sql_models[i].fields[k].max <= SORT_LENGTH);
+			}
+}
+
+static void
+times_have_bounds_each_once(void **unused)
+{
+	Mf__KeyValue after = { PROTOBUF_C_MESSAGE_INIT(&mf__key_value__descriptor),
+		S("created_after"), S("2026-11-21T10:00:00+09:00") };
+	Mf__KeyValue before = { PROTOBUF_C_MESSAGE_INIT(&mf__key_value__descriptor),
+		S("updated_before"), S("2026-11-22T00:00:00Z") };
+	const char *params[QUERY_PARAMS_MOST];
+	struct filter f;
+
+	(void)unused;
+	assert_true(filter(&f, "", 2, (Mf__KeyValue *[]){ &before, &after }));
+	assert_non_null(strstr(text_query(arena, &f),
+	    " AND created_at>$2::timestamptz AND updated_at<$3::timestamptz ORDER BY id LIMIT $4"));
+	assert_int_equal(text_query_params(arena, &f, params, QUERY_PARAMS_MOST), 4);
+	assert_string_equal(params[1], "2026-11-21T01:00:00.000000Z");
+	assert_false(filter(&f, "", 2, (Mf__KeyValue *[]){ &after, &after }));
+	after.value = S("yesterday");
+	assert_false(filter(&f, "", 1, (Mf__KeyValue *[]){ &after }));
 }
 
 static void
@@ -294,7 +375,7 @@ filters_in_any_order_are_one_statement(void **unused)
 	(void)unused;
 	assert_true(filter(&f, "", 2, (Mf__KeyValue *[]){ &a, &b }));
 	assert_true(filter(&g, "", 2, (Mf__KeyValue *[]){ &b, &a }));
-	assert_ptr_equal(text_query(&f), text_query(&g));
+	assert_ptr_equal(text_query(arena, &f), text_query(arena, &g));
 	assert_false(filter(&f, "", 2, (Mf__KeyValue *[]){ &a, &a }));
 }
 
@@ -312,7 +393,7 @@ ids_are_uuids_in_one_list(void **unused)
 
 	(void)unused;
 	assert_true(filter(&f, "", 2, (Mf__KeyValue *[]){ &a, &b }));
-	assert_non_null(strstr(text_query(&f), "AND id=ANY($4::uuid[]) ORDER"));
+	assert_non_null(strstr(text_query(arena, &f), "AND id=ANY($4::uuid[]) ORDER"));
 	assert_int_equal(text_query_params(arena, &f, params, QUERY_PARAMS_MOST), 5);
 	assert_string_equal(params[3], "{" ID "," ID "}");
 	assert_false(filter(&f, "", 2, (Mf__KeyValue *[]){ &a, &a }));
@@ -363,7 +444,7 @@ queries_of_any_labels_are_few_statements_and_know_their_parameters(void **unused
 		combinations++;
 		assert_true(filter(&f, "", n, filters));
 		f.after = mix >= 16 * 17 * 17 ? ID : NULL;
-		text = text_query(&f);
+		text = text_query(arena, &f);
 		n_params = text_query_params(arena, &f, params, QUERY_PARAMS_MOST);
 		for (const char *p = text; (p = strchr(p, '$')) != NULL; p++)
 			if (strtoul(p + 1, NULL, 10) > most)
@@ -438,6 +519,9 @@ main(void)
 		A(a_patch_may_not_touch_what_is_fixed),
 		A(a_cursor_leads_back_to_its_place_in_its_query_only),
 		A(filters_in_any_order_are_one_statement),
+		A(a_sorted_query_goes_on_behind_the_values_of_its_last_row),
+		A(a_sort_is_of_few_different_fields_that_are_short_and_never_null),
+		A(times_have_bounds_each_once),
 		A(ids_are_uuids_in_one_list),
 		A(queries_of_any_labels_are_few_statements_and_know_their_parameters),
 		A(times_of_postgresql_become_rfc_3339),

@@ -24,6 +24,7 @@ static void build_create(struct building *);
 static void build_update(struct building *);
 static void build_one(struct building *, const char *operation);
 static void build_list(struct building *);
+static bool is_among(const char *const *, const char *);
 static void build_bulk(struct building *);
 static void build_account(struct building *, const char *operation, const char *const *fields);
 static void build_meta(struct building *, const char *operation);
@@ -229,14 +230,12 @@ build_one(struct building *b, const char *operation)
 static void
 build_list(struct building *b)
 {
-	const char *const *filters = b->o->route->of->filters;
 	Mf__DatabaseRequirement *r = build_database(b, "query");
 	uint64_t limit;
 
 	r->filters = ARENA_ARRAY(b->a, Mf__KeyValue *, b->o->n_params + 1);
 	for (size_t i = 0; i < b->o->n_params; i++) { /* QUERY_MOST at most */
 		const struct param *p = &b->o->params[i];
-		size_t k = 0;
 
 		if (strcmp(p->name, "limit") == 0) {
 			if (!str_u64(str_of(p->value), 1000, &limit) || limit == 0)
@@ -249,9 +248,16 @@ build_list(struct building *b)
 			r->cursor = (char *)p->value;
 			continue;
 		}
-		while (filters[k] != NULL && strcmp(filters[k], p->name) != 0)
-			k++;
-		if (filters[k] == NULL) {
+		if (strcmp(p->name, "sort") == 0) {
+			r->sort = (char *)p->value;
+			if (p->value[0] == '\0')
+				ops_violation(b->a, b->f, "sort", "names no field");
+			continue;
+		}
+		if (strcmp(p->name, "fields") == 0)
+			continue; /* of the answer, not of the question */
+		if (!is_among(b->o->route->of->filters, p->name) &&
+		    !is_among(filters_of_all, p->name)) {
 			ops_violation(b->a, b->f, p->name, "is no parameter of this list");
 			continue;
 		}
@@ -260,6 +266,14 @@ build_list(struct building *b)
 		r->filters[r->n_filters]->key = (char *)p->name;
 		r->filters[r->n_filters++]->value = (char *)p->value;
 	}
+}
+
+static bool
+is_among(const char *const *list, const char *name)
+{
+	while (*list != NULL && strcmp(*list, name) != 0)
+		list++;
+	return *list != NULL;
 }
 
 static void
@@ -370,5 +384,6 @@ static void
 no_params(struct building *b)
 {
 	for (size_t i = 0; i < b->o->n_params && b->f->status == ST_OK; i++)
-		ops_violation(b->a, b->f, b->o->params[i].name, "is no parameter here");
+		if (b->o->route->kind != OP_READ || strcmp(b->o->params[i].name, "fields") != 0)
+			ops_violation(b->a, b->f, b->o->params[i].name, "is no parameter here");
 }

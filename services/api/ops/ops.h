@@ -43,7 +43,8 @@ struct collection {        /* things that are created, listed, read, updated, de
 	const char *path;  /* "/tasks" */
 	bool named;        /* an id is a name that the client gives; else a UUID */
 	bool chosen;       /* ... that the client may choose */
-	const char *const *filters; /* NULL-ended */
+	const char *const *filters; /* NULL-ended, those of every collection aside */
+	const char *const *fields;  /* of an answer, NULL-ended: those that `fields` may name */
 };
 struct route {
 	const char *method;
@@ -59,6 +60,7 @@ struct route_match {
 	/* The path exists: its methods, "GET, HEAD, OPTIONS"; NULL: it does not. */
 	const char *allow;
 };
+extern const char *const filters_of_all[]; /* NULL-ended: filters of every collection */
 struct route_match route_find(struct arena *a, const char *method, const char *path);
 const struct route *route_of(enum op_kind k); /* the first of that kind */
 const struct route *route_at(size_t i);       /* NULL: past the last */

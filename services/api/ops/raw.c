@@ -103,7 +103,8 @@ static Mf__DatabaseRequirement *
 read_database(struct raw *r, const json_t *v, const char *operation_id)
 {
 	static const char *const known[] = { "operation", "model", "id", "data", "if_version",
-		"filters", "limit", "cursor", "consistency", "max_age_ms", "namespace", NULL };
+		"filters", "limit", "cursor", "sort", "consistency", "max_age_ms", "namespace",
+		NULL };
 	static const char at[] = "/requirements/database";
 	Mf__DatabaseRequirement *m = arena_alloc(r->a, sizeof(*m));
 
@@ -113,6 +114,7 @@ read_database(struct raw *r, const json_t *v, const char *operation_id)
 	m->model = take_str(r, v, at, "model", 64);
 	m->id = take_str(r, v, at, "id", 128);
 	m->cursor = take_str(r, v, at, "cursor", 4096);
+	m->sort = take_str(r, v, at, "sort", 200);
 	m->consistency = take_str(r, v, at, "consistency", 16);
 	m->namespace_ = take_str(r, v, at, "namespace", 64);
 	m->if_version = take_uint(r, v, at, "if_version", INT64_MAX);

@@ -5,23 +5,33 @@
 
 #include "api/ops/ops.h"
 
+const char *const filters_of_all[] = { "created_after", "created_before", "updated_after",
+	"updated_before", NULL };
+
 static const struct collection tasks = {
 	.model = "task",
 	.path = "/tasks",
 	.chosen = true,
 	.filters =
 	    (const char *const[]){ "state", "priority", "type", "label", "created_by", NULL },
+	.fields = (const char *const[]){ "id", "namespace", "title", "description", "type",
+	    "priority", "state", "labels", "payload", "created_by", "version", "created_at",
+	    "updated_at", NULL },
 };
 static const struct collection users = {
 	.model = "user",
 	.path = "/users",
 	.filters = (const char *const[]){ "username", "disabled", NULL },
+	.fields = (const char *const[]){ "id", "username", "roles", "disabled", "version",
+	    "created_at", "updated_at", NULL },
 };
 static const struct collection roles = {
 	.model = "role",
 	.path = "/roles",
 	.named = true,
 	.filters = (const char *const[]){ NULL },
+	.fields = (const char *const[]){ "id", "permissions", "inherits", "version", "created_at",
+	    "updated_at", NULL },
 };
 
 /* clang-format off */

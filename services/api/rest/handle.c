@@ -84,7 +84,8 @@ read_request(struct handling *h)
 	h->op.params = params;
 	h->op.operation_id = q->operation_id;
 	h->op.client_address = q->client_address;
-	if ((h->op.credential = bearer_of(h)) == NULL || !read_body(h) || !read_conditions(h))
+	if ((h->op.credential = bearer_of(h)) == NULL || !read_body(h) || !read_conditions(h) ||
+	    !fields_read(h))
 		return false;
 	if (h->op.operation_id[0] == '\0') { /* a caller that is no edge: nothing can be repeated */
 		char *id = arena_alloc(h->a, UUID_LEN);

@@ -20,6 +20,7 @@ struct handling { /* in its call's arena */
 	Mf__TaskRequest *task;
 	struct rpc *rpc;
 	struct keyed *keyed;      /* NULL: the request has no Idempotency-Key */
+	const char *fields;       /* "id,title": only these; NULL: all */
 	const char *content_type; /* NULL: application/json */
 	Mf__HttpResponse out;
 	Mf__KeyValue *headers[RESPOND_HEADERS];
@@ -37,6 +38,9 @@ void respond_failure(
 void respond_result(struct handling *h, const Mf__TaskResponse *m);
 
 void failure_of(struct handling *h, const Mf__TaskResponse *m, struct failure *f);
+/* fields.c: false: h is answered. */
+bool fields_read(struct handling *h);
+void fields_respond(struct handling *h, const json_t *result);
 /* Whom the edge shall take for who asks. */
 void respond_principal(struct handling *h, const Mf__TaskResponse *m);
 

@@ -8,6 +8,7 @@
 
 static void respond_created(struct handling *, const Mf__TaskResponse *);
 static void respond_object(struct handling *, const Mf__TaskResponse *);
+static void respond_content(struct handling *, const Mf__TaskResponse *);
 static void respond_bulk(struct handling *, const Mf__TaskResponse *);
 static void respond_raw(struct handling *, const Mf__TaskResponse *);
 static void respond_broken(struct handling *, const char *);
@@ -110,8 +111,10 @@ respond_result(struct handling *h, const Mf__TaskResponse *m)
 	case OP_LOGOUT:
 		respond(h, h->op.route->status, NULL, 0);
 		break;
-	case OP_RESTART:
 	case OP_LIST:
+		respond_content(h, m);
+		break;
+	case OP_RESTART:
 	case OP_FLEET:
 	case OP_FAULTS:
 	case OP_LOG_LEVEL:
@@ -170,7 +173,21 @@ respond_object(struct handling *h, const Mf__TaskResponse *m)
 		h->if_none_match, arena_printf(h->a, "%llu", (unsigned long long)m->version)))
 		respond(h, 304, NULL, 0);
 	else
+		respond_content(h, m);
+}
+
+/* As it came, unless only some of its fields are wanted. */
+static void
+respond_content(struct handling *h, const Mf__TaskResponse *m)
+{
+	json_t *v = h->fields != NULL ? read_result(h, m) : NULL;
+
+	if (h->fields == NULL)
 		respond(h, 200, m->result.data, m->result.len);
+	else if (v == NULL)
+		respond_broken(h, "what is stored is no JSON object");
+	else
+		fields_respond(h, v);
 }
 
 static void

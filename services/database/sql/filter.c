@@ -1,22 +1,28 @@
-/* filter: see filter.h. Cursor: base64url of version (1), hash of model, namespace and conditions
- * (8), last id. */
+/* filter: see filter.h. Cursor: base64url of version (1), hash of model, namespace, conditions and
+ * sorts (8), of each sort the length (1) and the last value, last id. */
 #include <stdlib.h>
 #include <string.h>
 #include "base/json.h"
 #include "base/str.h"
+#include "base/time.h"
 #include "database/sql/filter.h"
+#include "database/sql/render.h"
 
 #define CURSOR_VERSION 1
 #define CURSOR_HEAD    9
 #define ID_MOST        64
+#define CURSOR_MOST    (CURSOR_HEAD + SORTS_MOST * (1 + SORT_LENGTH) + ID_MOST)
 
 static bool
 add_condition(struct arena *a, struct filter *f, const Mf__KeyValue *kv, struct complaints *e);
 static void add_label(struct arena *a, struct condition *c, const char *value);
 static bool add_ids(struct arena *a, struct filter *f, const char *list, struct complaints *e);
+static bool
+add_bound(struct arena *a, struct filter *f, const Mf__KeyValue *kv, struct complaints *e);
+static void read_sorts(struct arena *a, struct filter *f, const char *list, struct complaints *e);
 static int by_field_and_value(const void *x, const void *y);
 static uint64_t filter_hash(const struct filter *f);
-static const char *cursor_read(struct arena *a, const struct filter *f, const char *cursor);
+static bool cursor_read(struct arena *a, struct filter *f, const char *cursor);
 
 bool
 filter_read(struct arena *a, const struct model *m, const Mf__StoreOp *op, struct filter *out,
@@ -40,13 +46,14 @@ filter_read(struct arena *a, const struct model *m, const Mf__StoreOp *op, struc
 	for (size_t i = 1; i < out->n; i++)
 		if (out->conditions[i].kind == out->conditions[i - 1].kind &&
 		    (out->conditions[i].kind == COND_IDS ||
-			(out->conditions[i].kind == COND_EQUAL &&
+			(out->conditions[i].field != NULL &&
 			    out->conditions[i].field == out->conditions[i - 1].field)))
 			complain(e,
 			    out->conditions[i].kind == COND_IDS ? "id"
 								: out->conditions[i].field->name,
 			    "may be given once");
-	if (*op->cursor != '\0' && (out->after = cursor_read(a, out, op->cursor)) == NULL)
+	read_sorts(a, out, op->sort, e);
+	if (e->n == before && *op->cursor != '\0' && !cursor_read(a, out, op->cursor))
 		complain(e, "cursor", "is not a cursor of this query");
 	return e->n == before;
 }
@@ -69,6 +76,9 @@ add_condition(struct arena *a, struct filter *f, const Mf__KeyValue *kv, struct 
 	}
 	if (strcmp(kv->key, "id") == 0 && f->model->id->type == FIELD_UUID)
 		return add_ids(a, f, kv->value, e);
+	if (strcmp(kv->key, "created_after") == 0 || strcmp(kv->key, "created_before") == 0 ||
+	    strcmp(kv->key, "updated_after") == 0 || strcmp(kv->key, "updated_before") == 0)
+		return add_bound(a, f, kv, e);
 	field = model_field(f->model, kv->key);
 	if (field == NULL || (field->flags & FIELD_FILTER) == 0 || field->type == FIELD_LABELS) {
 		complain(
@@ -122,6 +132,66 @@ add_ids(struct arena *a, struct filter *f, const char *list, struct complaints *
 	return true;
 }
 
+/* "created_after", "updated_before": every model has both times. */
+static bool
+add_bound(struct arena *a, struct filter *f, const Mf__KeyValue *kv, struct complaints *e)
+{
+	char *text = arena_alloc(a, TIME_RFC3339_LEN);
+	int64_t at;
+
+	if (!time_parse_rfc3339(str_of(kv->value), &at)) {
+		complain(e, arena_strdup(a, kv->key), "must be a time of RFC 3339");
+		return false;
+	}
+	time_rfc3339(at, text);
+	f->conditions[f->n++] = (struct condition){
+		.kind =
+		    strcmp(kv->key + strlen("created_"), "after") == 0 ? COND_AFTER : COND_BEFORE,
+		.field = model_field(f->model, *kv->key == 'c' ? "created_at" : "updated_at"),
+		.value = text,
+	};
+	return true;
+}
+
+static void
+read_sorts(struct arena *a, struct filter *f, const char *list, struct complaints *e)
+{
+	struct str rest = str_of(list), one;
+
+	for (bool more = *list != '\0'; more;) {
+		struct sort *s = &f->sorts[f->n_sorts];
+		const struct field *field;
+		bool known = f->n_sorts < SORTS_MOST;
+
+		more = str_cut(rest, ',', &one, &rest);
+		if (known)
+			*s = (struct sort){ .descending = one.n != 0 && one.p[0] == '-' };
+		if (known && s->descending)
+			one = (struct str){ one.p + 1, one.n - 1 };
+		field = model_field(f->model, arena_strndup(a, one.p, one.n));
+		known = known && field != NULL && (field->flags & FIELD_SORT) != 0;
+		for (size_t i = 0; known && i < f->n_sorts; i++)
+			known = f->sorts[i].field != field;
+		if (!known) {
+			complain(e, "sort",
+			    "must be at most %d different fields that %s is sorted by", SORTS_MOST,
+			    f->model->name);
+			return;
+		}
+		s->field = field;
+		f->n_sorts++;
+	}
+}
+
+bool
+filter_is_rare(const struct filter *f)
+{
+	for (size_t i = 0; i < f->n; i++)
+		if (f->conditions[i].kind == COND_AFTER || f->conditions[i].kind == COND_BEFORE)
+			return true;
+	return f->n_sorts != 0;
+}
+
 static int
 by_field_and_value(const void *x, const void *y)
 {
@@ -156,38 +226,75 @@ filter_hash(const struct filter *f)
 		h = hash_add(
 		    h, f->conditions[i].field != NULL ? f->conditions[i].field->name : "label");
 		h = hash_add(h, f->conditions[i].value);
+		h = hash_add(h, f->conditions[i].kind == COND_AFTER    ? ">"
+				: f->conditions[i].kind == COND_BEFORE ? "<"
+								       : "");
+	}
+	for (size_t i = 0; i < f->n_sorts; i++) {
+		h = hash_add(h, f->sorts[i].descending ? "-" : "+");
+		h = hash_add(h, f->sorts[i].field->name);
 	}
 	return h;
 }
 
 const char *
-filter_cursor(struct arena *a, const struct filter *f, const char *last_id)
+filter_cursor(struct arena *a, const struct filter *f, const struct row *last)
 {
-	uint8_t raw[CURSOR_HEAD + ID_MOST];
+	uint8_t raw[CURSOR_MOST], *p = raw + CURSOR_HEAD;
 	uint64_t h = filter_hash(f);
-	size_t n = strnlen(last_id, ID_MOST);
-	char *out = arena_alloc(a, str_b64url_len(CURSOR_HEAD + n) + 1);
+	size_t n = strnlen(last->values[0], ID_MOST);
+	char *out;
 
 	raw[0] = CURSOR_VERSION;
 	memcpy(raw + 1, &h, 8);
-	memcpy(raw + CURSOR_HEAD, last_id, n);
-	str_b64url(raw, CURSOR_HEAD + n, out);
+	for (size_t i = 0; i < f->n_sorts; i++) {
+		const char *v = last->values[f->sorts[i].field - f->model->fields];
+		char t[TIME_RFC3339_LEN];
+
+		if (f->sorts[i].field->type == FIELD_TIME) {
+			time_of_column(v, t);
+			v = t;
+		}
+		*p = (uint8_t)strnlen(v, SORT_LENGTH);
+		memcpy(p + 1, v, *p);
+		p += 1 + *p;
+	}
+	memcpy(p, last->values[0], n);
+	p += n;
+	out = arena_alloc(a, str_b64url_len((size_t)(p - raw)) + 1);
+	str_b64url(raw, (size_t)(p - raw), out);
 	return out;
 }
 
-static const char *
-cursor_read(struct arena *a, const struct filter *f, const char *cursor)
+/* It comes from a client, who may have written it himself: each value must be one of its field. */
+static bool
+cursor_read(struct arena *a, struct filter *f, const char *cursor)
 {
 	struct complaints none = { .arena = a };
-	uint8_t raw[CURSOR_HEAD + ID_MOST];
+	uint8_t raw[CURSOR_MOST], *p = raw + CURSOR_HEAD;
 	uint64_t h = filter_hash(f);
-	const char *id;
-	size_t n;
+	size_t n, left;
 
 	if (!str_unb64url(str_of(cursor), raw, sizeof(raw), &n) || n <= CURSOR_HEAD ||
 	    raw[0] != CURSOR_VERSION || memcmp(raw + 1, &h, 8) != 0)
-		return NULL;
-	id = arena_strndup(a, (const char *)raw + CURSOR_HEAD, n - CURSOR_HEAD);
-	return strlen(id) == n - CURSOR_HEAD && intake_id(f->model, id, "cursor", &none) ? id
-	                                                                                 : NULL;
+		return false;
+	left = n - CURSOR_HEAD;
+	for (size_t i = 0; i < f->n_sorts; i++) {
+		struct sort *s = &f->sorts[i];
+		int64_t at;
+
+		if (left == 0 || left - 1 < *p || memchr(p + 1, '\0', *p) != NULL)
+			return false;
+		s->after = arena_strndup(a, (const char *)p + 1, *p);
+		if (s->field->type == FIELD_TIME
+			? !time_parse_rfc3339(str_of(s->after), &at)
+			: intake_text(a, s->field, s->after, "cursor", &none) == NULL)
+			return false;
+		left -= 1 + *p;
+		p += 1 + *p;
+	}
+	if (memchr(p, '\0', left) != NULL)
+		return false;
+	f->after = arena_strndup(a, (const char *)p, left);
+	return intake_id(f->model, f->after, "cursor", &none);
 }

@@ -9,9 +9,10 @@
 #define R	FIELD_REQUIRED
 #define F	FIELD_FILTER
 #define U	FIELD_UNIQUE
+#define S	FIELD_SORT
 #define KEPT	{ "version", FIELD_INT, R, "1", 0, 0 },			\
-		{ "created_at", FIELD_TIME, R, NULL, 0, 0 },		\
-		{ "updated_at", FIELD_TIME, R, NULL, 0, 0 }
+		{ "created_at", FIELD_TIME, R | S, NULL, 0, 0 },		\
+		{ "updated_at", FIELD_TIME, R | S, NULL, 0, 0 }
 
 const char *const task_states[] = {
 	"SCHEDULED", "QUEUED", "RUNNING", "RETRYING", "COMPLETED", "FAILED", "CANCELLED", NULL,
@@ -23,9 +24,9 @@ static const struct field task_fields[] = {
 	{ "namespace",		FIELD_NAME,	R,			"default",	1, 64 },
 	{ "title",		FIELD_TEXT,	G | P | R,		NULL,		1, 1000 },
 	{ "description",	FIELD_TEXT,	G | P,			NULL,		0, 100000 },
-	{ "type",		FIELD_NAME,	G | P | R | F,		"manual",	1, 100 },
-	{ "priority",		FIELD_PRIORITY,	G | P | R | F,		"3",		1, 4 },
-	{ "state",		FIELD_STATE,	G | P | R | F,		"QUEUED",	0, 0 },
+	{ "type",		FIELD_NAME,	G | P | R | F | S,		"manual",	1, 100 },
+	{ "priority",		FIELD_PRIORITY,	G | P | R | F | S,		"3",		1, 4 },
+	{ "state",		FIELD_STATE,	G | P | R | F | S,		"QUEUED",	0, 0 },
 	{ "labels",		FIELD_LABELS,	G | P | R | F,		"{}",		0, 100 },
 	{ "payload",		FIELD_JSON,	G | P,			NULL,		0, 262144 },
 	{ "created_by",		FIELD_TEXT,	F,			NULL,		0, 200 },
@@ -34,7 +35,7 @@ static const struct field task_fields[] = {
 
 static const struct field user_fields[] = {
 	{ "id",			FIELD_UUID,	G | R | U,		NULL,		0, 0 },
-	{ "username",		FIELD_NAME,	G | P | R | F | U,	NULL,		1, 64 },
+	{ "username",		FIELD_NAME,	G | P | R | F | U | S,	NULL,		1, 64 },
 	{ "password_hash",	FIELD_TEXT,	G | P,			NULL,		1, 1000 },
 	{ "roles",		FIELD_STRINGS,	G | P | R,		"[]",		0, 64 },
 	{ "disabled",		FIELD_BOOL,	G | P | R | F,		"false",	0, 0 },

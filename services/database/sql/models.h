@@ -28,6 +28,7 @@ enum field_flag {
 	FIELD_REQUIRED = 1 << 2, /* never null */
 	FIELD_FILTER = 1 << 3,   /* may be a filter of a query, by equality */
 	FIELD_UNIQUE = 1 << 4,   /* one row per value: may name the row of a READ_ONE */
+	FIELD_SORT = 1 << 5,     /* a query may be ordered by it: required, and short */
 };
 
 struct field {

@@ -10,6 +10,7 @@
 #define ROWS_DEFAULT 1000       /* of an operator's statement */
 #define ROWS_BYTES   (3u << 20) /* of all its rows: an answer of the bus takes 4 MiB */
 #define PAGE_BYTES   (2u << 20)
+#define SORTED_BYTES (32u << 20) /* that PostgreSQL may answer, of which a page is taken */
 
 struct reading {
 	struct call *call;
@@ -20,7 +21,6 @@ struct reading {
 
 static void on_one(const struct pg_reply *r, void *ctx);
 static void on_many(const struct pg_reply *r, void *ctx);
-static void write_cursors(struct jw *w, const struct filter *f, const char *const *ids, int n);
 static void on_rows(const struct pg_reply *r, void *ctx);
 static bool read_filter(struct reading *x, const Mf__StoreOp *op);
 static void send_query(struct reading *x, pg_done_fn *done);
@@ -120,10 +120,17 @@ read_filter(struct reading *x, const Mf__StoreOp *op)
 static void
 send_query(struct reading *x, pg_done_fn *done)
 {
+	struct arena *a = call_arena(x->call);
 	const char *params[QUERY_PARAMS_MOST];
-	size_t n = text_query_params(call_arena(x->call), &x->filter, params, QUERY_PARAMS_MOST);
+	size_t n = text_query_params(a, &x->filter, params, QUERY_PARAMS_MOST);
 
-	pg_read(sql_pool(), x->call, text_query(&x->filter), (int)n, params, done, x);
+	/* What is sorted or bounded otherwise than by an index may take long: it is not prepared,
+	 * and cancelled when nobody waits for it. */
+	if (filter_is_rare(&x->filter))
+		pg_query_long(sql_pool(), x->call, text_query(a, &x->filter), (int)n, params,
+		    &(const struct pg_most){ LIMIT_MOST + 1, SORTED_BYTES }, done, x);
+	else
+		pg_read(sql_pool(), x->call, text_query(a, &x->filter), (int)n, params, done, x);
 }
 
 static void
@@ -131,8 +138,8 @@ on_many(const struct pg_reply *r, void *ctx)
 {
 	Mf__StoreResult m = MF__STORE_RESULT__INIT;
 	struct reading *x = ctx;
-	const char **ids, *last = NULL;
-	struct row row;
+	const char **cursors;
+	struct row row, last = { .model = x->model };
 	struct jw w;
 	int n;
 
@@ -140,7 +147,7 @@ on_many(const struct pg_reply *r, void *ctx)
 		pg_fail_call(x->call, r);
 		return;
 	}
-	ids = ARENA_ARRAY(call_arena(x->call), const char *, (size_t)pg_rows(r));
+	cursors = ARENA_ARRAY(call_arena(x->call), const char *, (size_t)pg_rows(r));
 	n = pg_rows(r) > (int)x->filter.limit ? (int)x->filter.limit : pg_rows(r);
 	jw_start(&w, call_arena(x->call), 256 + 400 * (size_t)n);
 	jw_object(&w, NULL);
@@ -152,25 +159,21 @@ on_many(const struct pg_reply *r, void *ctx)
 			break;
 		}
 		render_row(&w, &row);
-		last = ids[i] = row.values[0];
+		last = row;
+		if (x->cursors)
+			cursors[i] = filter_cursor(w.a, &x->filter, &row);
 	}
 	jw_close(&w, ']');
-	if (x->cursors)
-		write_cursors(&w, &x->filter, ids, n);
-	jw_str(&w, "next_cursor",
-	    pg_rows(r) > n ? filter_cursor(call_arena(x->call), &x->filter, last) : NULL);
+	if (x->cursors) {
+		jw_array(&w, "cursors");
+		for (int i = 0; i < n; i++)
+			jw_str(&w, NULL, cursors[i]);
+		jw_close(&w, ']');
+	}
+	jw_str(&w, "next_cursor", pg_rows(r) > n ? filter_cursor(w.a, &x->filter, &last) : NULL);
 	jw_close(&w, '}');
 	m.data.data = (uint8_t *)jw_text(&w, &m.data.len);
 	call_reply(x->call, &m.base);
-}
-
-static void
-write_cursors(struct jw *w, const struct filter *f, const char *const *ids, int n)
-{
-	jw_array(w, "cursors");
-	for (int i = 0; i < n; i++)
-		jw_str(w, NULL, filter_cursor(w->a, f, ids[i]));
-	jw_close(w, ']');
 }
 
 /* --- operators --- */

@@ -1,5 +1,6 @@
 /* render: see render.h. Times come as RFC 3339 from intake, as "2026-11-21 01:02:03.5+00" from
  * PostgreSQL (the pool sets ISO and UTC). */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/time.h"
@@ -81,20 +82,28 @@ render_alone(struct arena *a, const struct row *r, size_t *n)
 	return (uint8_t *)jw_text(&w, n);
 }
 
-static void
-render_time(struct jw *w, const char *name, const char *v)
+void
+time_of_column(const char *v, char out[TIME_RFC3339_LEN])
 {
-	char t[TIME_RFC3339_LEN] = "0000-00-00T00:00:00.000000Z";
 	size_t n = strlen(v);
 
 	if (n < 19 || v[10] != ' ') {
-		jw_str(w, name, v);
+		snprintf(out, TIME_RFC3339_LEN, "%s", v);
 		return;
 	}
-	memcpy(t, v, 10);
-	memcpy(t + 11, v + 11, 8);
+	memcpy(out, "0000-00-00T00:00:00.000000Z", TIME_RFC3339_LEN);
+	memcpy(out, v, 10);
+	memcpy(out + 11, v + 11, 8);
 	for (size_t i = 20; i < 26 && i < n && v[19] == '.' && v[i] >= '0' && v[i] <= '9'; i++)
-		t[i] = v[i];
+		out[i] = v[i];
+}
+
+static void
+render_time(struct jw *w, const char *name, const char *v)
+{
+	char t[TIME_RFC3339_LEN];
+
+	time_of_column(v, t);
 	jw_str(w, name, t);
 }
 

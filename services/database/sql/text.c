@@ -381,13 +381,54 @@ pairs_filled_up(const struct filter *f)
 	return filled;
 }
 
+static const struct condition *
+bounds_of(const struct filter *f, size_t *n)
+{
+	*n = count_kind(f, COND_AFTER) + count_kind(f, COND_BEFORE);
+	return f->conditions + f->n - *n;
+}
+
+/* The rows behind the place: ($1 is the first sort's value there) a>$1 OR (a=$1 AND (... id>$n)). */
+static void
+add_after(struct buf *b, const struct filter *f, int n)
+{
+	for (size_t i = 0; i < f->n_sorts; i++) {
+		const char *name = f->sorts[i].field->name,
+			   *type = pg_type(f->model, f->sorts[i].field);
+
+		buf_printf(b, "(%s%c$%d::%s OR (%s=$%d::%s AND ", name,
+		    f->sorts[i].descending ? '<' : '>', n + (int)i, type, name, n + (int)i, type);
+	}
+	buf_printf(b, "id%c$%d::%s",
+	    f->n_sorts != 0 && f->sorts[f->n_sorts - 1].descending ? '<' : '>', n + (int)f->n_sorts,
+	    pg_type(f->model, f->model->id));
+	for (size_t i = 0; i < f->n_sorts; i++)
+		buf_puts(b, "))");
+}
+
+static void
+add_order(struct buf *b, const struct filter *f)
+{
+	const char *way = "";
+
+	buf_puts(b, " ORDER BY ");
+	for (size_t i = 0; i < f->n_sorts; i++) {
+		way = f->sorts[i].descending ? " DESC" : "";
+		buf_printf(b, "%s%s,", f->sorts[i].field->name, way);
+	}
+	buf_printf(b, "id%s", way);
+}
+
 const char *
-text_query(const struct filter *f)
+text_query(struct arena *a, const struct filter *f)
 {
 	size_t n_fields = count_kind(f, COND_EQUAL), n_labels = count_kind(f, COND_LABEL),
 	       pairs = pairs_filled_up(f);
 	const struct model *m = f->model;
+	const struct condition *bounds;
 	struct buf b = { 0 };
+	char *text;
+	size_t k;
 	int n = 0;
 
 	buf_puts(&b, "SELECT ");
@@ -407,10 +448,21 @@ text_query(const struct filter *f)
 		buf_printf(&b, " AND (labels @> $%d::jsonb OR labels ? $%d)", n + 1, n + 2);
 	if (count_kind(f, COND_IDS) > 0)
 		buf_printf(&b, " AND id=ANY($%d::%s[])", ++n, pg_type(m, m->id));
-	if (f->after != NULL)
-		buf_printf(&b, " AND id>$%d::%s", ++n, pg_type(m, m->id));
-	buf_printf(&b, " ORDER BY id LIMIT $%d::bigint", n + 1);
-	return intern(&b);
+	for (bounds = bounds_of(f, &k); k > 0; k--, bounds++)
+		buf_printf(&b, " AND %s%c$%d::timestamptz", bounds->field->name,
+		    bounds->kind == COND_AFTER ? '>' : '<', ++n);
+	if (f->after != NULL) {
+		buf_puts(&b, " AND ");
+		add_after(&b, f, n + 1);
+		n += (int)f->n_sorts + 1;
+	}
+	add_order(&b, f);
+	buf_printf(&b, " LIMIT $%d::bigint", n + 1);
+	if (!filter_is_rare(f))
+		return intern(&b);
+	text = arena_strndup(a, b.p, b.n);
+	buf_free(&b);
+	return text;
 }
 
 size_t
@@ -419,7 +471,8 @@ text_query_params(struct arena *a, const struct filter *f, const char *params[],
 	size_t n_fields = count_kind(f, COND_EQUAL), n_labels = count_kind(f, COND_LABEL),
 	       pairs = pairs_filled_up(f), n = 0;
 	const struct condition *labels = f->conditions + n_fields, *pair = labels + n_labels,
-			       *ids = pair + count_kind(f, COND_LABEL_VALUE);
+			       *ids = pair + count_kind(f, COND_LABEL_VALUE), *bounds;
+	size_t k;
 
 	must(cap >= QUERY_PARAMS_MOST);
 	if (f->namespace != NULL)
@@ -433,8 +486,12 @@ text_query_params(struct arena *a, const struct filter *f, const char *params[],
 		params[n++] = pair->value;
 		pair += pair + 1 < ids;
 	}
-	if (ids < f->conditions + f->n)
+	if (count_kind(f, COND_IDS) > 0)
 		params[n++] = ids->value;
+	for (bounds = bounds_of(f, &k); k > 0; k--, bounds++)
+		params[n++] = bounds->value;
+	for (size_t i = 0; f->after != NULL && i < f->n_sorts; i++)
+		params[n++] = f->sorts[i].after;
 	if (f->after != NULL)
 		params[n++] = f->after;
 	params[n++] = arena_printf(a, "%u", f->limit + 1);

@@ -28,10 +28,10 @@ const char *text_delete(const struct model *m);
  * it, a unique violation when that is taken; the second one answers a row when it was this one. */
 extern const char text_transaction[], text_transaction_same[];
 /* Params in order: namespace, the fields' conditions, the labels' NAMEs as one array, object and text
- * of each NAME=VALUE, the ids, after, limit + 1. Texts are few: labels in one array, NAME=VALUEs filled up to
+ * of each NAME=VALUE, the ids, bounds of times, after, limit + 1. Texts are few: labels in one array, NAME=VALUEs filled up to
  * 1, 2, 4, 8 or 16 by repeating the last. */
-const char *text_query(const struct filter *f);
-#define QUERY_PARAMS_MOST (3 * FILTERS_MOST)
+const char *text_query(struct arena *a, const struct filter *f); /* a rare one's is of the arena */
+#define QUERY_PARAMS_MOST (3 * FILTERS_MOST + SORTS_MOST)
 size_t text_query_params(struct arena *a, const struct filter *f, const char *params[], size_t cap);
 
 #endif
