@@ -206,11 +206,23 @@ a_frame_changed_on_the_way_drops_the_link(void **unused)
 	relay_stop(&r);
 }
 
+/* A connection of nobody's, on which these bytes are sent. */
+static int
+send_to(uint16_t port, const uint8_t *p, size_t n)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET,
+		.sin_port = htons(port),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	assert_int_equal(write(fd, p, n), (ssize_t)n);
+	return fd;
+}
+
 static void
 a_recorded_session_sent_again_to_a_new_server_does_nothing(void **unused)
 {
-	struct sockaddr_in sin = { .sin_family = AF_INET,
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	struct relay *r;
 	const uint8_t *p;
 	struct end a, b;
@@ -234,10 +246,7 @@ a_recorded_session_sent_again_to_a_new_server_does_nothing(void **unused)
 	n = relay_recorded(r, &p);
 	end_free(&b);
 	tcp_serve(&t, &b);
-	fd = socket(AF_INET, SOCK_STREAM, 0);
-	sin.sin_port = htons(t.port);
-	assert_int_equal(connect(fd, (struct sockaddr *)&sin, sizeof(sin)), 0);
-	assert_int_equal(write(fd, p, n), (ssize_t)n);
+	fd = send_to(t.port, p, n);
 	/* its hello was right, its first frame was not */
 	assert_true(end_wait(&b.gones, 1, SEC));
 	assert_int_equal(b.calls, 0);
@@ -261,8 +270,6 @@ hello_of(const uint8_t *p)
 static void
 a_recorded_hello_holds_no_place_but_a_member_that_has_nothing_to_say_does(void **unused)
 {
-	struct sockaddr_in sin = { .sin_family = AF_INET,
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	struct relay *r;
 	const uint8_t *p;
 	struct end a, b;
@@ -278,10 +285,7 @@ a_recorded_hello_holds_no_place_but_a_member_that_has_nothing_to_say_does(void *
 	assert_non_null(end_new(&a, "api", &t.caller));
 	l = end_connect(&a, "sql");
 	assert_true(relay_recorded(r, &p) > 16);
-	fd = socket(AF_INET, SOCK_STREAM, 0);
-	sin.sin_port = htons(t.port);
-	assert_int_equal(connect(fd, (struct sockaddr *)&sin, sizeof(sin)), 0);
-	assert_int_equal(write(fd, p, hello_of(p)), (ssize_t)hello_of(p));
+	fd = send_to(t.port, p, hello_of(p));
 	assert_true(end_wait(&b.gones, 1, 20 * SEC));
 	assert_int_equal(wire_stats(b.w)->refused_peers, 1);
 	assert_int_equal(a.downs, 0);
