@@ -139,9 +139,10 @@ check_media(const struct exchange *x)
 static bool
 is_acceptable(const struct exchange *x)
 {
-	static const char *const types[] = { "application/json", "application/problem+json",
-		"text/event-stream" };
-	size_t n = strcmp(x->path, "/v1/events") == 0 ? 3 : 2;
+	const char *const types[] = { "application/json", "application/problem+json",
+		strcmp(x->path, "/v1/events") == 0 ? "text/event-stream" : "application/x-ndjson" };
+	size_t n =
+	    strcmp(x->path, "/v1/events") == 0 || strcmp(x->path, "/v1/tasks:bulk") == 0 ? 3 : 2;
 	struct str accept = x->head.fields[F_ACCEPT];
 
 	if (accept.n == 0 || x->head.many_accepts)

@@ -42,7 +42,7 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	if (o.route->kind == OP_BULK && q != NULL) {
 		size_t k;
 
-		(void)bulk_answer(a, body, body, &k);
+		(void)bulk_answer(a, &o, body, &k);
 	}
 	arena_free(&a);
 	json_decref(body);

@@ -255,7 +255,7 @@ each_member_of_a_bulk_has_its_own_answer(void **unused)
 	assert_int_equal(json_array_size(sent), 5);
 	assert_string_equal(
 	    json_string_value(json_object_get(json_array_get(sent, 3), "id")), CHOSEN);
-	text = bulk_answer(a, body, r, &n);
+	text = bulk_answer(a, &(const struct op){ .body = body }, r, &n);
 	answer = json_read(text, n, &e);
 	for (size_t i = 0; i < 5; i++) {
 		const json_t *item = json_array_get(json_object_get(answer, "items"), i);
@@ -271,6 +271,36 @@ each_member_of_a_bulk_has_its_own_answer(void **unused)
 	json_decref(answer);
 	json_decref(sent);
 	json_decref(r);
+}
+
+static void
+a_bulk_in_an_array_or_in_lines_points_into_what_was_written(void **unused)
+{
+	static const char result[] =
+	    "{\"items\":[{\"data\":{\"title\":\"a\"}},{\"problem\":{\"code\":\"INVALID_ARGUMENT\","
+	    "\"violations\":[{\"field\":\"/1/title\",\"description\":\"is empty\"}]}},"
+	    "{\"problem\":{\"code\":\"INVALID_ARGUMENT\"}}]}";
+	static const char *const lines[] = { NULL, NULL, "the line is no JSON" };
+	Mf__TaskRequest *q = build(OP_BULK, "", "[{\"title\":\"a\"},{\"title\":\"\"},null]");
+	struct json_error e;
+	json_t *r = json_read(result, sizeof(result) - 1, &e);
+	size_t n;
+	char *text;
+
+	(void)unused;
+	assert_non_null(q);
+	text = bulk_answer(a, &(const struct op){ .body = body }, r, &n);
+	assert_non_null(strstr(text, "\"pointer\":\"#/1/title\""));
+	assert_non_null(strstr(text, "\"pointer\":\"#/2\""));
+	text = bulk_answer(a, &(const struct op){ .body = body, .lines = lines }, r, &n);
+	assert_non_null(
+	    strstr(text, "{\"status\":201,\"task\":{\"title\":\"a\"}}\n{\"status\":422,"));
+	assert_non_null(strstr(text, "\"pointer\":\"#/title\""));
+	assert_non_null(strstr(text, "\n{\"status\":400,"));
+	assert_int_equal(text[n - 1], '\n');
+	json_decref(r);
+	assert_null(build(OP_BULK, "", "[]"));
+	assert_violation(0, "");
 }
 
 static void
@@ -513,6 +543,7 @@ main(void)
 		T(a_restart_names_its_node_and_its_permission),
 		T(ids_of_a_bulk_depend_on_the_operation_and_the_place_alone),
 		T(each_member_of_a_bulk_has_its_own_answer),
+		T(a_bulk_in_an_array_or_in_lines_points_into_what_was_written),
 		T(a_bulk_of_none_or_too_many_is_refused),
 		T(sent_again_means_the_same_when_each_given_field_is_as_stored),
 		T(a_raw_request_becomes_the_message_field_by_field),

@@ -281,8 +281,8 @@ build_bulk(struct building *b)
 {
 	Mf__DatabaseRequirement *r = build_database(b, "bulk_create");
 
-	if (body_is_object(b))
-		(void)bulk_data(b->a, b->o->body, b->o->operation_id, &r->data, b->f);
+	if (json_is_array(b->o->body) || body_is_object(b))
+		(void)bulk_data(b->a, b->o, &r->data, b->f);
 }
 
 /* login, refresh, logout: a body of these strings and nothing else. Values are secrets: no message

@@ -12,8 +12,12 @@
 
 static const json_t *member_id(const json_t *);
 static bool id_is_bad(const json_t *);
-static void answer_member(struct jw *, size_t, const json_t *, const json_t *);
-static void problem_of_member(struct arena *, const json_t *, struct failure *);
+static void end_line(struct jw *);
+static const json_t *tasks_of(const struct op *);
+static const char *place_of(struct arena *, const struct op *, size_t, const char *);
+static void answer_member(struct jw *, const struct op *, size_t, const json_t *);
+static void
+problem_of_member(struct arena *, const struct op *, size_t, const json_t *, struct failure *);
 
 void
 bulk_id(const char *operation_id, uint32_t i, char out[37])
@@ -38,15 +42,15 @@ bulk_id(const char *operation_id, uint32_t i, char out[37])
 }
 
 bool
-bulk_data(struct arena *a, const json_t *body, const char *operation_id, ProtobufCBinaryData *out,
-    struct failure *f)
+bulk_data(struct arena *a, const struct op *o, ProtobufCBinaryData *out, struct failure *f)
 {
-	const json_t *tasks = json_object_get(body, "tasks");
+	const json_t *tasks = tasks_of(o);
 	size_t n = json_array_size(tasks);
 	struct jw w;
 
-	if (!json_is_array(tasks) || n == 0 || n > BULK_MOST || json_object_size(body) != 1) {
-		ops_violation(a, f, "/tasks",
+	if (!json_is_array(tasks) || n == 0 || n > BULK_MOST ||
+	    (json_is_object(o->body) && json_object_size(o->body) != 1)) {
+		ops_violation(a, f, json_is_object(o->body) ? "/tasks" : "",
 		    "must be an array of 1 to %d tasks, and all of the body", BULK_MOST);
 		return false;
 	}
@@ -61,8 +65,8 @@ bulk_data(struct arena *a, const json_t *body, const char *operation_id, Protobu
 		jw_object(&w, NULL);
 		if (chosen != NULL && !id_is_bad(t)) {
 			jw_str(&w, "id", json_string_value(chosen));
-		} else if (operation_id[0] != '\0') {
-			bulk_id(operation_id, (uint32_t)i, id);
+		} else if (o->operation_id[0] != '\0') {
+			bulk_id(o->operation_id, (uint32_t)i, id);
 			jw_str(&w, "id", id);
 		}
 		/* What could not be stored as meant is refused by the store: a bad id travels on
@@ -80,39 +84,71 @@ bulk_data(struct arena *a, const json_t *body, const char *operation_id, Protobu
 }
 
 char *
-bulk_answer(struct arena *a, const json_t *body, const json_t *result, size_t *n)
+bulk_answer(struct arena *a, const struct op *o, const json_t *result, size_t *n)
 {
-	const json_t *tasks = json_object_get(body, "tasks"),
-		     *items = json_object_get(result, "items");
+	const json_t *tasks = tasks_of(o), *items = json_object_get(result, "items");
 	struct jw w;
 
 	if (!json_is_array(items) || json_array_size(items) != json_array_size(tasks))
 		return NULL;
 	jw_start(&w, a, json_array_size(items) * 512);
-	jw_object(&w, NULL);
-	jw_array(&w, "items");
-	for (size_t i = 0; i < json_array_size(items); i++)
-		answer_member(&w, i, json_array_get(tasks, i), json_array_get(items, i));
-	jw_close(&w, ']');
-	jw_close(&w, '}');
+	if (o->lines == NULL) {
+		jw_object(&w, NULL);
+		jw_array(&w, "items");
+	}
+	for (size_t i = 0; i < json_array_size(items); i++) {
+		answer_member(&w, o, i, json_array_get(items, i));
+		if (o->lines != NULL)
+			end_line(&w);
+	}
+	if (o->lines == NULL) {
+		jw_close(&w, ']');
+		jw_close(&w, '}');
+	}
 	return jw_text(&w, n);
 }
 
 static void
-answer_member(struct jw *w, size_t i, const json_t *task, const json_t *item)
+end_line(struct jw *w)
 {
-	const json_t *data = json_object_get(item, "data");
-	const char *place = arena_printf(w->a, "/tasks/%zu", i);
+	jw_close(w, '\n');
+	w->comma = false;
+}
+
+static const json_t *
+tasks_of(const struct op *o)
+{
+	return json_is_array(o->body) ? o->body : json_object_get(o->body, "tasks");
+}
+
+/* The place of a member, or of something in it, in the body as the client wrote it: a line is a
+ * document of its own. */
+static const char *
+place_of(struct arena *a, const struct op *o, size_t i, const char *within)
+{
+	if (o->lines != NULL)
+		return within;
+	return arena_printf(a, "%s/%zu%s", json_is_array(o->body) ? "" : "/tasks", i, within);
+}
+
+static void
+answer_member(struct jw *w, const struct op *o, size_t i, const json_t *item)
+{
+	const json_t *data = json_object_get(item, "data"), *task = json_array_get(tasks_of(o), i);
 	struct failure f = { .status = ST_OK };
 	bool there = false;
 
-	if (!json_is_object(task))
-		ops_violation(w->a, &f, place, "must be a JSON object");
+	if (o->lines != NULL && o->lines[i] != NULL)
+		f = (struct failure){
+			.status = ST_INVALID_ARGUMENT, .reason = "BAD_JSON", .message = o->lines[i]
+		};
+	else if (!json_is_object(task))
+		ops_violation(w->a, &f, place_of(w->a, o, i, ""), "must be a JSON object");
 	else if (id_is_bad(task))
 		ops_violation(
-		    w->a, &f, arena_printf(w->a, "%s/id", place), "must be a UUID in lower case");
+		    w->a, &f, place_of(w->a, o, i, "/id"), "must be a UUID in lower case");
 	else if (!json_is_object(data))
-		problem_of_member(w->a, json_object_get(item, "problem"), &f);
+		problem_of_member(w->a, o, i, json_object_get(item, "problem"), &f);
 	else
 		there = json_is_true(json_object_get(item, "repeated")) && member_id(task) != NULL;
 	if (there && !ops_same(task, data))
@@ -128,17 +164,22 @@ answer_member(struct jw *w, size_t i, const json_t *task, const json_t *item)
 	jw_close(w, '}');
 }
 
-/* The store got the array alone: its places are within that. */
+/* The store got the array alone: "/3/title" is the title of member 3. */
 static void
-problem_of_member(struct arena *a, const json_t *problem, struct failure *f)
+problem_of_member(
+    struct arena *a, const struct op *o, size_t i, const json_t *problem, struct failure *f)
 {
 	struct violation *v;
 
 	problem_from_json(a, problem, f);
 	v = ARENA_ARRAY(a, struct violation, f->n_violations + 1);
-	for (size_t i = 0; i < f->n_violations; i++)
-		v[i] = (struct violation){ arena_printf(a, "/tasks%s", f->violations[i].field),
-			f->violations[i].what };
+	for (size_t k = 0; k < f->n_violations; k++) {
+		const char *field = f->violations[k].field,
+			   *within = strchr(field + (*field == '/'), '/');
+
+		v[k] = (struct violation){ place_of(a, o, i, within == NULL ? "" : within),
+			f->violations[k].what };
+	}
 	f->violations = v;
 }
 

@@ -87,6 +87,9 @@ struct op {
 	size_t n_params;
 	const json_t *body; /* NULL: none */
 	struct str text;    /* the same as bytes; empty: made from body where it is needed */
+	/* Of a bulk in lines, whose body is their array: why line i is no JSON, NULL: it is. NULL: no
+	 * lines. */
+	const char *const *lines;
 };
 /* NULL: *f says what is wrong: INVALID_ARGUMENT, reason VALIDATION, with violations. */
 Mf__TaskRequest *ops_build(struct arena *a, const struct op *o, struct failure *f);
@@ -103,14 +106,14 @@ extern const struct failure ops_id_taken;
 
 /* --- bulk.c: many creates in one request, each on its own --- */
 #define BULK_MOST 1000
+/* The body of o is {"tasks":[...]}, or the array alone, or what stood in lines (o->lines). */
 /* UUIDv7 of member i: the same for the same operation id and i, whoever asks. */
 void bulk_id(const char *operation_id, uint32_t i, char out[37]);
 /* The array that DatabaseRequirement.data wants: each member with its id, if there is a seed for it. */
-bool bulk_data(struct arena *a, const json_t *body, const char *operation_id,
-    ProtobufCBinaryData *out, struct failure *f);
-/* {"items":[{"status":201,"task":{}} or {"status":422,"error":{}}]}; result NULL: could not be
- * read. */
-char *bulk_answer(struct arena *a, const json_t *body, const json_t *result, size_t *n);
+bool bulk_data(struct arena *a, const struct op *o, ProtobufCBinaryData *out, struct failure *f);
+/* {"items":[{"status":201,"task":{}} or {"status":422,"error":{}}]}, or the items in lines; result
+ * NULL: could not be read. */
+char *bulk_answer(struct arena *a, const struct op *o, const json_t *result, size_t *n);
 
 /* --- raw.c: TaskRequest and TaskResponse as JSON --- */
 Mf__TaskRequest *raw_request(struct arena *a, const struct op *o, struct failure *f);

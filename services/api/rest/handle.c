@@ -109,6 +109,10 @@ read_body(struct handling *h)
 
 	if (q->body.len == 0 || (strcmp(q->method, "POST") != 0 && strcmp(q->method, "PATCH") != 0))
 		return true;
+	if (lines_wanted(h)) {
+		lines_read(h);
+		return true;
+	}
 	h->op.text = (struct str){ (const char *)q->body.data, q->body.len };
 	if ((h->op.body = json_read(q->body.data, q->body.len, &e)) != NULL) {
 		call_own_json(h->c, (json_t *)h->op.body);

@@ -194,12 +194,15 @@ static void
 respond_bulk(struct handling *h, const Mf__TaskResponse *m)
 {
 	size_t n;
-	char *body = bulk_answer(h->a, h->op.body, read_result(h, m), &n);
+	char *body = bulk_answer(h->a, &h->op, read_result(h, m), &n);
 
-	if (body == NULL)
+	if (body == NULL) {
 		respond_broken(h, "the result of a bulk create has other items than the request");
-	else
-		respond(h, 200, body, n);
+		return;
+	}
+	if (h->op.lines != NULL)
+		h->content_type = "application/x-ndjson";
+	respond(h, h->op.route->status, body, n);
 }
 
 /* A full or partial success is a TaskResponse; a failure is a problem that has the TaskResponse
