@@ -2,8 +2,9 @@
  *
  * Invariant: a write is acknowledged only when no entry of the cache can show what was before it.
  * Its key is dropped after the commit and before the answer; when the drop can't be confirmed, the
- * epoch that is part of every key changes, which makes all entries unreachable. Called by meta and
- * by the agents of auth. */
+ * epoch that is part of every key changes, which makes all entries unreachable. A read that was
+ * under way when its key was dropped fills nothing: the tombstone keeps such fills away too, but it
+ * goes when the volatile Redis does. Called by meta and by the agents of auth. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -20,6 +21,7 @@
 /* the cache is asked for speed: slower than this it is no help */
 #define CACHE_LIMIT_US (20 * MS)
 #define ABOVE_ALL      INT64_MAX /* a tombstone of this version stands above every fill */
+#define DROP_SLOTS     4096      /* keys share them: a fill is left out now and then */
 
 struct op { /* one operation under way, in its call's arena */
 	struct call *c;
@@ -28,6 +30,7 @@ struct op { /* one operation under way, in its call's arena */
 	struct rpc *rpc;
 	const Mf__StoreResult *result;
 	char *key;       /* a read's: of the epoch in which it began */
+	uint32_t drops;  /* ... and what drops_of() said then */
 	int64_t read_us; /* when the store was asked */
 };
 
@@ -50,6 +53,8 @@ static void op_drop(struct op *);
 static void drop_member(struct op *, Mf__CacheDrop *, const Mf__StoreOp *, uint64_t);
 static void on_dropped(const Mf__CacheDone *, void *);
 static char *cache_key(struct call *, const Mf__StoreOp *);
+static uint32_t *drops_of(const Mf__StoreOp *);
+static const struct database_config *config(void);
 
 Mf__Database_Service database_service = MF__DATABASE__INIT(database_);
 const char *const database_capabilities[] = { "plan", "route", "cache_coherence", "stand_in",
@@ -64,7 +69,9 @@ const struct config_key database_keys[] = {
 	{ .name = NULL },
 };
 
-static struct node *self;
+static struct node *self; /* NULL: opened without one */
+static const struct database_config *fixed;
+static uint32_t drops[DROP_SLOTS];
 static struct target *sql, *nosql, *cache;
 static uint64_t epoch; /* of all cache keys */
 static struct metric *cache_hits, *cache_misses, *epochs;
@@ -72,13 +79,22 @@ static struct metric *cache_hits, *cache_misses, *epochs;
 bool
 database_init(struct node *n)
 {
+	self = n;
+	database_open(node_bus(n), NULL);
+	node_ready(n);
+	return true;
+}
+
+void
+database_open(struct bus *b, const struct database_config *cf)
+{
 	static const char *const sql_members[] = { "sql", "nosql", NULL };
 	static const char *const nosql_members[] = { "nosql", NULL };
 	static const char *const cache_members[] = { "cache", NULL };
 	/* 3 failures of 50 ms make an agent suspect (spec 1, cascade prevention). */
 	const struct breaker_policy agents = { .failures = 3, .limit_us = 50 * MS };
 
-	self = n;
+	fixed = cf;
 	epoch = id_random_u64();
 	cache_hits = metric_simple(
 	    METRIC_COUNTER, "metafed_database_cache_hits_total", "Reads answered by the cache.");
@@ -86,14 +102,18 @@ database_init(struct node *n)
 	    "Reads that asked the cache in vain.");
 	epochs = metric_simple(METRIC_COUNTER, "metafed_database_cache_epochs_total",
 	    "Times that the whole cache was given up because a drop was not confirmed.");
-	sql = target_new(
-	    node_bus(n), &(const struct target_def){ &mf__sql__descriptor, sql_members, agents });
-	nosql = target_new(node_bus(n),
-	    &(const struct target_def){ &mf__nosql__descriptor, nosql_members, agents });
-	cache = target_new(node_bus(n),
-	    &(const struct target_def){ &mf__cache__descriptor, cache_members, agents });
-	node_ready(n);
-	return true;
+	sql =
+	    target_new(b, &(const struct target_def){ &mf__sql__descriptor, sql_members, agents });
+	nosql = target_new(
+	    b, &(const struct target_def){ &mf__nosql__descriptor, nosql_members, agents });
+	cache = target_new(
+	    b, &(const struct target_def){ &mf__cache__descriptor, cache_members, agents });
+}
+
+static const struct database_config *
+config(void)
+{
+	return self != NULL ? node_config(self) : fixed;
 }
 
 /* Read: the cache where the plan allows it, else the store. */
@@ -108,8 +128,10 @@ database_read(
 		return;
 	/* Should the epoch change while the store is read, the fill goes where nobody looks any
 	 * more: it may be old. */
-	if (o->plan.fill)
+	if (o->plan.fill) {
 		o->key = cache_key(o->c, q);
+		o->drops = *drops_of(q);
+	}
 	if (o->plan.from_cache && target_ready(cache))
 		op_ask_cache(o);
 	else
@@ -235,7 +257,7 @@ on_read(const Mf__StoreResult *m, void *ctx)
 		return;
 	}
 	o->result = m;
-	if (o->plan.fill && m->version != 0 && target_ready(cache))
+	if (o->plan.fill && m->version != 0 && o->drops == *drops_of(o->q) && target_ready(cache))
 		op_fill(o);
 	else
 		call_reply(o->c, &m->base);
@@ -246,14 +268,13 @@ on_read(const Mf__StoreResult *m, void *ctx)
 static void
 op_fill(struct op *o)
 {
-	const struct database_config *cf = node_config(self);
 	Mf__CacheSet set = MF__CACHE_SET__INIT;
 
 	set.key = o->key;
 	set.value = o->result->data;
 	set.version = o->result->version;
 	set.age_us = (uint64_t)(time_now_us() - o->read_us);
-	set.ttl_ms = (uint32_t)(cf->cache_ttl_us / MS);
+	set.ttl_ms = (uint32_t)(config()->cache_ttl_us / MS);
 	o->rpc = rpc_new(
 	    o->c, cache, &(const struct rpc_opts){ .limit_us = CACHE_LIMIT_US, .once = true });
 	mf__cache__set(&o->rpc->service, &set, on_filled, o);
@@ -289,7 +310,6 @@ on_written(const Mf__StoreResult *m, void *ctx)
 static void
 op_drop(struct op *o)
 {
-	const struct database_config *cf = node_config(self);
 	Mf__CacheDrop drop = MF__CACHE_DROP__INIT;
 
 	drop.keys = ARENA_ARRAY(call_arena(o->c), char *, o->q->n_members + 1);
@@ -299,7 +319,7 @@ op_drop(struct op *o)
 		if (plan_drops(o->q->members[i]))
 			drop_member(o, &drop, o->q->members[i],
 			    i < o->result->n_items ? o->result->items[i]->version : ABOVE_ALL);
-	drop.tombstone_ms = (uint32_t)(cf->tombstone_us / MS);
+	drop.tombstone_ms = (uint32_t)(config()->tombstone_us / MS);
 	o->rpc = rpc_new(
 	    o->c, cache, &(const struct rpc_opts){ .limit_us = CACHE_LIMIT_US, .once = true });
 	mf__cache__drop(&o->rpc->service, &drop, on_dropped, o);
@@ -314,6 +334,7 @@ drop_member(struct op *o, Mf__CacheDrop *drop, const Mf__StoreOp *q, uint64_t ve
 		version = ABOVE_ALL;
 	if (version > drop->version)
 		drop->version = version;
+	++*drops_of(q);
 	drop->keys[drop->n_keys++] = cache_key(o->c, q);
 }
 
@@ -335,4 +356,19 @@ cache_key(struct call *c, const Mf__StoreOp *q)
 {
 	return arena_printf(call_arena(c), "%016" PRIx64 ":%s:%s:%s", epoch, q->model,
 	    q->namespace_[0] != '\0' ? q->namespace_ : "default", q->id);
+}
+
+/* How often keys like this one were dropped. A fill that was sent before a drop is sent arrives
+ * before it; one that is not sent yet sees that the number has changed. */
+static uint32_t *
+drops_of(const Mf__StoreOp *q)
+{
+	const char *const parts[] = { q->model,
+		q->namespace_[0] != '\0' ? q->namespace_ : "default", q->id };
+	uint32_t h = 2166136261u; /* FNV-1a */
+
+	for (size_t i = 0; i < 3; i++)
+		for (const char *p = parts[i]; *p != '\0'; p++)
+			h = (h ^ (unsigned char)*p) * 16777619u;
+	return &drops[h % DROP_SLOTS];
 }

@@ -16,5 +16,7 @@ extern Mf__Database_Service database_service;
 extern const char *const database_capabilities[];
 
 bool database_init(struct node *n);
+/* Without a node, for tests. */
+void database_open(struct bus *b, const struct database_config *cf);
 
 #endif

@@ -30,6 +30,7 @@ static void cache_stats(Mf__Cache_Service *, const Mf__Empty *, Mf__CacheStats_C
 static void on_got(const struct redis_reply *, void *);
 static void on_changed(const struct redis_reply *, void *);
 static void on_stats(const struct redis_reply *, void *);
+static const struct cache_config *config(void);
 static const char *full_key(struct call *, const char *, size_t *);
 static uint64_t info_number(const struct redis_reply *, const char *);
 
@@ -49,33 +50,54 @@ const struct config_key cache_keys[] = {
 };
 
 static struct redis *server;
-static struct node *self;
+static struct node *self; /* NULL: opened without one */
+static const struct cache_config *fixed;
 static uint64_t hits, misses;
 
 bool
 cache_init(struct node *n)
 {
 	const struct cache_config *cf = node_config(n);
-	char *address = NULL, *password = secret_read(cf->password_file);
+	char *address = NULL;
 
 	self = n;
 	if (cf->redis[0] == '\0' &&
 	    asprintf(&address, "unix:%s/run/stores/redis-cache.sock", node_var(n)) < 0)
 		return false;
-	server = redis_new(node_loop(n),
-	    &(const struct redis_opts){
-		.address = address != NULL ? address : cf->redis, .password = password });
+	cache_open(node_loop(n), address != NULL ? address : cf->redis, cf);
 	free(address);
-	secret_free(&password);
 	node_ready(n);
 	return true;
+}
+
+void
+cache_open(struct loop *l, const char *address, const struct cache_config *cf)
+{
+	char *password = secret_read(cf->password_file);
+
+	fixed = cf;
+	server =
+	    redis_new(l, &(const struct redis_opts){ .address = address, .password = password });
+	secret_free(&password);
+}
+
+void
+cache_close(void)
+{
+	redis_free(&server);
+}
+
+static const struct cache_config *
+config(void)
+{
+	return self != NULL ? node_config(self) : fixed;
 }
 
 void
 cache_fini(struct node *n)
 {
 	(void)n;
-	redis_free(&server);
+	cache_close();
 }
 
 /* Get: many keys, one MGET, entries in the order of the keys. */
@@ -146,7 +168,7 @@ static const char set_script[] = "local have = redis.call('GET', KEYS[1])\n"
 void
 cache_set(Mf__Cache_Service *s, const Mf__CacheSet *q, Mf__CacheDone_Closure reply, void *ctx)
 {
-	const struct cache_config *cf = node_config(self);
+	const struct cache_config *cf = config();
 	struct call *c = ctx;
 	struct arena *a = call_arena(c);
 	const char *argv[4];

@@ -20,6 +20,9 @@ extern const char *const cache_capabilities[];
 
 bool cache_init(struct node *n);
 void cache_fini(struct node *n);
+/* Without a node, for tests. */
+void cache_open(struct loop *l, const char *address, const struct cache_config *cf);
+void cache_close(void);
 
 /* How an entry is kept: "<kind><version>:<stored_at us>:" and the value; kind 'v' value, 't'
  * tombstone. */
