@@ -2,6 +2,7 @@
 #include <stdint.h>
 #include <string.h>
 #include "api/ops/ops.h"
+#include "api/rest/contract.h"
 #include "api/rest/idempotency.h"
 #include "api/rest/rest.h"
 #include "base/log.h"
@@ -23,6 +24,8 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 		for (size_t i = 0; i < k; i++)
 			must(params[i].name[0] != '\0' &&
 			     str_utf8_ok(params[i].value, strlen(params[i].value)));
+		f = (struct failure){ .message = "", .reason = "" };
+		must(contract_query(a, route_of(OP_LIST), params, k, &f) == (f.n_violations == 0));
 	} else if (n <= 8192) {
 		must(f.status == ST_INVALID_ARGUMENT);
 	}

@@ -1,6 +1,7 @@
 /* openapi: the document says what the table of routes says, no more and no less. */
 #include <string.h>
 #include "api/ops/ops.h"
+#include "api/rest/contract.h"
 #include "api/rest/pages.h"
 #include "harness/test.h"
 
@@ -30,17 +31,6 @@ stop(void **unused)
 	return 0;
 }
 
-/* "/tasks/ID" is "/v1/tasks/{id}" there. */
-static const char *
-path_of(const struct route *r)
-{
-	const char *at = strstr(r->pattern, "ID"), *v1 = r->kind == OP_HEALTH ? "" : "/v1";
-
-	if (at == NULL)
-		return arena_printf(a, "%s%s", v1, r->pattern);
-	return arena_printf(a, "%s%.*s{id}%s", v1, (int)(at - r->pattern), r->pattern, at + 2);
-}
-
 static const json_t *
 operation_of(const struct route *r)
 {
@@ -48,7 +38,8 @@ operation_of(const struct route *r)
 
 	for (size_t i = 0; r->method[i] != '\0'; i++)
 		method[i] = (char)(r->method[i] | 0x20);
-	return json_object_get(json_object_get(json_object_get(doc, "paths"), path_of(r)), method);
+	return json_object_get(
+	    json_object_get(json_object_get(doc, "paths"), contract_path(a, r)), method);
 }
 
 static const json_t *
@@ -111,7 +102,7 @@ each_route_is_in_the_document_with_its_status_and_each_operation_is_a_route(void
 		const json_t *answers = json_object_get(operation_of(r), "responses");
 
 		if (json_object_get(answers, arena_printf(a, "%d", r->status)) == NULL)
-			fail_msg("%s %s: no %d", r->method, path_of(r), r->status);
+			fail_msg("%s %s: no %d", r->method, contract_path(a, r), r->status);
 		assert_non_null(json_object_get(answers, "default"));
 	}
 	json_object_foreach(json_object_get(doc, "paths"), path, item)
@@ -222,6 +213,44 @@ conditions_keys_and_bodies_are_declared_where_they_are_taken(void **unused)
 	}
 }
 
+static size_t
+refused(const char *method, const char *path, const char *query)
+{
+	const struct route *r = route_find(a, method, path).route;
+	struct failure f = { .status = ST_OK, .message = "", .reason = "" };
+	struct param *params;
+	size_t n;
+
+	assert_true(query_parse(a, query, &params, &n, &f));
+	(void)contract_query(a, r, params, n, &f);
+	return f.n_violations;
+}
+
+static void
+each_parameter_of_a_query_must_fit_its_schema(void **unused)
+{
+	static const char *const good[] = { "", "limit=1&cursor=x&state=QUEUED&type=a",
+		"priority=HIGH", "priority=4", "label=a&label=b%3D1", "sort=-created_at,priority",
+		"fields=id,title", "created_after=2026-11-21T09:30:00%2B01:00" };
+	static const char *const bad[] = { "limit=0", "limit=1001", "limit=x", "limit=1&limit=2",
+		"cursor=", "state=queued", "priority=5", "priority=high", "type=", "type=a b",
+		"label=", "sort=", "sort=a,,b", "fields=A", "created_after=yesterday", "colour=red",
+		"username=x" };
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		if (refused("GET", "/tasks", good[i]) != 0)
+			fail_msg("%s is refused", good[i]);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		if (refused("GET", "/tasks", bad[i]) != 1)
+			fail_msg("%s is taken", bad[i]);
+	assert_int_equal(refused("GET", "/tasks", "limit=0&state=x&colour=red"), 3);
+	assert_int_equal(refused("GET", "/users", "disabled=true&username=vera"), 0);
+	assert_int_equal(refused("GET", "/users", "disabled=1"), 1);
+	assert_int_equal(refused("POST", "/tasks", "limit=1"), 1);
+	assert_int_equal(refused("GET", "/fleet", "a=b"), 1);
+}
+
 /* All of them, also those that no operation points to. */
 static void
 check_refs(const json_t *v)
@@ -252,6 +281,7 @@ main(void)
 		T(the_fields_of_a_collection_are_those_of_its_schema),
 		T(lists_declare_their_filters_and_nothing_else_has_parameters),
 		T(conditions_keys_and_bodies_are_declared_where_they_are_taken),
+		T(each_parameter_of_a_query_must_fit_its_schema),
 		T(references_lead_somewhere),
 	};
 

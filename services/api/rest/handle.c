@@ -3,6 +3,7 @@
  * process does, and then a stand-in has it. */
 #include <string.h>
 
+#include "api/rest/contract.h"
 #include "api/rest/handling.h"
 #include "api/rest/idempotency.h"
 #include "api/rest/pages.h"
@@ -77,7 +78,8 @@ read_request(struct handling *h)
 	struct failure f = { .status = ST_OK, .message = "", .reason = "" };
 	struct param *params;
 
-	if (!query_parse(h->a, q->query, &params, &h->op.n_params, &f)) {
+	if (!query_parse(h->a, q->query, &params, &h->op.n_params, &f) ||
+	    !contract_query(h->a, h->op.route, params, h->op.n_params, &f)) {
 		respond_failure(h, 0, &f);
 		return false;
 	}

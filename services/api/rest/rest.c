@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api/ops/ops.h"
+#include "api/rest/contract.h"
 #include "api/rest/rest.h"
 #include "base/id.h"
 #include "base/log.h"
@@ -105,7 +106,8 @@ read_endpoint(struct call *c, const Mf__ApiRequirement *api, struct op *o, struc
 		                 : arena_printf(a, "api.method: the resource has %s", m.allow);
 		return false;
 	}
-	if (!query_parse(a, arena_strndup(a, query.p, query.n), &params, &o->n_params, f))
+	if (!query_parse(a, arena_strndup(a, query.p, query.n), &params, &o->n_params, f) ||
+	    !contract_query(a, m.route, params, o->n_params, f))
 		return false;
 	o->route = m.route;
 	o->id = m.id;
