@@ -9,7 +9,6 @@
 #include "api/rest/contract.h"
 #include "api/rest/pages.h"
 #include "base/log.h"
-#include "base/mem.h"
 #include "base/time.h"
 
 #define ALTERNATIVES_MOST 2
@@ -37,12 +36,15 @@ struct operation {
 	struct parameter parameters[PARAMETERS_MOST];
 };
 
+static json_t *doc; /* NULL: not read yet; stays: names and texts are its own */
+static struct operation operations[ROUTES_MOST + 1];
+
 static const struct operation *operation_of(const struct route *);
-static struct operation *load(void);
-static void load_operation(struct operation *, const json_t *, const struct route *);
-static void load_shapes(struct parameter *, const json_t *, const json_t *);
-static void load_shape(struct shape *, const json_t *, const json_t *);
-static const json_t *resolved(const json_t *, const json_t *);
+static void load(void);
+static void load_operation(struct operation *, const struct route *);
+static void load_shapes(struct parameter *, const json_t *);
+static void load_shape(struct shape *, const json_t *);
+static const json_t *resolved(const json_t *);
 static bool fits(const struct shape *, const char *);
 static const char *words(struct arena *, const struct parameter *);
 static const char *words_of(struct arena *, const struct shape *);
@@ -89,38 +91,33 @@ contract_query(
 static const struct operation *
 operation_of(const struct route *r)
 {
-	static struct operation *all;
 	const struct operation *o;
 
-	if (all == NULL)
-		all = load();
-	for (o = all; o->route != r; o++)
+	if (doc == NULL)
+		load();
+	for (o = operations; o->route != r; o++)
 		must(o->route != NULL);
 	return o;
 }
 
-/* The document stays: names and texts are its own. */
-static struct operation *
+static void
 load(void)
 {
 	const struct file *file = file_find("openapi.json");
-	struct operation *all = mem_zalloc((ROUTES_MOST + 1) * sizeof(*all));
 	const struct route *r;
 	struct json_error e;
-	json_t *doc;
 
 	must(file != NULL);
 	doc = json_read(file->bytes, file->n, &e);
 	must(doc != NULL);
 	for (size_t i = 0; (r = route_at(i)) != NULL; i++) {
 		must(i < ROUTES_MOST);
-		load_operation(&all[i], doc, r);
+		load_operation(&operations[i], r);
 	}
-	return all;
 }
 
 static void
-load_operation(struct operation *o, const json_t *doc, const struct route *r)
+load_operation(struct operation *o, const struct route *r)
 {
 	struct arena *a = arena_new(4096);
 	const json_t *item = json_object_get(json_object_get(doc, "paths"), contract_path(a, r));
@@ -135,44 +132,44 @@ load_operation(struct operation *o, const json_t *doc, const struct route *r)
 	o->route = r;
 	json_array_foreach(json_object_get(item, "parameters"), i, one)
 	{
-		const json_t *p = resolved(doc, one);
+		const json_t *p = resolved(one);
 
 		if (strcmp(json_string_value(json_object_get(p, "in")), "query") != 0)
 			continue;
 		must(o->n < PARAMETERS_MOST);
 		o->parameters[o->n].name = json_string_value(json_object_get(p, "name"));
-		load_shapes(&o->parameters[o->n++], doc, json_object_get(p, "schema"));
+		load_shapes(&o->parameters[o->n++], json_object_get(p, "schema"));
 	}
 	arena_free(&a);
 }
 
 static void
-load_shapes(struct parameter *p, const json_t *doc, const json_t *schema)
+load_shapes(struct parameter *p, const json_t *schema)
 {
-	const json_t *s = resolved(doc, schema), *type = json_object_get(s, "type"), *one;
+	const json_t *s = resolved(schema), *type = json_object_get(s, "type"), *one;
 	size_t i;
 
 	if (json_is_string(type) && strcmp(json_string_value(type), "array") == 0) {
 		p->many = true;
-		s = resolved(doc, json_object_get(s, "items"));
+		s = resolved(json_object_get(s, "items"));
 	}
 	if (json_object_get(s, "oneOf") == NULL) {
-		load_shape(&p->shapes[p->n_shapes++], doc, s);
+		load_shape(&p->shapes[p->n_shapes++], s);
 		return;
 	}
 	json_array_foreach(json_object_get(s, "oneOf"), i, one)
 	{
 		must(p->n_shapes < ALTERNATIVES_MOST);
-		load_shape(&p->shapes[p->n_shapes++], doc, one);
+		load_shape(&p->shapes[p->n_shapes++], one);
 	}
 }
 
 static void
-load_shape(struct shape *out, const json_t *doc, const json_t *schema)
+load_shape(struct shape *out, const json_t *schema)
 {
 	static const char *const known[] = { "type", "enum", "minimum", "maximum", "minLength",
 		"maxLength", "pattern", "format", "description", "default", "examples", NULL };
-	const json_t *s = resolved(doc, schema), *unused;
+	const json_t *s = resolved(schema), *unused;
 	const char *type = json_string_value(json_object_get(s, "type")),
 		   *format = json_string_value(json_object_get(s, "format")), *key;
 	bool integer = type != NULL && strcmp(type, "integer") == 0;
@@ -209,7 +206,7 @@ load_shape(struct shape *out, const json_t *doc, const json_t *schema)
 }
 
 static const json_t *
-resolved(const json_t *doc, const json_t *v)
+resolved(const json_t *v)
 {
 	const char *ref = json_string_value(json_object_get(v, "$ref"));
 	struct str rest, one;
@@ -220,7 +217,7 @@ resolved(const json_t *doc, const json_t *v)
 		str_cut(rest, '/', &one, &rest);
 		v = json_object_getn(v, one.p, one.n);
 	}
-	return resolved(doc, v);
+	return resolved(v);
 }
 
 static bool

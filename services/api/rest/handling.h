@@ -37,6 +37,8 @@ void respond_failure(
     struct handling *h, int http, const struct failure *f); /* http 0: as the failure says */
 void respond_result(struct handling *h, const Mf__TaskResponse *m);
 
+/* NULL: it is no JSON object; else it lives as the request. */
+json_t *read_object(struct handling *h, const ProtobufCBinaryData *text);
 void failure_of(struct handling *h, const Mf__TaskResponse *m, struct failure *f);
 /* fields.c: false: h is answered. */
 bool fields_read(struct handling *h);

@@ -40,7 +40,6 @@ static bool is_final(uint32_t);
 static void write_response(struct handling *, struct jw *);
 static void write_row(struct handling *, Mf__StoreOp__Kind, struct jw *, Mf__StoreResult_Closure);
 static int64_t claimed_until_ms(const struct handling *);
-static json_t *row_of(struct handling *, const Mf__StoreResult *);
 
 static const struct failure no_key = { .status = ST_INVALID_ARGUMENT,
 	.reason = "BAD_REQUEST",
@@ -136,7 +135,7 @@ on_claimed(const Mf__StoreResult *m, void *ctx)
 	} else if (!m->repeated) {
 		h->keyed->version = m->version;
 		work(h, h->op.operation_id);
-	} else if ((row = row_of(h, m)) == NULL) {
+	} else if ((row = read_object(h, &m->data)) == NULL) {
 		respond_failure(h, 0,
 		    &(const struct failure){ .status = ST_INTERNAL,
 			.message = "the record of an Idempotency-Key is no JSON object",
@@ -309,15 +308,4 @@ static int64_t
 claimed_until_ms(const struct handling *h)
 {
 	return (time_wall_us() + call_left(h->c)) / MS + 500;
-}
-
-static json_t *
-row_of(struct handling *h, const Mf__StoreResult *m)
-{
-	struct json_error e;
-	json_t *v = json_read(m->data.data, m->data.len, &e);
-
-	if (v != NULL)
-		call_own_json(h->c, v);
-	return json_is_object(v) ? v : NULL;
 }

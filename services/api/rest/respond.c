@@ -12,7 +12,6 @@ static void respond_content(struct handling *, const Mf__TaskResponse *);
 static void respond_bulk(struct handling *, const Mf__TaskResponse *);
 static void respond_raw(struct handling *, const Mf__TaskResponse *);
 static void respond_broken(struct handling *, const char *);
-static json_t *read_result(struct handling *, const Mf__TaskResponse *);
 static void respond_etag(struct handling *, uint64_t);
 static int http_of(const struct handling *, const struct failure *);
 static void failure_headers(struct handling *, int, const struct failure *);
@@ -149,7 +148,7 @@ respond_created(struct handling *h, const Mf__TaskResponse *m)
 	const char *id = h->task->database->id;
 
 	if (m->repeated && strcmp(id, h->op.operation_id) != 0) {
-		json_t *stored = read_result(h, m);
+		json_t *stored = read_object(h, &m->result);
 
 		if (stored == NULL)
 			respond_broken(h, "what is stored is no JSON object");
@@ -180,7 +179,7 @@ respond_object(struct handling *h, const Mf__TaskResponse *m)
 static void
 respond_content(struct handling *h, const Mf__TaskResponse *m)
 {
-	json_t *v = h->fields != NULL ? read_result(h, m) : NULL;
+	json_t *v = h->fields != NULL ? read_object(h, &m->result) : NULL;
 
 	if (h->fields == NULL)
 		respond(h, 200, m->result.data, m->result.len);
@@ -194,7 +193,7 @@ static void
 respond_bulk(struct handling *h, const Mf__TaskResponse *m)
 {
 	size_t n;
-	char *body = bulk_answer(h->a, &h->op, read_result(h, m), &n);
+	char *body = bulk_answer(h->a, &h->op, read_object(h, &m->result), &n);
 
 	if (body == NULL) {
 		respond_broken(h, "the result of a bulk create has other items than the request");
@@ -245,11 +244,11 @@ respond_broken(struct handling *h, const char *what)
 	    h, 0, &(const struct failure){ .status = ST_INTERNAL, .message = what, .reason = "" });
 }
 
-static json_t *
-read_result(struct handling *h, const Mf__TaskResponse *m)
+json_t *
+read_object(struct handling *h, const ProtobufCBinaryData *text)
 {
 	struct json_error e;
-	json_t *v = json_read(m->result.data, m->result.len, &e);
+	json_t *v = json_read(text->data, text->len, &e);
 
 	if (v != NULL)
 		call_own_json(h->c, v);
