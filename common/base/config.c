@@ -49,10 +49,19 @@ config_load(struct arena *a, const struct config_key *const *tables, void *const
 void
 config_print(FILE *f, const struct config_key *const *tables, void *const *outs, size_t n_tables)
 {
+	const char *part = "";
+
 	for (size_t t = 0; t < n_tables; t++) {
 		for (const struct config_key *k = tables[t]; k->name != NULL; k++) {
+			const char *slash = strchr(k->name, '/');
+			size_t n = slash == NULL ? 0 : (size_t)(slash - k->name);
+
+			if (n != 0 && (strlen(part) < n || strncmp(part, k->name, n + 1) != 0))
+				fprintf(f, "[%.*s]\n", (int)n, k->name);
+			part = k->name;
 			fprintf(f, "# %s%s\n%s = ", k->help == NULL ? "" : k->help,
-			    k->restart ? " (a change needs a restart)" : "", k->name);
+			    k->restart ? " (a change needs a restart)" : "",
+			    k->name + (n == 0 ? 0 : n + 1));
 			print_value(f, k, (const char *)outs[t] + k->offset);
 			fputc('\n', f);
 		}

@@ -29,7 +29,9 @@ enum config_type {
 };
 
 struct config_key {
-	const char *name; /* NULL ends a table */
+	/* NULL ends a table. "sql/pool": `pool` of the part [sql], whoever reads it, so that stand-ins
+	 * are set where the one is that they stand in for; such keys stand at the end of a table. */
+	const char *name;
 	enum config_type type;
 	size_t offset;    /* into the node's config struct */
 	const char *def;  /* as text; parsed and checked like any other */

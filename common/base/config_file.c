@@ -32,6 +32,8 @@ static bool read_part(struct file *f, struct str line, const char *where);
 static bool part_exists(struct file *f, const char *where);
 static bool is_include(struct str line, struct str *name, bool *optional);
 static bool read_include(struct file *f, struct str name, bool optional, const char *where);
+static bool is_shared(const struct file *f, struct str line);
+static bool find_shared(const struct file *f, struct str name, struct slot *s);
 static bool read_key(struct file *f, struct str line, const char *where);
 
 bool
@@ -115,7 +117,7 @@ read_line(struct file *f, struct str line)
 		return read_part(f, line, where);
 	if (is_include(line, &name, &optional))
 		return read_include(f, name, optional, where);
-	if (f->part.n > 0 && (node == NULL || !str_eq(f->part, node)))
+	if (f->part.n > 0 && (node == NULL || !str_eq(f->part, node)) && !is_shared(f, line))
 		return true;
 	return read_key(f, line, where);
 }
@@ -168,6 +170,26 @@ read_include(struct file *f, struct str name, bool optional, const char *where)
 	return read_file(&in, arena_printf(f->l->a, "%s: include %s", where, in.path), optional);
 }
 
+/* Of a part that is another's: a key that we read as well? */
+static bool
+is_shared(const struct file *f, struct str line)
+{
+	struct str name, value;
+	struct slot s;
+
+	str_cut(line, '=', &name, &value);
+	return find_shared(f, str_trim(name), &s);
+}
+
+static bool
+find_shared(const struct file *f, struct str name, struct slot *s)
+{
+	const char *whole =
+	    arena_printf(f->l->a, "%.*s/%.*s", (int)f->part.n, f->part.p, (int)name.n, name.p);
+
+	return f->part.n > 0 && config_find(f->l, str_of(whole), s);
+}
+
 /* A key of the own part wins over the same key of the common part, whichever of them stands first.
  */
 static bool
@@ -182,7 +204,7 @@ read_key(struct file *f, struct str line, const char *where)
 	if (!str_cut(line, '=', &name, &value))
 		return config_complain(l, where, "expected key = value");
 	name = str_trim(name);
-	if (!config_find(l, name, &s)) {
+	if (!find_shared(f, name, &s) && !config_find(l, name, &s)) {
 		if (own || l->src->foreign == NULL)
 			return config_unknown(l, where, name);
 		wrong = l->src->foreign(l->src->ctx, l->a, arena_strndup(l->a, name.p, name.n));

@@ -15,7 +15,7 @@ config_env_name(char *out, size_t size, const char *node, const char *key)
 	snprintf(out, size, CONFIG_ENV_PREFIX "%s%s%s", node == NULL ? "" : node,
 	    node == NULL ? "" : "_", key);
 	for (; *out != '\0'; out++)
-		*out = *out == '.' || *out == '-' ? '_' : (char)toupper((unsigned char)*out);
+		*out = strchr(".-/", *out) != NULL ? '_' : (char)toupper((unsigned char)*out);
 }
 
 /* Near is: a third of it is otherwise, at most. */

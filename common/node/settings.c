@@ -115,8 +115,14 @@ settings_print(const struct node *n, const struct settings *s)
 void
 settings_print_keys(const struct node *n)
 {
-	for (const struct config_key *k = n->def->keys; k != NULL && k->name != NULL; k++)
-		puts(k->name);
+	size_t n_name = strlen(n->def->name);
+
+	for (const struct config_key *k = n->def->keys; k != NULL && k->name != NULL; k++) {
+		if (strchr(k->name, '/') == NULL)
+			puts(k->name);
+		else if (strncmp(k->name, n->def->name, n_name) == 0 && k->name[n_name] == '/')
+			puts(k->name + n_name + 1); /* the others read it there */
+	}
 }
 
 void

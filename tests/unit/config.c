@@ -17,6 +17,7 @@ struct both {
 	bool on;
 	double share;
 	const char *password;
+	int64_t pool;
 };
 
 static const struct config_key keys[] = {
@@ -31,6 +32,8 @@ static const struct config_key keys[] = {
 	{ "share", CONFIG_NUM, offsetof(struct both, share), "0.3", 0, 1, false, false, "of what" },
 	{ "pass.word", CONFIG_STR, offsetof(struct both, password), "", 0, 0, true, false,
 	    "of the store" },
+	{ "cache/pool", CONFIG_INT, offsetof(struct both, pool), "4", 1, 100, false, false,
+	    "how many of cache's" },
 	{ .name = NULL },
 };
 
@@ -445,6 +448,40 @@ what_is_printed_loads_again_as_the_same(void **unused)
 	assert_true(it.share == before.share);
 }
 
+/* So that a stand-in does as the one that it stands in for was told. */
+static void
+a_key_of_another_part_is_read_there_and_nowhere_else(void **unused)
+{
+	const struct config_key *const tables[] = { keys };
+	void *const outs[] = { &it };
+	char *env[] = { "METAFED_CACHE_POOL=8", NULL };
+	char *text;
+	size_t n;
+	FILE *f = open_memstream(&text, &n);
+
+	(void)unused;
+	assert_true(load("[cache]\npool = 7\nname = theirs\n[sql]\nname = own\n", NULL, NULL));
+	assert_int_equal(it.pool, 7);
+	assert_string_equal(it.name, "own");
+	assert_true(load("[cache]\nother = 1\n", NULL, NULL));
+	assert_int_equal(it.pool, 4);
+	assert_true(load("[cache]\npool = 7\n", NULL, env));
+	assert_int_equal(it.pool, 8);
+	assert_false(load("pool = 7\n", NULL, NULL));
+	assert_false(load("[sql]\npool = 7\n", NULL, NULL));
+	assert_false(load("[cache]\npool = 700\n", NULL, NULL));
+	assert_string_equal(
+	    said(), "some.conf:2: cache/pool: \"700\": must be a whole number, from 1 to 100");
+	assert_false(load("[cache]\npool = 7\npool = 8\n", NULL, NULL));
+	assert_true(load("[cache]\npool = 9\n", NULL, NULL));
+	config_print(f, tables, outs, 1);
+	fclose(f);
+	assert_non_null(strstr(text, "[cache]\n# how many of cache's\npool = 9\n"));
+	assert_true(load(text, NULL, NULL));
+	assert_int_equal(it.pool, 9);
+	free(text);
+}
+
 #define C(f) cmocka_unit_test_setup_teardown(f, start, stop)
 
 int
@@ -468,6 +505,7 @@ main(void)
 		C(a_relative_path_is_relative_to_its_file),
 		C(a_secret_is_never_shown),
 		C(what_is_printed_loads_again_as_the_same),
+		C(a_key_of_another_part_is_read_there_and_nowhere_else),
 	};
 
 	return TEST_RUN(tests);
