@@ -71,6 +71,7 @@ DIR_worker := services/worker
 $(foreach s,$(SERVICE_LIBS),$(eval LIB_svc-$(s)_OBJS := $(call objs,$(DIR_$(s)))))
 LIB_svc-sql_OBJS += $(OBJ)/gen/migrations.o
 LIB_svc-rest_OBJS += $(OBJ)/gen/rest_files.o
+LIB_svc-graphql_OBJS += $(OBJ)/gen/graphql_files.o
 ALL_LIBS := proto $(LAYERS) $(SERVICE_LIBS:%=svc-%)
 COMMON_A := $(LIB)/libclient.a $(LIB)/libstore.a $(LIB)/libbus.a $(LIB)/libnode.a $(LIB)/libproto.a $(LIB)/libbase.a
 
@@ -98,6 +99,11 @@ REST_FILES := $(addprefix services/api/rest/,openapi.json docs.html docs.js docs
 $(GEN)/rest_files.c: $(REST_FILES) scripts/gen-files.awk
 	@mkdir -p $(@D)
 	awk -v array=rest_files -v header=api/rest/pages.h -f scripts/gen-files.awk $(REST_FILES) > $@.new && mv $@.new $@
+
+GRAPHQL_FILES := $(addprefix services/api/graphql/,schema.graphql console.html)
+$(GEN)/graphql_files.c: $(GRAPHQL_FILES) scripts/gen-files.awk
+	@mkdir -p $(@D)
+	awk -v array=graphql_files -v header=api/graphql/files.h -f scripts/gen-files.awk $(GRAPHQL_FILES) > $@.new && mv $@.new $@
 
 $(OBJ)/gen/%.o: $(GEN)/%.c | $(PB_H)
 	@mkdir -p $(@D)

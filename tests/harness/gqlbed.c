@@ -615,7 +615,8 @@ gqlbed_run(const char *text, const char *variables, const char *operation)
 	    .a = gqlbed.a,
 	    .root = &pets[1],
 	    .done = on_done,
-	    .wants_turn = gqlbed.by_turn ? on_turn : NULL });
+	    .wants_turn = gqlbed.by_turn ? on_turn : NULL,
+	    .keep_bytes = gqlbed.keep_bytes });
 	return run.answer;
 }
 

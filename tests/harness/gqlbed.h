@@ -17,6 +17,7 @@ struct gqlbed {
 	char log[1024];            /* what mutations did, in order */
 	bool hold;                 /* loads and slow fields wait for gqlbed_release */
 	bool by_turn;              /* loads wait for gqlbed_turn */
+	size_t keep_bytes;
 };
 extern struct gqlbed gqlbed;
 

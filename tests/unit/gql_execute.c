@@ -311,6 +311,22 @@ cost_that_no_number_holds_is_too_much(void **unused)
 	    "is the limit."));
 }
 
+static void
+nothing_more_is_asked_when_memory_gets_short(void **unused)
+{
+	(void)unused;
+	gqlbed.keep_bytes = arena_left(gqlbed.a) - 200000;
+	assert_non_null(
+	    strstr(gqlbed_run("{a:first(first:10){id} b:first(first:9000){id name}}", NULL, NULL),
+		"\"message\":\"The answer is too large: ask for less at once.\""));
+	assert_non_null(strstr(gqlbed_answer(), "\"reason\":\"TOO_LARGE\""));
+	assert_null(strstr(gqlbed_answer(), "\"data\":null}")); /* what there was is there */
+	gqlbed.keep_bytes = 0;
+	assert_null(
+	    strstr(gqlbed_run("{a:first(first:10){id} b:first(first:9000){id name}}", NULL, NULL),
+		"errors"));
+}
+
 int
 main(void)
 {
@@ -335,6 +351,7 @@ main(void)
 		GQL(the_operation_is_chosen_by_its_name),
 		GQL(cost_is_known_before_it_runs),
 		GQL(cost_that_no_number_holds_is_too_much),
+		GQL(nothing_more_is_asked_when_memory_gets_short),
 	};
 
 	return TEST_RUN(tests);

@@ -1,11 +1,86 @@
 /* graphql: the agent of its protocol; it can also do every operation of /v1, which is how it stands
- * in for rest. */
+ * in for rest. rest and websocket link this library and stand in for graphql in turn.
+ *
+ *   http.c      one HTTP request of /graphql: methods, media types, statuses
+ *   serve.c     one GraphQL request, whatever it came by: document, operation, execution, answer
+ *   documents.c documents that clients name by their hash
+ *   query.c mutation.c object.c   what the fields of schema.graphql do
+ *   ask.c       a field's way to meta; load.c: objects by id, all of a turn in one read
+ *   engine/     the language itself, a library of its own */
 #ifndef GRAPHQL_GRAPHQL_H
 #define GRAPHQL_GRAPHQL_H
 
+#include <jansson.h>
+#include "base/config.h"
+#include "bus/bus.h"
+#include "node/node.h"
 #include "proto/graphql.pb-c.h"
 
+struct graphql_config {
+	const char *documents;
+	bool documents_only;
+	bool documents_register;
+	bool introspection;
+	bool console;
+	int64_t depth;
+	int64_t tokens;
+	int64_t cost;
+};
+extern const struct config_key graphql_keys[];
 extern Mf__Graphql_Service graphql_service;
 extern const char *const graphql_capabilities[];
+
+/* --- graphql.c: of graphql and of its stand-ins, whose configuration is struct graphql_config too ---
+ */
+bool graphql_init(struct node *n);
+void graphql_reload(struct node *n, const void *old_config, const void *new_config);
+
+/* --- serve.c: for http.c, and for WebSocket --- */
+struct graphql_ask {
+	const char *query;       /* NULL: by document_id */
+	const char *document_id; /* "sha256:HEX", or the name of a file; NULL: none */
+	bool apq; /* it came as extensions.persistedQuery: say so when it is not known */
+	const char *operation_name; /* "": the only one */
+	const json_t *variables;    /* NULL: none */
+	const char *credential;     /* "": none */
+	const char *client_address;
+	const char *operation_id; /* UUIDv7 of the request */
+	bool only_queries;        /* GET: nothing may change */
+};
+
+enum graphql_outcome {
+	GRAPHQL_DATA,
+	GRAPHQL_PARTIAL,  /* data, or null for it, and errors */
+	GRAPHQL_UNPARSED, /* from here on: errors only */
+	GRAPHQL_INVALID,
+	GRAPHQL_NOT_A_QUERY, /* though only_queries; or a subscription where none can be served */
+	GRAPHQL_UNKNOWN_DOCUMENT,
+	GRAPHQL_FORBIDDEN_DOCUMENT, /* only those that are configured are taken */
+	GRAPHQL_TOO_LARGE,          /* the answer */
+};
+struct graphql_answer {
+	enum graphql_outcome outcome;
+	const char *json;
+	size_t n;
+	bool degraded;
+	const Mf__Principal
+	    *principal; /* whom the credential was verified to be; NULL: not asked */
+};
+typedef void graphql_done_fn(void *ctx, const struct graphql_answer *a);
+/* All of q, and ctx, live as long as the call. done comes once, now or later, unless the call ends. */
+void graphql_serve(struct call *c, const struct graphql_ask *q, graphql_done_fn *done, void *ctx);
+
+/* A subscription outlives the call it came by. */
+struct graphql_subscription;
+/* NULL: *refused says why. Its source is "taskEvents" or "fleetEvents", its arguments as JSON (enum
+ * values as strings, what was not given left out). */
+struct graphql_subscription *
+graphql_subscribe(struct arena *a, const struct graphql_ask *q, struct graphql_answer *refused);
+const char *graphql_source(const struct graphql_subscription *s);
+const json_t *graphql_source_args(const struct graphql_subscription *s);
+/* One event, with the fields of TaskEvent or FleetEvent in snake_case: the answer to be sent. */
+void graphql_event(struct call *c, const struct graphql_subscription *s, const json_t *event,
+    graphql_done_fn *done, void *ctx);
+void graphql_unsubscribe(struct graphql_subscription **s);
 
 #endif

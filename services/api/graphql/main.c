@@ -14,8 +14,11 @@ main(int argc, char **argv)
 	return node_main(argc, argv,
 	    &(const struct service_def){
 		.name = "graphql",
+		.keys = graphql_keys,
+		.config_size = sizeof(struct graphql_config),
 		.serves = serves,
 		.capabilities = graphql_capabilities,
-		.init = rest_init,
+		.init = graphql_init,
+		.reload = graphql_reload,
 	    });
 }

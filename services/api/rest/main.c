@@ -15,8 +15,11 @@ main(int argc, char **argv)
 	return node_main(argc, argv,
 	    &(const struct service_def){
 		.name = "rest",
+		.keys = graphql_keys,
+		.config_size = sizeof(struct graphql_config),
 		.serves = serves,
 		.capabilities = rest_capabilities,
-		.init = rest_init,
+		.init = graphql_init,
+		.reload = graphql_reload,
 	    });
 }

@@ -17,8 +17,11 @@ main(int argc, char **argv)
 	return node_main(argc, argv,
 	    &(const struct service_def){
 		.name = "websocket",
+		.keys = graphql_keys,
+		.config_size = sizeof(struct graphql_config),
 		.serves = serves,
 		.capabilities = websocket_capabilities,
-		.init = rest_init,
+		.init = graphql_init,
+		.reload = graphql_reload,
 	    });
 }

@@ -35,6 +35,7 @@ struct shelf {
 
 struct gql_batch {
 	struct gql_exec *exec;
+	struct shelf *shelf;
 	uint32_t n;
 	struct entry **entries;
 };
@@ -163,6 +164,7 @@ fetch(struct gql_exec *e, struct shelf *s)
 	struct gql_batch *b = ARENA_NEW(e->run.a, struct gql_batch);
 
 	b->exec = e;
+	b->shelf = s;
 	b->n = s->queued < s->loader->most ? s->queued : (uint32_t)s->loader->most;
 	b->entries = ARENA_ARRAY(e->run.a, struct entry *, b->n);
 	for (uint32_t i = 0; i < b->n; i++) {
@@ -191,6 +193,15 @@ void
 gql_batch_set(struct gql_batch *b, size_t i, struct gql_value v)
 {
 	b->entries[i]->value = v;
+}
+
+void
+gql_batch_give(struct gql_batch *b, const char *key, struct gql_value v)
+{
+	struct entry *e = dict_get(&b->shelf->entries, str_of(key));
+
+	if (e != NULL && !e->loaded)
+		e->value = v;
 }
 
 /* All of them are there before the first field goes on: what it loads next leaves together, too. */

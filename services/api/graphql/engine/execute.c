@@ -27,6 +27,9 @@ static const struct gql_step *path_of(struct gql_exec *, const struct frame *, u
 static struct plan_field *field_at(const struct frame *, uint32_t);
 
 static const struct failure internal = { .status = ST_INTERNAL, .message = "", .reason = "" };
+static const struct failure too_large = {
+	.status = ST_RESOURCE_EXHAUSTED, .message = "", .reason = "TOO_LARGE"
+};
 static const struct failure bad_argument = {
 	.status = ST_INVALID_ARGUMENT, .message = "", .reason = "GRAPHQL_BAD_VARIABLES"
 };
@@ -134,6 +137,11 @@ resolve(struct gql_exec *e, struct frame *f, uint32_t i)
 
 	if (p->field == e->run.schema->meta_typename) {
 		f->slots[i] = gql_string(f->plan->type->name);
+		return;
+	}
+	if (arena_left(e->run.a) <= e->run.keep_bytes) {
+		fail(e, f, i, &too_large, "The answer is too large: ask for less at once.");
+		put_null(f, i, p->field->ref->kind == GQL_NON_NULL);
 		return;
 	}
 	if (p->bad_args != NULL) {
@@ -278,6 +286,10 @@ fail(struct gql_exec *e, struct frame *f, uint32_t i, const struct failure *why,
 	struct gql_error *r;
 	va_list ap;
 
+	if (e->errors.n >= GQL_ERRORS_MOST) {
+		e->errors.n++;
+		return;
+	}
 	va_start(ap, fmt);
 	r = gql_error_add(&e->errors, why, n->where->at, "%s", arena_vprintf(e->run.a, fmt, ap));
 	va_end(ap);
@@ -372,6 +384,12 @@ gql_key(const struct gql_at *at)
 	const struct gql_binding *b = at->field->binding;
 
 	return b != NULL && b->key != NULL ? b->key : at->field->name;
+}
+
+const char *
+gql_type_name(const struct gql_at *at)
+{
+	return at->field->ref->type->name;
 }
 
 bool

@@ -29,6 +29,7 @@ struct gql_limits {
 	uint32_t nesting; /* of braces and brackets in the text, and of fragments in fragments */
 	uint32_t depth;   /* of fields in an operation, through its fragments */
 	uint64_t cost;    /* of an operation: cost.c says how it is counted */
+	bool closed;      /* the schema is not asked about itself */
 };
 extern const struct gql_limits gql_limits_default;
 
@@ -102,6 +103,8 @@ struct gql_run { /* copied */
 	/* Loads wait until gql_turn, which the host calls once at the end of its turn; NULL: they
 	 * leave as soon as nothing else can be done. */
 	void (*wants_turn)(struct gql_exec *e, void *host);
+	/* When no more than this is left of the arena nothing more is asked: fields fail. */
+	size_t keep_bytes;
 };
 void gql_execute(const struct gql_run *r);
 void gql_turn(struct gql_exec *e);
@@ -117,6 +120,7 @@ struct gql_value gql_arg(const struct gql_at *at, const char *name);
 void *gql_host(const struct gql_at *at);
 struct arena *gql_arena(const struct gql_at *at);
 const char *gql_key(const struct gql_at *at);
+const char *gql_type_name(const struct gql_at *at); /* of the field, without list and non-null */
 bool gql_selects(const struct gql_at *at, const char *name); /* a field below that is asked for */
 /* return gql_later(at, &x->later); then once, unless the execution is given up:
  * gql_settle(x->later, value) */
@@ -135,7 +139,8 @@ struct gql_value gql_load_list(
     const struct gql_at *at, const struct gql_loader *l, const char *const *keys, size_t n);
 size_t gql_batch_n(const struct gql_batch *b);
 const char *gql_batch_key(const struct gql_batch *b, size_t i);
-void gql_batch_set(struct gql_batch *b, size_t i, struct gql_value v); /* not set: null */
+void gql_batch_set(struct gql_batch *b, size_t i, struct gql_value v);         /* not set: null */
+void gql_batch_give(struct gql_batch *b, const char *key, struct gql_value v); /* by its key */
 void gql_batch_done(struct gql_batch *b);
 void gql_batch_forget(const struct gql_at *at); /* what was loaded is old: something was changed */
 

@@ -340,30 +340,32 @@ directive_args(const struct gql_at *at)
 }
 
 /* clang-format off */
-#define BIND(f, r) { .field = (f), .resolve = (r) }
+#define BIND(f, r)	{ .field = (f), .resolve = (r) }
+/* How many items count for the cost: it takes little to make them, and tools ask for all. */
+#define LIST(f, r, n)	{ .field = (f), .resolve = (r), .size = (n) }
 const struct gql_binding introspect_bindings[] = {
 	BIND("__Meta.__schema", meta_schema),
 	BIND("__Meta.__type", meta_type),
 	BIND("__Schema.description", schema_description),
-	BIND("__Schema.types", schema_types),
+	LIST("__Schema.types", schema_types, 20),
 	BIND("__Schema.queryType", schema_query),
 	BIND("__Schema.mutationType", schema_mutation),
 	BIND("__Schema.subscriptionType", schema_subscription),
-	BIND("__Schema.directives", schema_directives),
+	LIST("__Schema.directives", schema_directives, 5),
 	BIND("__Type.kind", type_kind),
 	BIND("__Type.name", type_name),
 	BIND("__Type.description", type_description),
 	BIND("__Type.specifiedByURL", type_specified_by),
-	BIND("__Type.fields", type_fields),
-	BIND("__Type.interfaces", type_interfaces),
-	BIND("__Type.possibleTypes", type_possible),
-	BIND("__Type.enumValues", type_values),
-	BIND("__Type.inputFields", type_inputs),
+	LIST("__Type.fields", type_fields, 5),
+	LIST("__Type.interfaces", type_interfaces, 1),
+	LIST("__Type.possibleTypes", type_possible, 2),
+	LIST("__Type.enumValues", type_values, 4),
+	LIST("__Type.inputFields", type_inputs, 3),
 	BIND("__Type.ofType", type_of_type),
 	BIND("__Type.isOneOf", type_one_of),
 	BIND("__Field.name", any_name),
 	BIND("__Field.description", any_description),
-	BIND("__Field.args", field_args),
+	LIST("__Field.args", field_args, 2),
 	BIND("__Field.type", field_type),
 	BIND("__Field.isDeprecated", any_deprecated),
 	BIND("__Field.deprecationReason", any_reason),
@@ -380,8 +382,8 @@ const struct gql_binding introspect_bindings[] = {
 	BIND("__Directive.name", any_name),
 	BIND("__Directive.description", any_description),
 	BIND("__Directive.isRepeatable", directive_repeatable),
-	BIND("__Directive.locations", directive_locations),
-	BIND("__Directive.args", directive_args),
+	LIST("__Directive.locations", directive_locations, 3),
+	LIST("__Directive.args", directive_args, 1),
 	BIND(NULL, NULL),
 };
 /* clang-format on */

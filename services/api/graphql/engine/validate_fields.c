@@ -16,6 +16,8 @@ validate_field(struct validation *v, struct ast_selection *f, const struct gql_t
 		validate_arguments(v, f->args, f->at, NULL, NULL);
 		return;
 	}
+	if (v->limits->closed && (f->field == v->s->meta_schema || f->field == v->s->meta_type))
+		validate_fail(v, f->at, "This schema does not answer about itself.");
 	check_leaf(v, f);
 	if (f->args != NULL || f->field->n_args != 0)
 		validate_arguments(v, f->args, f->at, f->field, NULL);

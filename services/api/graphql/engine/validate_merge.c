@@ -36,6 +36,7 @@ struct group { /* fields with one response name */
 struct merging {
 	struct validation *v;
 	uint64_t steps, most_steps;
+	size_t keep_bytes;   /* of the arena: for everything else */
 	uint8_t *done;       /* modes, by set */
 	struct dict joined;  /* modes and sets, as bytes -> modes */
 	struct dict said;    /* pairs */
@@ -70,6 +71,7 @@ validate_merge(struct validation *v)
 	struct merging m = { .v = v };
 	const struct ast_set *root;
 
+	m.keep_bytes = arena_left(v->a) / 2;
 	m.most_steps = STEPS_FREE + (uint64_t)STEPS_PER_FIELD * v->d->n_fields;
 	m.done = ARENA_ARRAY(v->a, uint8_t, v->d->n_sets);
 	m.args = ARENA_ARRAY(v->a, const char *, v->d->n_fields);
@@ -93,6 +95,8 @@ more(struct merging *m, uint64_t steps)
 	if (m->steps > m->most_steps)
 		return false;
 	m->steps += steps;
+	if (arena_left(m->v->a) <= m->keep_bytes)
+		m->steps = UINT64_MAX;
 	if (m->steps > m->most_steps)
 		gql_error_add(m->v->errors, &gql_too_complex, 0,
 		    "The selections of the document overlap in too many ways to be checked.")

@@ -1,0 +1,216 @@
+/* object: fields of the objects that queries and mutations find. Most are a member of a JSON object,
+ * as the other domains answered it. */
+#include <ctype.h>
+#include <string.h>
+
+#include "api/graphql/serving.h"
+#include "base/log.h"
+
+static struct gql_value value_of(const struct gql_at *, const json_t *);
+static struct gql_value list_of(const struct gql_at *, const json_t *);
+
+static const json_t *
+json_of(const struct gql_at *at)
+{
+	return ((const struct thing *)at->object)->v;
+}
+
+static const char *
+text_of(const struct gql_at *at, const char *key)
+{
+	const char *s = json_string_value(json_object_get(json_of(at), key));
+
+	return s == NULL ? "" : s;
+}
+
+struct gql_value
+object_member(const struct gql_at *at)
+{
+	return value_of(at, json_object_get(json_of(at), gql_key(at)));
+}
+
+/* A leaf as it is; an object as a thing of the field's type. */
+static struct gql_value
+value_of(const struct gql_at *at, const json_t *v)
+{
+	if (v == NULL || json_is_null(v))
+		return gql_null();
+	if (strcmp(gql_type_name(at), "JSON") == 0)
+		return gql_json(v);
+	switch (json_typeof(v)) {
+	case JSON_STRING:
+		return gql_stringn(json_string_value(v), json_string_length(v));
+	case JSON_INTEGER:
+		return gql_int(json_integer_value(v));
+	case JSON_REAL:
+		return gql_float(json_real_value(v));
+	case JSON_TRUE:
+	case JSON_FALSE:
+		return gql_bool(json_is_true(v));
+	case JSON_ARRAY:
+		return list_of(at, v);
+	case JSON_OBJECT:
+		return thing_value(gql_arena(at), gql_type_name(at), v);
+	case JSON_NULL:
+		break;
+	}
+	return gql_null();
+}
+
+static struct gql_value
+list_of(const struct gql_at *at, const json_t *v)
+{
+	size_t n = json_array_size(v);
+	struct gql_value *items = ARENA_ARRAY(gql_arena(at), struct gql_value, n);
+
+	for (size_t i = 0; i < n; i++)
+		items[i] = value_of(at, json_array_get(v, i));
+	return gql_list(items, n);
+}
+
+/* The other domains write some words in small letters; enum values are large. */
+static struct gql_value
+large_letters(const struct gql_at *at)
+{
+	char *s = arena_strdup(gql_arena(at), text_of(at, gql_key(at)));
+
+	for (char *p = s; *p != '\0'; p++)
+		*p = (char)toupper((unsigned char)*p);
+	return s[0] == '\0' ? gql_null() : gql_string(s);
+}
+
+static struct gql_value
+task_global_id(const struct gql_at *at)
+{
+	return gql_string(id_global(gql_arena(at), "Task", text_of(at, "id")));
+}
+
+static struct gql_value
+node_global_id(const struct gql_at *at)
+{
+	return gql_string(id_global(gql_arena(at), "FleetNode", text_of(at, "name")));
+}
+
+/* {"mf.Sql -> nosql": "closed"} or {"api": "up"} as a list: each a thing whose type is the name. */
+static struct gql_value
+list_of_named(const struct gql_at *at)
+{
+	const json_t *of = json_object_get(json_of(at), gql_key(at));
+	struct gql_value *items =
+	    ARENA_ARRAY(gql_arena(at), struct gql_value, json_object_size(of));
+	size_t n = 0;
+	const char *key;
+	json_t *v;
+
+	json_object_foreach((json_t *)(uintptr_t)of, key, v) items[n++] =
+	    thing_value(gql_arena(at), key, v);
+	return gql_list(items, n);
+}
+
+static struct gql_value
+name_of_named(const struct gql_at *at)
+{
+	return gql_string(((const struct thing *)at->object)->type);
+}
+
+static struct gql_value
+breaker_state(const struct gql_at *at)
+{
+	const char *s = json_string_value(json_of(at));
+
+	if (s != NULL && strcmp(s, "open") == 0)
+		return gql_string("OPEN");
+	return gql_string(s != NULL && strcmp(s, "half_open") == 0 ? "HALF_OPEN" : "CLOSED");
+}
+
+static struct gql_value
+domain_up(const struct gql_at *at)
+{
+	const char *s = json_string_value(json_of(at));
+
+	return gql_bool(s != NULL && strcmp(s, "up") == 0);
+}
+
+static struct gql_value
+problem_errors(const struct gql_at *at)
+{
+	const json_t *v = json_object_get(json_of(at), "errors");
+
+	return v == NULL ? gql_list(NULL, 0) : list_of(at, v);
+}
+
+/* REST's body of a bulk create is {"tasks":[...]}, our argument is `input`. */
+static struct gql_value
+violation_pointer(const struct gql_at *at)
+{
+	static const char rest[] = "#/tasks/";
+	const char *p = text_of(at, "pointer");
+
+	if (strncmp(p, rest, sizeof(rest) - 1) == 0)
+		return gql_string(arena_printf(gql_arena(at), "#/input/%s", p + sizeof(rest) - 1));
+	return p[0] == '\0' ? gql_null() : gql_string(p);
+}
+
+static struct gql_value
+event_kind(const struct gql_at *at)
+{
+	const char *kind = text_of(at, "kind"); /* "task.created" */
+	const char *dot = strrchr(kind, '.');
+	char *s = arena_strdup(gql_arena(at), dot == NULL ? kind : dot + 1);
+
+	for (char *p = s; *p != '\0'; p++)
+		*p = (char)toupper((unsigned char)*p);
+	return gql_string(s);
+}
+
+static struct gql_value
+event_task(const struct gql_at *at)
+{
+	return load_task(at, text_of(at, "task_id"));
+}
+
+static struct gql_value
+event_itself(const struct gql_at *at)
+{
+	return gql_object(at->object);
+}
+
+/* clang-format off */
+#define KEY(f, k)	{ .field = (f), .key = (k) }
+#define BIND(f, r)	{ .field = (f), .resolve = (r) }
+const struct gql_binding object_bindings[] = {
+	BIND("Task.id", task_global_id),
+	KEY("Task.taskId", "id"),
+	KEY("Task.createdBy", "created_by"),
+	KEY("Task.createdAt", "created_at"),
+	KEY("Task.updatedAt", "updated_at"),
+	BIND("FleetNode.id", node_global_id),
+	KEY("FleetNode.inFlight", "in_flight"),
+	BIND("FleetNode.breakers", list_of_named),
+	BIND("Breaker.name", name_of_named),
+	BIND("Breaker.state", breaker_state),
+	{ .field = "Fleet.nodes", .size = 13 },
+	{ .field = "Fleet.apart", .size = 5 },
+	BIND("Fleet.mode", large_letters),
+	KEY("Viewer.userId", "id"),
+	KEY("Viewer.expiresAt", "expires_at"),
+	BIND("Health.status", large_letters),
+	BIND("Health.domains", list_of_named),
+	BIND("DomainHealth.name", name_of_named),
+	BIND("DomainHealth.up", domain_up),
+	KEY("Tokens.accessToken", "access_token"),
+	KEY("Tokens.refreshToken", "refresh_token"),
+	KEY("Tokens.expiresIn", "expires_in"),
+	KEY("Tokens.tokenType", "token_type"),
+	BIND("Problem.errors", problem_errors),
+	BIND("Violation.pointer", violation_pointer),
+	KEY("RestartedNode.tookMs", "took_ms"),
+	BIND("TaskEvent.kind", event_kind),
+	KEY("TaskEvent.taskId", "task_id"),
+	BIND("TaskEvent.task", event_task),
+	KEY("TaskEvent.createdBy", "created_by"),
+	BIND("Subscription.taskEvents", event_itself),
+	BIND("Subscription.fleetEvents", event_itself),
+	{ .field = NULL },
+};
+/* clang-format on */

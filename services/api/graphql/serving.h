@@ -1,0 +1,102 @@
+/* serving: one GraphQL request under way, as its resolvers know it. */
+#ifndef GRAPHQL_SERVING_H
+#define GRAPHQL_SERVING_H
+
+#include "api/graphql/engine/gql.h"
+#include "api/graphql/graphql.h"
+#include "api/ops/ops.h"
+
+/* In memory of its own, freed in the turn after the call has ended. The call's arena takes what meta
+ * answers, which is bounded, and refused cleanly beyond that; what we make of it must not compete. */
+struct serving {
+	struct call *c;
+	struct arena *a; /* of this and all that belongs to it */
+	const struct graphql_ask *q;
+	const struct document *document; /* a configured one, held; NULL: parsed for this request */
+	struct gql_exec *exec;
+	struct loop_turn turn; /* loads by key leave at its end; at last this is freed in one */
+	struct call_dep dep;
+	struct loop *loop;    /* once the call has ended */
+	uint32_t writes;      /* so far: each needs an id of its own */
+	size_t results_bytes; /* of meta's answers, so far */
+	bool degraded;
+	const Mf__Principal *principal;
+	graphql_done_fn *done;
+	void *ctx;
+};
+
+struct thing {            /* what most GraphQL objects are */
+	const char *type; /* "Task" */
+	const json_t *v;
+};
+
+/* --- documents.c: those that are known by a hash or a name --- */
+struct document;
+struct documents_opts {
+	const char *dir; /* "": none are configured */
+	bool only;       /* no others are taken */
+	bool take;       /* what clients send with their hash is kept for the next time */
+	const struct gql_limits *limits;
+};
+/* The new ones are complete before the old ones go; false: err says why and nothing has changed. */
+bool documents_load(const struct documents_opts *o, char *err, size_t err_size);
+bool documents_only(void);
+const struct document *documents_find(const char *id); /* held; NULL: not known */
+void document_release(const struct document **d);
+const struct gql_doc *document_doc(const struct document *d);
+/* Keeps a valid document under its hash, if that is allowed. */
+void documents_keep(const char *id, const char *text);
+bool document_id_ok(const char *id, const char *text); /* it is this text's hash */
+
+/* --- serve.c --- */
+void serve_set_limits(const struct gql_limits *l);
+
+/* --- schema.c --- */
+const struct gql_schema *graphql_schema(void); /* built at the first use */
+struct gql_value thing_value(struct arena *a, const char *type, const json_t *v);
+
+/* --- query.c, mutation.c, object.c: tables that schema.c joins --- */
+extern const struct gql_binding query_bindings[], mutation_bindings[], object_bindings[];
+gql_resolve_fn object_member; /* the member of the JSON object that has the field's key */
+
+/* --- ask.c: from a resolver to meta --- */
+struct asking;
+/* m was a success; result: its JSON, or NULL when that is empty. */
+typedef struct gql_value
+asked_fn(struct asking *k, const Mf__TaskResponse *m, const json_t *result);
+struct asking {
+	struct serving *s;
+	const struct gql_at *at; /* a copy, good for gql_arena and gql_arg, not for gql_later */
+	struct op op;
+	Mf__TaskRequest *task;
+	struct rpc *rpc;
+	asked_fn *take;
+	void *ctx; /* the resolver's */
+	struct gql_later *later;
+	void (*done)(struct asking *k, struct gql_value v); /* instead of settling; load.c */
+};
+/* The operation that is METHOD PATH of REST; the caller fills in op further. */
+struct asking *ask_new(const struct gql_at *at, const char *method, const char *path);
+struct asking *ask_of(struct serving *s, const char *method, const char *path);
+void ask_body(struct asking *k, const struct jw *w); /* a JSON text */
+struct gql_value ask_meta(struct asking *k, asked_fn *take);
+/* The same without a field that waits: what comes goes to k->done. */
+void ask_for(struct asking *k, asked_fn *take);
+/* For a TaskRequest that is no operation of REST's. */
+struct gql_value ask_raw(struct asking *k, Mf__TaskRequest *t, asked_fn *take);
+/* Into memory of the request, with the names that things have here. */
+struct gql_value ask_failed(struct serving *s, const struct failure *f);
+
+/* --- load.c --- */
+struct gql_value load_node(const struct gql_at *at, const char *id);
+struct gql_value load_nodes(const struct gql_at *at, const struct gql_value *ids);
+struct gql_value load_task(const struct gql_at *at, const char *id); /* global, or a UUID */
+
+/* --- ids.c: global ids, pure --- */
+char *id_global(struct arena *a, const char *type, const char *id);
+/* NULL: none; *type is static then unless it is one of ours. */
+char *id_split(struct arena *a, const char *global, const char **type);
+/* The UUID of a task, in lower case, from its global id or itself; else the text as it is. */
+const char *id_task(struct arena *a, const char *id);
+
+#endif
