@@ -1,6 +1,5 @@
 /* client: a bus of its own, one target (Meta) and the API agents, run until the answer is there.
  * See client.h. */
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -8,19 +7,21 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "base/time.h"
-#include "client/client.h"
+#include "client/inside.h"
 #include "proto/rest.pb-c.h"
 
 #define DEADLINE_US (30 * SEC) /* of a request that names none: TaskRequest.deadline_ms */
 #define ARENA_CAP   (64u << 20)
+#define TEXTS_CAP   (4u << 20)
 
 struct client {
 	struct loop *loop;
 	struct bus *bus;
 	struct target *meta, *rest;
 	struct node_config config;
+	struct arena *texts;   /* of config */
 	struct arena *results; /* of the last call */
-	char *dir, *token;
+	char *token;
 };
 
 struct wait { /* one blocking call */
@@ -68,31 +69,30 @@ static void on_many_end(struct call *, const struct call_end *, void *);
 struct client *
 client_open(const char *var_dir, char *err, size_t err_size)
 {
+	return client_open_with(&(const struct client_opts){ .var = var_dir }, err, err_size);
+}
+
+struct client *
+client_open_with(const struct client_opts *o, char *err, size_t err_size)
+{
 	static const char *const meta_members[] = { "meta", NULL };
 	static const char *const rest_members[] = { "rest", "graphql", "websocket", NULL };
 	struct client *c = calloc(1, sizeof(*c));
-	char name[32], dir[PATH_MAX];
+	char name[32];
 
 	must(c != NULL);
-	if (realpath(var_dir, dir) == NULL) {
-		snprintf(err, err_size, "%s: no fleet there", var_dir);
-		free(c);
-		return NULL;
-	}
-	c->token = strdup("");
-	c->config.var = c->dir = strdup(dir);
-	must(c->token != NULL && c->dir != NULL);
-	c->config.log_level = "error";
-	c->config.bus_dir = c->config.bus_listen = c->config.bus_peers = c->config.faults = "";
-	c->config.bus_key_file = c->config.bus_trust_file = "";
-	c->config.retry_budget = 0.3;
+	c->texts = arena_new(TEXTS_CAP);
 	c->results = arena_new(ARENA_CAP);
+	c->token = strdup("");
+	must(c->token != NULL);
 	c->loop = loop_new();
 	snprintf(name, sizeof(name), "client-%ld", (long)getpid());
-	c->bus = bus_new(c->loop,
-	    &(const struct bus_opts){
-		.name = name, .generation = (uint64_t)time_wall_us(), .config = &c->config },
-	    err, err_size);
+	if (client_configure(c->texts, o, &c->config, err, err_size))
+		c->bus = bus_new(c->loop,
+		    &(const struct bus_opts){ .name = name,
+			.generation = (uint64_t)time_wall_us(),
+			.config = &c->config },
+		    err, err_size);
 	if (c->bus == NULL) {
 		client_close(&c);
 		return NULL;
@@ -102,6 +102,12 @@ client_open(const char *var_dir, char *err, size_t err_size)
 	c->rest = target_new(c->bus,
 	    &(const struct target_def){ &mf__rest__descriptor, rest_members, { .failures = 5 } });
 	return c;
+}
+
+const char *
+client_where(const struct client *c)
+{
+	return c->config.bus_peers[0] != '\0' ? c->config.bus_peers : c->config.var;
 }
 
 void
@@ -118,7 +124,7 @@ client_close(struct client **cp)
 	arena_free(&c->results);
 	explicit_bzero(c->token, strlen(c->token));
 	free(c->token);
-	free(c->dir);
+	arena_free(&c->texts);
 	free(c);
 }
 

@@ -21,8 +21,18 @@
 
 struct client;
 
-/* NULL: err says why */
+struct client_opts {
+	const char *var; /* run-time directory; NULL: as configured, METAFED_VAR, else "var" */
+	/* the fleet's configuration: bus_dir, or bus_peers with bus_key_file and bus_trust_file;
+	 * NULL: VAR/metafed.conf where there is one, without `var` METAFED_CONFIG before it */
+	const char *config;
+};
+
+/* Over unix sockets below VAR/run/bus, or over tcp where bus_peers says so; then the key decides
+ * what we may call. NULL: err says why. */
 struct client *client_open(const char *var_dir, char *err, size_t err_size);
+struct client *client_open_with(const struct client_opts *o, char *err, size_t err_size);
+const char *client_where(const struct client *c); /* VAR, or bus_peers */
 void client_close(struct client **c);
 
 /* sent with each request that has none */

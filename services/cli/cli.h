@@ -24,7 +24,8 @@ enum cli_exit {
 struct way; /* to the fleet; transport.c */
 
 struct cli {
-	const char *var, *url; /* url NULL: the bus of var */
+	const char *var, *url; /* url NULL: the bus of var, or as METAFED_CONFIG says */
+	bool var_given;        /* then nothing else decides */
 	const char *token_file;
 	bool json;
 	struct arena *arena; /* of this run */

@@ -28,8 +28,8 @@ enum { OPT_VAR = 256, OPT_URL, OPT_TOKEN_FILE, OPT_JSON };
 
 static const struct argp_option options[] = {
 	{ "var", OPT_VAR, "DIR", 0,
-	    "run-time directory of a local fleet, reached over its bus (default: $METAFED_VAR, "
-	    "else var)",
+	    "run-time directory of a local fleet, reached over its bus as DIR/metafed.conf says "
+	    "(default: the fleet of $METAFED_CONFIG, else $METAFED_VAR, else var)",
 	    0 },
 	{ "url", OPT_URL, "URL", 0, "speak HTTP to this address instead (default: $METAFED_URL)",
 	    0 },
@@ -161,6 +161,7 @@ parse_option(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case OPT_VAR:
 		cli->var = arg;
+		cli->var_given = true;
 		cli->url = NULL;
 		return 0;
 	case OPT_URL:

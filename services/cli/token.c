@@ -1,6 +1,6 @@
 /* token: who we are. A token file (0600) keeps {"access_token", "refresh_token"} per way; an access
- * token that was refused is renewed once with the refresh token. Whoever can read VAR/admin.json
- * acts as that user of the local fleet. */
+ * token that was refused is renewed once with the refresh token. Whoever can read VAR/admin.json (or
+ * $METAFED_ADMIN_FILE) acts as that user of the fleet whose bus he reaches. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -206,7 +206,9 @@ login_local(struct cli *cli)
 
 	if (cli->url != NULL)
 		return false;
-	admin = json_load_file(arena_printf(cli->arena, "%s/admin.json", cli->var), 0, NULL);
+	admin = json_load_file(
+	    getenv("METAFED_ADMIN_FILE") ?: arena_printf(cli->arena, "%s/admin.json", cli->var), 0,
+	    NULL);
 	user = json_string_value(json_object_get(admin, "username"));
 	password = json_string_value(json_object_get(admin, "password"));
 	ok = user != NULL && password != NULL && login_as(cli, user, password, &a);

@@ -21,7 +21,7 @@ struct way {
 	struct answer answer;
 };
 
-static bool way_open(struct cli *);
+static void way_open(struct cli *);
 static void send_bus(struct cli *, const struct query *);
 static void send_http(struct cli *, const struct query *);
 static size_t on_body(char *, size_t, size_t, void *);
@@ -35,16 +35,18 @@ way_send(struct cli *cli, const struct query *q)
 {
 	struct way *w;
 
-	if (cli->way == NULL && !way_open(cli))
-		return &cli->way->answer;
+	if (cli->way == NULL)
+		way_open(cli);
 	w = cli->way;
+	if (w->client == NULL && w->curl == NULL)
+		return &w->answer; /* says why */
 	json_decref(w->answer.json);
 	w->answer = (struct answer){ .etag = w->etag };
 	w->etag[0] = '\0';
 	w->body.n = 0;
 	if (w->client != NULL)
 		send_bus(cli, q);
-	else if (w->curl != NULL)
+	else
 		send_http(cli, q);
 	return &w->answer;
 }
@@ -65,7 +67,7 @@ way_close(struct cli *cli)
 	free(w);
 }
 
-static bool
+static void
 way_open(struct cli *cli)
 {
 	struct way *w = cli->way = calloc(1, sizeof(*w));
@@ -78,11 +80,12 @@ way_open(struct cli *cli)
 		curl_global_init(CURL_GLOBAL_DEFAULT);
 		w->curl = curl_easy_init();
 	} else {
-		w->client = client_open(cli->var, err, sizeof(err));
+		w->client = client_open_with(
+		    &(const struct client_opts){ .var = cli->var_given ? cli->var : NULL }, err,
+		    sizeof(err));
 	}
 	if (w->curl == NULL && w->client == NULL)
 		w->answer.problem = unreachable(cli, err);
-	return w->curl != NULL || w->client != NULL;
 }
 
 static void
@@ -109,6 +112,12 @@ send_bus(struct cli *cli, const struct query *q)
 	r.body.data = (uint8_t *)(uintptr_t)q->body;
 	r.body.len = q->body != NULL ? q->n : 0;
 	m = client_http(w->client, &r, &f);
+	if (m == NULL && f.status == ST_PERMISSION_DENIED) {
+		w->answer.status = 403;
+		w->answer.problem = arena_printf(
+		    cli->arena, "the fleet does not let this key speak for people: %s", f.message);
+		return;
+	}
 	if (m == NULL) {
 		w->answer.problem = unreachable(cli, f.message);
 		return;
@@ -231,8 +240,15 @@ header(struct arena *a, const char *key, const char *value)
 static char *
 unreachable(struct cli *cli, const char *why)
 {
+	const struct client *c = cli->way->client;
+
 	if (cli->url != NULL)
 		return arena_printf(cli->arena, "no answer from %s: %s", cli->url, why);
+	if (c == NULL) /* it says what is wrong */
+		return arena_printf(cli->arena, "%s%s", why,
+		    access(cli->var, F_OK) == 0 ? "" : "; --var DIR says where it is");
+	if (strstr(client_where(c), "://") != NULL)
+		return arena_printf(cli->arena, "no answer over %s: %s", client_where(c), why);
 	if (access(arena_printf(cli->arena, "%s/run/bus", cli->var), X_OK) < 0)
 		return errno == EACCES
 		           ? arena_printf(cli->arena,

@@ -263,6 +263,7 @@ look_up(struct search *q, const struct owned *all)
 		offer_name(q, documented[i]);
 	for (size_t i = 0; (part = fleet_part(i)) != NULL; i++)
 		offer_table(q, part, node_keys);
+	offer_table(q, "client", node_keys); /* common/client */
 	offer_table(q, NULL, node_keys);
 	offer_table(q, NULL, conf_keys);
 	offer_table(q, "guard", conf_keys);

@@ -127,6 +127,39 @@ test('a host that froze for a while: nobody is isolated, nobody restarts', async
   assert.deepEqual(await generations(), before);
 });
 
+// metafed in a node's container: the same configuration, the same key, no --url.
+const within = (node, cmd, args, env = {}) => run(path.join(BIN, cmd), args,
+  { ...ids, env: { METAFED_CONFIG: path.join(dir, `${node}.conf`), METAFED_TOKEN_FILE: path.join(dir, 'cli-token'), ...env } });
+
+test('the command line speaks to a fleet over tcp, as its configuration and its key say', () => {
+  const admin = { METAFED_ADMIN_FILE: path.join(host.var, 'admin.json') };
+  const made = within('rest', 'metafed', ['--json', 'task', 'add', 'from within'], admin);
+  assert.equal(made.status, 0, made.stderr);
+  const got = within('sql', 'metafed', ['--json', 'task', 'get', JSON.parse(made.stdout).id]);
+  assert.equal(got.status, 0, got.stderr);      // the log-in was kept
+  assert.equal(JSON.parse(got.stdout).title, 'from within');
+  assert.match(within('rest', 'metafed', ['fleet']).stdout, /websocket/);
+});
+
+test('a client with a key of its own gets the front door, and is told where that ends', () => {
+  const own = path.join(dir, 'own');
+  mkdirSync(own);
+  writeFileSync(path.join(own, 'metafed.conf'), conf('rest').replace('rest.key', 'stranger.key').replace(/^var = .*$/m, ''));
+  writeFileSync(path.join(own, 'admin.json'), readFileSync(path.join(host.var, 'admin.json')));
+  const r = within('none', 'examples/submit', [own, 'From a client of its own']);
+  assert.equal(r.status, 0, r.stderr);
+  assert.equal(JSON.parse(r.stdout.split('\n')[0]).title, 'From a client of its own');
+  const refused = within('none', 'metafed', ['--var', own, 'task', 'list']);
+  assert.equal(refused.status, 3, refused.stderr);
+  assert.match(refused.stderr, /does not let this key/);
+  const nobody = within('none', 'metafed', ['--var', own, 'task', 'list'], { METAFED_BUS_PEERS: 'tcp://127.0.0.1:1' });
+  assert.equal(nobody.status, 6);
+  assert.match(nobody.stderr, /no answer over tcp:\/\/127\.0\.0\.1:1/);
+  const keyless = within('none', 'metafed', ['--var', own, 'task', 'list'], { METAFED_BUS_KEY_FILE: '/nowhere' });
+  assert.equal(keyless.status, 6);
+  assert.match(keyless.stderr, /\/nowhere: No such file/);
+});
+
 test('a node without its key, or with another node\'s, does not start', () => {
   const other = path.join(dir, 'other.conf');
   for (const [key, why] of [['', /key/], [`${dir}/keys/stranger.key`, /stranger/], [`${dir}/keys/none.key`, /none\.key/]]) {
