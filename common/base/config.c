@@ -21,6 +21,7 @@ static bool set_number(const struct config_key *k, char *out, struct str value);
 static bool parse_bytes(struct str s, int64_t *out);
 static bool in_bounds(const struct config_key *k, int64_t v);
 static void describe(const struct config_key *k, char *out, size_t size);
+static bool next_slot(const struct loader *l, struct slot *s);
 static bool load_defaults(struct loader *l);
 static bool load_env(struct loader *l);
 static const char *
@@ -68,24 +69,38 @@ config_print(FILE *f, const struct config_key *const *tables, void *const *outs,
 	}
 }
 
+/* The key behind that of *s, over all tables; behind a slot of zeros stands the first. */
+static bool
+next_slot(const struct loader *l, struct slot *s)
+{
+	if (s->key != NULL) {
+		s->key++;
+		s->index++;
+	} else if (l->n_tables > 0) {
+		s->key = l->tables[0];
+	} else {
+		return false;
+	}
+	while (s->key->name == NULL) {
+		if (++s->table == l->n_tables)
+			return false;
+		s->key = l->tables[s->table];
+	}
+	s->out = (char *)l->outs[s->table] + s->key->offset;
+	return true;
+}
+
 static bool
 load_defaults(struct loader *l)
 {
-	size_t index = 0;
+	for (struct slot s = { 0 }; next_slot(l, &s);) {
+		const char *def = s.key->def == NULL ? "" : s.key->def;
 
-	for (size_t t = 0; t < l->n_tables; t++) {
-		for (const struct config_key *k = l->tables[t]; k->name != NULL; k++, index++) {
-			struct slot s = {
-				.key = k, .out = (char *)l->outs[t] + k->offset, .index = index
-			};
-
-			if (index >= CONFIG_KEYS_MAX)
-				return config_complain(l, "default", "%s: more than %d keys",
-				    k->name, CONFIG_KEYS_MAX);
-			if (!config_set(
-				l, &s, str_of(k->def == NULL ? "" : k->def), "default", NULL))
-				return false;
-		}
+		if (s.index >= CONFIG_KEYS_MAX)
+			return config_complain(
+			    l, "default", "%s: more than %d keys", s.key->name, CONFIG_KEYS_MAX);
+		if (!config_set(l, &s, str_of(def), "default", NULL))
+			return false;
 	}
 	return true;
 }
@@ -93,21 +108,14 @@ load_defaults(struct loader *l)
 static bool
 load_env(struct loader *l)
 {
-	size_t index = 0;
+	for (struct slot s = { 0 }; next_slot(l, &s);) {
+		char name[ENV_NAME];
+		const char *v = env_value(l, l->src->node, s.key->name, name);
 
-	for (size_t t = 0; t < l->n_tables; t++) {
-		for (const struct config_key *k = l->tables[t]; k->name != NULL; k++, index++) {
-			struct slot s = {
-				.key = k, .out = (char *)l->outs[t] + k->offset, .index = index
-			};
-			char name[ENV_NAME];
-			const char *v = env_value(l, l->src->node, k->name, name);
-
-			if (v == NULL)
-				v = env_value(l, NULL, k->name, name);
-			if (v != NULL && !config_set(l, &s, str_of(v), name, NULL))
-				return false;
-		}
+		if (v == NULL)
+			v = env_value(l, NULL, s.key->name, name);
+		if (v != NULL && !config_set(l, &s, str_of(v), name, NULL))
+			return false;
 	}
 	return true;
 }
@@ -147,18 +155,10 @@ load_sets(struct loader *l)
 bool
 config_find(const struct loader *l, struct str name, struct slot *out)
 {
-	size_t index = 0;
-
-	for (size_t t = 0; t < l->n_tables; t++) {
-		for (const struct config_key *k = l->tables[t]; k->name != NULL; k++, index++) {
-			if (str_eq(name, k->name)) {
-				*out = (struct slot){ .key = k,
-					.out = (char *)l->outs[t] + k->offset,
-					.index = index };
-				return true;
-			}
-		}
-	}
+	*out = (struct slot){ 0 };
+	while (next_slot(l, out))
+		if (str_eq(name, out->key->name))
+			return true;
 	return false;
 }
 
@@ -314,9 +314,8 @@ config_unknown(struct loader *l, const char *where, struct str name)
 	const char *key = arena_strndup(l->a, name.p, name.n);
 	struct config_near near = { NULL, 0 };
 
-	for (size_t t = 0; t < l->n_tables; t++)
-		for (const struct config_key *k = l->tables[t]; k->name != NULL; k++)
-			config_near(&near, key, k->name);
+	for (struct slot s = { 0 }; next_slot(l, &s);)
+		config_near(&near, key, s.key->name);
 	return config_complain(l, where, "%s: no such key%s%s%s", key,
 	    near.best == NULL ? "" : "; is ", near.best == NULL ? "" : near.best,
 	    near.best == NULL ? "" : " meant?");

@@ -25,7 +25,8 @@ struct loader {
 
 struct slot { /* a key that was found */
 	const struct config_key *key;
-	char *out;    /* its place in the struct */
+	char *out; /* its place in the struct */
+	size_t table;
 	size_t index; /* over all tables */
 };
 

@@ -18,33 +18,19 @@
 		.stop_rank = (rank), .term_signal = SIGTERM, .kill_signal = SIGKILL, __VA_ARGS__   \
 	}
 
+#define STORE(server, how, ready_s, term, kill_s)                                                  \
+	{                                                                                          \
+		.name = (server), .store = true, .ready = (how), .stop_rank = 5,                   \
+		.term_signal = (term), .kill_signal = SIGKILL, .ready_limit_us = (ready_s)*SEC,    \
+		.kill_after_us = (kill_s)*SEC                                                      \
+	}
+
 const struct fleet_entry fleet_table[FLEET_SLOTS] = {
 	/* SIGINT is PostgreSQL's fast shutdown. Recovery after a crash takes what it takes: killing
 	   it starts it anew */
-	[SLOT_POSTGRES] = { .name = "postgres",
-	    .store = true,
-	    .ready = READY_POSTMASTER,
-	    .stop_rank = 5,
-	    .term_signal = SIGINT,
-	    .kill_signal = SIGKILL,
-	    .ready_limit_us = 600 * SEC,
-	    .kill_after_us = 30 * SEC },
-	[SLOT_REDIS_DOCS] = { .name = "redis-docs",
-	    .store = true,
-	    .ready = READY_SOCKET,
-	    .stop_rank = 5,
-	    .term_signal = SIGTERM,
-	    .kill_signal = SIGKILL,
-	    .ready_limit_us = 60 * SEC,
-	    .kill_after_us = 30 * SEC },
-	[SLOT_REDIS_CACHE] = { .name = "redis-cache",
-	    .store = true,
-	    .ready = READY_SOCKET,
-	    .stop_rank = 5,
-	    .term_signal = SIGTERM,
-	    .kill_signal = SIGKILL,
-	    .ready_limit_us = 60 * SEC,
-	    .kill_after_us = 5 * SEC },
+	[SLOT_POSTGRES] = STORE("postgres", READY_POSTMASTER, 600, SIGINT, 30),
+	[SLOT_REDIS_DOCS] = STORE("redis-docs", READY_SOCKET, 60, SIGTERM, 30),
+	[SLOT_REDIS_CACHE] = STORE("redis-cache", READY_SOCKET, 60, SIGTERM, 5),
 	[SLOT_META] = { .name = "meta",
 	    .ready = READY_STATUS,
 	    .after = STORES,

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "bus/inside.h"
+#include "harness/unserved.h"
 #include "proto/sql.pb-c.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
@@ -36,20 +37,8 @@ sql_query(Mf__Sql_Service *s, const Mf__SqlQuery *q, Mf__SqlRows_Closure reply, 
 	call_fail(ctx, ST_INVALID_ARGUMENT, "%s", q->statement);
 }
 
-static void
-sql_events(Mf__Sql_Service *s, const Mf__EventsAfter *q, Mf__EventPage_Closure reply, void *ctx)
-{
-	(void)s, (void)q, (void)reply;
-	call_fail(ctx, ST_UNIMPLEMENTED, "not here");
-}
-
-static void
-sql_migration_status(
-    Mf__Sql_Service *s, const Mf__Empty *q, Mf__Migrations_Closure reply, void *ctx)
-{
-	(void)s, (void)q, (void)reply;
-	call_fail(ctx, ST_UNIMPLEMENTED, "not here");
-}
+UNSERVED(sql_events, Sql, EventsAfter, EventPage)
+UNSERVED(sql_migration_status, Sql, Empty, Migrations)
 
 static Mf__Sql_Service sql_service = MF__SQL__INIT(sql_);
 static const struct serve serves[] = { { &sql_service.base, PRIMARY }, { NULL, PRIMARY } };

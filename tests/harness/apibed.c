@@ -1,5 +1,6 @@
 /* apibed: see apibed.h. */
 #include "harness/apibed.h"
+#include "harness/unserved.h"
 
 #include <arpa/inet.h>
 #include <signal.h>
@@ -189,19 +190,8 @@ meta_execute(
 	call_after(ctx, q->database->limit * MS, on_time, w);
 }
 
-static void
-meta_fleet(Mf__Meta_Service *s, const Mf__Empty *q, Mf__FleetState_Closure reply, void *ctx)
-{
-	(void)s, (void)q, (void)reply;
-	call_fail(ctx, ST_UNIMPLEMENTED, "not here");
-}
-
-static void
-meta_heartbeat(Mf__Meta_Service *s, const Mf__Beat *q, Mf__BeatAnswer_Closure reply, void *ctx)
-{
-	(void)s, (void)q, (void)reply;
-	call_fail(ctx, ST_UNIMPLEMENTED, "not here");
-}
+UNSERVED(meta_fleet, Meta, Empty, FleetState)
+UNSERVED(meta_heartbeat, Meta, Beat, BeatAnswer)
 
 static void
 on_cancelled(struct call_dep *d)

@@ -90,6 +90,14 @@ fake_start(struct fleet *f)
 	f->guard = fake_run(f, NULL, -1);
 }
 
+void
+fake_up(struct fleet *f, pid_t pids[FLEET_SLOTS])
+{
+	fake_start(f);
+	UNTIL(fake_all_ready(f));
+	fake_pids(f, pids);
+}
+
 pid_t
 fake_run(const struct fleet *f, const char *option, int err)
 {

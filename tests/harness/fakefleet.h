@@ -34,8 +34,9 @@ int fake_setup(void **state); /* of cmocka: *state is a struct fleet, nothing ru
  * else -1. */
 int fake_teardown(void **state);
 
-void fake_give(struct fleet *f, uid_t uid, gid_t gid); /* the directory, before the start */
-void fake_start(struct fleet *f);                      /* a guard in the foreground */
+void fake_give(struct fleet *f, uid_t uid, gid_t gid);  /* the directory, before the start */
+void fake_start(struct fleet *f);                       /* a guard in the foreground */
+void fake_up(struct fleet *f, pid_t pids[FLEET_SLOTS]); /* and waits until all are READY */
 pid_t fake_run(const struct fleet *f, const char *option,
     int err);                            /* metafed-meta; err: its standard error, or -1 */
 int fake_ended(pid_t pid);               /* waits; exit status, or 128 + signal */

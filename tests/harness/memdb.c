@@ -6,6 +6,7 @@
 #include "base/time.h"
 #include "harness/memdb.h"
 #include "harness/test.h"
+#include "harness/unserved.h"
 
 static const char *const uniques[] = { "username" };
 
@@ -72,13 +73,7 @@ query(struct memdb *db, const Mf__StoreOp *q)
 	return json_pack("{s:o,s:o}", "items", items, "next_cursor", next);
 }
 
-static void
-memdb_events(
-    Mf__Database_Service *s, const Mf__EventsAfter *q, Mf__EventPage_Closure reply, void *ctx)
-{
-	(void)s, (void)q, (void)reply;
-	call_fail(ctx, ST_UNIMPLEMENTED, "not here");
-}
+UNSERVED(memdb_events, Database, EventsAfter, EventPage)
 
 static void
 memdb_write(Mf__Database_Service *s, const Mf__StoreOp *q, Mf__StoreResult_Closure reply, void *ctx)

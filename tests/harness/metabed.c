@@ -5,6 +5,7 @@
 
 #include "base/time.h"
 #include "harness/metabed.h"
+#include "harness/unserved.h"
 #include "proto/api.pb-c.h"
 #include "proto/auth.pb-c.h"
 #include "proto/database.pb-c.h"
@@ -33,13 +34,7 @@ behaves(struct behaviour *b, struct call *c)
 
 /* --- agents --- */
 
-static void
-rest_handle(
-    Mf__Rest_Service *s, const Mf__HttpRequest *q, Mf__HttpResponse_Closure reply, void *ctx)
-{
-	(void)s, (void)q, (void)reply;
-	call_fail(ctx, ST_UNIMPLEMENTED, "not here");
-}
+UNSERVED(rest_handle, Rest, HttpRequest, HttpResponse)
 
 static Mf__DatabaseRequirement *
 meant(struct call *c)
@@ -124,27 +119,9 @@ sql_write(Mf__Sql_Service *s, const Mf__StoreOp *q, Mf__StoreResult_Closure repl
 	sql_read(s, q, reply, ctx);
 }
 
-static void
-sql_query(Mf__Sql_Service *s, const Mf__SqlQuery *q, Mf__SqlRows_Closure reply, void *ctx)
-{
-	(void)s, (void)q, (void)reply;
-	call_fail(ctx, ST_UNIMPLEMENTED, "not here");
-}
-
-static void
-sql_events(Mf__Sql_Service *s, const Mf__EventsAfter *q, Mf__EventPage_Closure reply, void *ctx)
-{
-	(void)s, (void)q, (void)reply;
-	call_fail(ctx, ST_UNIMPLEMENTED, "not here");
-}
-
-static void
-sql_migration_status(
-    Mf__Sql_Service *s, const Mf__Empty *q, Mf__Migrations_Closure reply, void *ctx)
-{
-	(void)s, (void)q, (void)reply;
-	call_fail(ctx, ST_UNIMPLEMENTED, "not here");
-}
+UNSERVED(sql_query, Sql, SqlQuery, SqlRows)
+UNSERVED(sql_events, Sql, EventsAfter, EventPage)
+UNSERVED(sql_migration_status, Sql, Empty, Migrations)
 
 static void
 jwt_verify(Mf__Jwt_Service *s, const Mf__TokenText *q, Mf__VerifiedToken_Closure reply, void *ctx)
@@ -157,24 +134,16 @@ jwt_verify(Mf__Jwt_Service *s, const Mf__TokenText *q, Mf__VerifiedToken_Closure
 }
 
 /* What level 0 does not reach. */
-#define NOT_HERE(name, Service, In, Out)                                                           \
-	static void name(                                                                          \
-	    Mf__##Service##_Service *s, const Mf__##In *q, Mf__##Out##_Closure reply, void *ctx)   \
-	{                                                                                          \
-		(void)s, (void)q, (void)reply;                                                     \
-		call_fail(ctx, ST_UNIMPLEMENTED, "not here");                                      \
-	}
-
-NOT_HERE(jwt_login, Jwt, Credentials, TokenPair)
-NOT_HERE(jwt_refresh, Jwt, RefreshToken, TokenPair)
-NOT_HERE(jwt_logout, Jwt, RefreshToken, Empty)
-NOT_HERE(jwt_keys, Jwt, Empty, JwkSet)
-NOT_HERE(jwt_read_user, Jwt, StoreOp, StoreResult)
-NOT_HERE(jwt_write_user, Jwt, StoreOp, StoreResult)
-NOT_HERE(rbac_expand, Rbac, RoleNames, PermissionList)
-NOT_HERE(rbac_covers, Rbac, RoleCover, RoleCoverAnswer)
-NOT_HERE(rbac_read_role, Rbac, StoreOp, StoreResult)
-NOT_HERE(rbac_write_role, Rbac, StoreOp, StoreResult)
+UNSERVED(jwt_login, Jwt, Credentials, TokenPair)
+UNSERVED(jwt_refresh, Jwt, RefreshToken, TokenPair)
+UNSERVED(jwt_logout, Jwt, RefreshToken, Empty)
+UNSERVED(jwt_keys, Jwt, Empty, JwkSet)
+UNSERVED(jwt_read_user, Jwt, StoreOp, StoreResult)
+UNSERVED(jwt_write_user, Jwt, StoreOp, StoreResult)
+UNSERVED(rbac_expand, Rbac, RoleNames, PermissionList)
+UNSERVED(rbac_covers, Rbac, RoleCover, RoleCoverAnswer)
+UNSERVED(rbac_read_role, Rbac, StoreOp, StoreResult)
+UNSERVED(rbac_write_role, Rbac, StoreOp, StoreResult)
 
 static void
 rbac_check(Mf__Rbac_Service *s, const Mf__PermissionCheck *q, Mf__PermissionAnswer_Closure reply,
@@ -208,14 +177,18 @@ passing_new(void *ctx, const void *q)
 }
 
 static void
-on_performed(const Mf__ApiOutcome *m, void *ctx)
+pass_on(struct passing *p, const ProtobufCMessage *m)
 {
-	struct passing *p = ctx;
-
 	if (m == NULL)
 		call_fail_with(p->c, rpc_failure(p->a));
 	else
-		call_reply(p->c, &m->base);
+		call_reply(p->c, m);
+}
+
+static void
+on_performed(const Mf__ApiOutcome *m, void *ctx)
+{
+	pass_on(ctx, m == NULL ? NULL : &m->base);
 }
 
 static void
@@ -233,12 +206,7 @@ api_perform(Mf__Api_Service *s, const Mf__ApiWork *q, Mf__ApiOutcome_Closure rep
 static void
 on_rows(const Mf__StoreResult *m, void *ctx)
 {
-	struct passing *p = ctx;
-
-	if (m == NULL)
-		call_fail_with(p->c, rpc_failure(p->a));
-	else
-		call_reply(p->c, &m->base);
+	pass_on(ctx, m == NULL ? NULL : &m->base);
 }
 
 static void
@@ -273,13 +241,7 @@ database_write(
 	database_read(s, q, reply, ctx);
 }
 
-static void
-database_events(
-    Mf__Database_Service *s, const Mf__EventsAfter *q, Mf__EventPage_Closure reply, void *ctx)
-{
-	(void)s, (void)q, (void)reply;
-	call_fail(ctx, ST_UNIMPLEMENTED, "not here");
-}
+UNSERVED(database_events, Database, EventsAfter, EventPage)
 
 static void
 decide(struct passing *p)

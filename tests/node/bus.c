@@ -9,6 +9,7 @@
 #include "base/time.h"
 #include "bus/bus.h"
 #include "harness/test.h"
+#include "harness/unserved.h"
 #include "proto/sql.pb-c.h"
 
 static struct node_config config;
@@ -44,27 +45,9 @@ sql_write(Mf__Sql_Service *s, const Mf__StoreOp *q, Mf__StoreResult_Closure repl
 	sql_read(s, q, reply, ctx);
 }
 
-static void
-sql_query(Mf__Sql_Service *s, const Mf__SqlQuery *q, Mf__SqlRows_Closure reply, void *ctx)
-{
-	(void)s, (void)q, (void)reply;
-	call_fail(ctx, ST_UNIMPLEMENTED, "not here");
-}
-
-static void
-sql_events(Mf__Sql_Service *s, const Mf__EventsAfter *q, Mf__EventPage_Closure reply, void *ctx)
-{
-	(void)s, (void)q, (void)reply;
-	call_fail(ctx, ST_UNIMPLEMENTED, "not here");
-}
-
-static void
-sql_migration_status(
-    Mf__Sql_Service *s, const Mf__Empty *q, Mf__Migrations_Closure reply, void *ctx)
-{
-	(void)s, (void)q, (void)reply;
-	call_fail(ctx, ST_UNIMPLEMENTED, "not here");
-}
+UNSERVED(sql_query, Sql, SqlQuery, SqlRows)
+UNSERVED(sql_events, Sql, EventsAfter, EventPage)
+UNSERVED(sql_migration_status, Sql, Empty, Migrations)
 
 static Mf__Sql_Service sql_service = MF__SQL__INIT(sql_);
 static const struct serve serves[] = { { &sql_service.base, PRIMARY }, { NULL, PRIMARY } };

@@ -138,9 +138,7 @@ killed_stores_are_back_within_two_seconds_and_no_node_is_touched(void **state)
 	struct fleet *f = *state;
 	pid_t before[FLEET_SLOTS], after[FLEET_SLOTS];
 
-	fake_start(f);
-	UNTIL(fake_all_ready(f));
-	fake_pids(f, before);
+	fake_up(f, before);
 	a_killed_store_is_back_within_two_seconds("redis-docs", f);
 	a_killed_store_is_back_within_two_seconds("redis-cache", f);
 	a_killed_store_is_back_within_two_seconds("postgres", f);
@@ -173,9 +171,7 @@ a_new_start_adopts_stores_too(void **state)
 	struct fleet *f = *state;
 	pid_t before[FLEET_SLOTS], after[FLEET_SLOTS];
 
-	fake_start(f);
-	UNTIL(fake_all_ready(f));
-	fake_pids(f, before);
+	fake_up(f, before);
 	fake_kill_keepers(f);
 	fake_start(f);
 	UNTIL(fake_pid(f, "supervisor") != 0 && fake_all_ready(f));

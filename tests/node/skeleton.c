@@ -16,6 +16,7 @@
 #include "base/time.h"
 #include "bus/bus.h"
 #include "harness/test.h"
+#include "harness/unserved.h"
 #include "node/node.h"
 #include "proto/meta.pb-c.h"
 
@@ -155,20 +156,8 @@ meta_heartbeat(
 	call_reply(ctx, &answer.base);
 }
 
-static void
-meta_execute(
-    Mf__Meta_Service *service, const Mf__TaskRequest *q, Mf__TaskResponse_Closure reply, void *ctx)
-{
-	(void)service, (void)q, (void)reply;
-	call_fail(ctx, ST_UNIMPLEMENTED, "only beats");
-}
-
-static void
-meta_fleet(Mf__Meta_Service *service, const Mf__Empty *q, Mf__FleetState_Closure reply, void *ctx)
-{
-	(void)service, (void)q, (void)reply;
-	call_fail(ctx, ST_UNIMPLEMENTED, "only beats");
-}
+UNSERVED(meta_execute, Meta, TaskRequest, TaskResponse)
+UNSERVED(meta_fleet, Meta, Empty, FleetState)
 
 static bool
 meta_init(struct node *n)

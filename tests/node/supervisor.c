@@ -87,9 +87,7 @@ a_killed_node_is_back_at_once_and_the_others_notice_nothing(void **state)
 	pid_t before[FLEET_SLOTS], after[FLEET_SLOTS];
 	int64_t killed;
 
-	fake_start(f);
-	UNTIL(fake_all_ready(f));
-	fake_pids(f, before);
+	fake_up(f, before);
 	killed = time_now_us();
 	kill(fake_pid(f, "sql"), SIGKILL);
 	UNTIL(fake_replaced(f, "sql", before[SLOT_SQL]));
@@ -104,9 +102,7 @@ a_killed_orchestrator_is_back_and_gets_the_whole_table(void **state)
 	struct fleet *f = *state;
 	pid_t before[FLEET_SLOTS], after[FLEET_SLOTS];
 
-	fake_start(f);
-	UNTIL(fake_all_ready(f));
-	fake_pids(f, before);
+	fake_up(f, before);
 	unlink(fake_path(f, "fake/", "table"));
 	kill(before[SLOT_META], SIGKILL);
 	UNTIL(fake_replaced(f, "meta", before[SLOT_META]) && fake_all_ready(f));
@@ -138,9 +134,7 @@ a_stopped_node_is_found_by_its_silence_and_replaced(void **state)
 	struct fleet *f = *state;
 	pid_t before[FLEET_SLOTS], after[FLEET_SLOTS];
 
-	fake_start(f);
-	UNTIL(fake_all_ready(f));
-	fake_pids(f, before);
+	fake_up(f, before);
 	kill(before[SLOT_JWT], SIGSTOP);
 	UNTIL(fake_replaced(f, "jwt", before[SLOT_JWT]));
 	fake_pids(f, after);
@@ -153,9 +147,7 @@ a_killed_supervisor_is_replaced_and_adopts_everybody(void **state)
 	struct fleet *f = *state;
 	pid_t before[FLEET_SLOTS], after[FLEET_SLOTS], super;
 
-	fake_start(f);
-	UNTIL(fake_all_ready(f));
-	fake_pids(f, before);
+	fake_up(f, before);
 	for (int i = 0; i < 3; i++) {
 		super = fake_pid(f, "supervisor");
 		kill(super, SIGKILL);
@@ -174,9 +166,7 @@ a_stopped_supervisor_is_replaced(void **state)
 	struct fleet *f = *state;
 	pid_t before[FLEET_SLOTS], after[FLEET_SLOTS], super;
 
-	fake_start(f);
-	UNTIL(fake_all_ready(f));
-	fake_pids(f, before);
+	fake_up(f, before);
 	super = fake_pid(f, "supervisor");
 	kill(super, SIGSTOP);
 	UNTIL(fake_replaced(f, "supervisor", super) && fake_all_ready(f));
@@ -191,9 +181,7 @@ a_host_that_froze_restarts_nobody(void **state)
 	struct fleet *f = *state;
 	pid_t before[FLEET_SLOTS], after[FLEET_SLOTS], super;
 
-	fake_start(f);
-	UNTIL(fake_all_ready(f));
-	fake_pids(f, before);
+	fake_up(f, before);
 	super = fake_pid(f, "supervisor");
 	for (int sig = SIGSTOP;; sig = SIGCONT) {
 		kill(f->guard, sig);
@@ -247,9 +235,7 @@ after_both_were_killed_a_new_start_adopts_everybody_and_the_public_socket(void *
 	int waiting[8];
 	uint16_t port;
 
-	fake_start(f);
-	UNTIL(fake_all_ready(f));
-	fake_pids(f, before);
+	fake_up(f, before);
 	port = port_of(f);
 	kill(before[SLOT_API], SIGSTOP);
 	for (int i = 0; i < 8; i++)
@@ -288,9 +274,7 @@ who_can_not_be_looked_into_is_started_anew_and_the_others_go_on(void **state)
 	fake_put(f, "sql", "closed");
 	chmod(fake_path(f, "fake/", "api"), 0644);
 	chmod(fake_path(f, "fake/", "sql"), 0644);
-	fake_start(f);
-	UNTIL(fake_all_ready(f));
-	fake_pids(f, before);
+	fake_up(f, before);
 	fake_kill_keepers(f);
 	fake_start(f);
 	UNTIL(fake_replaced(f, "sql", before[SLOT_SQL]) && fake_all_ready(f));
