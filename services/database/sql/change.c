@@ -61,7 +61,7 @@ change_new(struct call *c, const struct model *m, const Mf__StoreOp *op)
 	x->ns = op->namespace_;
 	x->operation = sql_operation_of(c, op);
 	x->version = arena_printf(call_arena(c), "%llu", (unsigned long long)op->if_version);
-	if (intake_id(m, op->id, "id", &e) && intake_namespace(&x->ns, &e))
+	if (intake_id(m, op->id, &e) && intake_namespace(&x->ns, &e))
 		return x;
 	sql_refuse(c, &e);
 	return NULL;

@@ -178,7 +178,7 @@ sql_bulk_create(struct call *c, const struct model *m, const Mf__StoreOp *op)
 			    .actor = op->actor,
 			    .now = now,
 			},
-			arena_printf(a, "/%zu", i), &x[i].row, &wrong)) {
+			complain_at(a, i), &x[i].row, &wrong)) {
 			effect_start(&x[i].effect, c, submit);
 		} else {
 			item_refuse(a, x[i].item, ST_INVALID_ARGUMENT, "VALIDATION",

@@ -86,7 +86,7 @@ add_condition(struct arena *a, struct filter *f, const Mf__KeyValue *kv, struct 
 		return false;
 	}
 	*c = (struct condition){ .kind = COND_EQUAL, .field = field };
-	if ((c->value = intake_text(a, field, kv->value, field->name, e)) == NULL)
+	if ((c->value = intake_text(a, field, kv->value, e)) == NULL)
 		return false;
 	f->n++;
 	return true;
@@ -119,7 +119,7 @@ add_ids(struct arena *a, struct filter *f, const char *list, struct complaints *
 
 	do {
 		more = str_cut(rest, ',', &one, &rest);
-		if (!intake_id(f->model, arena_strndup(a, one.p, one.n), "id", e))
+		if (!intake_id(f->model, arena_strndup(a, one.p, one.n), e))
 			return false;
 		n++;
 	} while (more);
@@ -288,7 +288,7 @@ cursor_read(struct arena *a, struct filter *f, const char *cursor)
 		s->after = arena_strndup(a, (const char *)p + 1, *p);
 		if (s->field->type == FIELD_TIME
 			? !time_parse_rfc3339(str_of(s->after), &at)
-			: intake_text(a, s->field, s->after, "cursor", &none) == NULL)
+			: intake_text(a, s->field, s->after, &none) == NULL)
 			return false;
 		left -= 1 + *p;
 		p += 1 + *p;
@@ -296,5 +296,5 @@ cursor_read(struct arena *a, struct filter *f, const char *cursor)
 	if (memchr(p, '\0', left) != NULL)
 		return false;
 	f->after = arena_strndup(a, (const char *)p, left);
-	return intake_id(f->model, f->after, "cursor", &none);
+	return intake_id(f->model, f->after, &none);
 }

@@ -12,11 +12,17 @@
 
 struct complaints { /* violations, at most COMPLAINTS_MOST */
 	struct arena *arena;
+	const char
+	    *at; /* "/3": of the object in hand, before its fields; NULL: names as they are */
 	size_t n;
 	struct violation list[COMPLAINTS_MOST];
 };
 void complain(struct complaints *e, const char *field, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+/* The path is put together here, and only here: most objects have nothing wrong. */
+void complain_of(struct complaints *e, const struct field *f, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+const char *complain_at(struct arena *a, size_t item); /* "/<item>" */
 
 struct row { /* by index of model->fields; texts as PostgreSQL reads them, NULL = null */
 	const struct model *model;
@@ -30,7 +36,8 @@ struct intake_op {             /* what does not stand in the data */
 	const char *now;       /* RFC 3339 */
 };
 
-/* False: see e. `at` stands before each field in a violation ("/3" for the fourth of an array). */
+/* False: see e. `at` stands before each field in a violation ("/3" for the fourth of an array, ""
+ * for an object by itself). */
 bool intake_create(struct arena *a, const struct model *m, const json_t *data,
     const struct intake_op *op, const char *at, struct row *out, struct complaints *e);
 
@@ -39,11 +46,11 @@ bool intake_create(struct arena *a, const struct model *m, const json_t *data,
 bool intake_patch(struct arena *a, const struct model *m, const json_t *patch, const char *id,
     const char *at, char **out, struct complaints *e);
 
-/* One value given as text (a filter). NULL: complained as `field`. */
-const char *intake_text(struct arena *a, const struct field *f, const char *value,
-    const char *field, struct complaints *e);
+/* One value given as text (a filter). NULL: complained as f->name. */
+const char *
+intake_text(struct arena *a, const struct field *f, const char *value, struct complaints *e);
 
 bool intake_namespace(const char **ns, struct complaints *e); /* "" becomes "default" */
-bool intake_id(const struct model *m, const char *id, const char *field, struct complaints *e);
+bool intake_id(const struct model *m, const char *id, struct complaints *e);
 
 #endif

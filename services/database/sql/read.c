@@ -52,7 +52,7 @@ sql_read_one(struct call *c, const struct model *m, const Mf__StoreOp *op)
 		}
 		return;
 	}
-	if (!intake_id(m, op->id, "id", &e) || !intake_namespace(&ns, &e)) {
+	if (!intake_id(m, op->id, &e) || !intake_namespace(&ns, &e)) {
 		sql_refuse(c, &e);
 		return;
 	}

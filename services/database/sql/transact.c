@@ -114,7 +114,7 @@ member_read(
     struct transaction *t, struct call *c, size_t i, const Mf__StoreOp *op, struct complaints *e)
 {
 	struct arena *a = call_arena(c);
-	const char *at = arena_printf(a, "/%zu", i);
+	const char *at = complain_at(a, i);
 	struct member *m = &t->members[i];
 
 	if ((m->model = model_find(op->model)) == NULL) {
@@ -178,8 +178,8 @@ member_change(struct transaction *t, struct call *c, size_t i, const Mf__StoreOp
 	char *patch;
 	int n = 0;
 
-	if (!intake_id(m->model, op->id, arena_printf(a, "%s/id", at), e) ||
-	    !intake_namespace(&m->ns, e))
+	e->at = at;
+	if (!intake_id(m->model, op->id, e) || !intake_namespace(&m->ns, e))
 		return false;
 	m->params[n++] = m->operation;
 	m->params[n++] = op->id;
