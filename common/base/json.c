@@ -29,6 +29,23 @@ json_read(const void *p, size_t n, struct json_error *e)
 	return v;
 }
 
+bool
+json_page(
+    struct arena *a, const void *p, size_t n, json_item_fn *each, void *ctx, const char **next)
+{
+	struct json_error e;
+	json_t *v = json_read(p, n, &e);
+	const json_t *items = json_object_get(v, "items");
+	const char *cursor = json_string_value(json_object_get(v, "next_cursor"));
+	bool ok = json_is_array(items);
+
+	*next = ok && cursor != NULL && cursor[0] != '\0' ? arena_strdup(a, cursor) : NULL;
+	for (size_t i = 0; ok && i < json_array_size(items); i++)
+		ok = each(ctx, json_array_get(items, i));
+	json_decref(v);
+	return ok;
+}
+
 void
 jw_start(struct jw *w, struct arena *a, size_t size_hint)
 {

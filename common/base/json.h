@@ -24,6 +24,12 @@ struct json_error {
 json_t *
 json_read(const void *p, size_t n, struct json_error *e) __attribute__((warn_unused_result));
 
+/* A page of a list, {"items":[...],"next_cursor":...}: each(ctx, item) until one says false. False:
+ * that, or it is no page. *next: the cursor of the page after it, in a; NULL: there is none. */
+typedef bool json_item_fn(void *ctx, const json_t *item);
+bool json_page(struct arena *a, const void *p, size_t n, json_item_fn *each, void *ctx,
+    const char **next) __attribute__((warn_unused_result));
+
 struct jw { /* JSON writer; p is NUL-ended at any time after jw_end/jw_text */
 	struct arena *a;
 	char *p;

@@ -167,6 +167,35 @@ numbers_keep_their_kind_and_value(void **unused)
 	json_decref(v);
 }
 
+static bool
+add_up(void *ctx, const json_t *item)
+{
+	int64_t *sum = ctx;
+
+	*sum += json_integer_value(item);
+	return *sum < 10;
+}
+
+static void
+the_items_of_a_page_are_told_one_by_one_until_it_is_enough(void **unused)
+{
+	static const char *const pages[] = { "{\"items\":[1,2],\"next_cursor\":\"c\"}",
+		"{\"items\":[1,2],\"next_cursor\":null}",
+		"{\"items\":[7,8,9],\"next_cursor\":\"c\"}", "{\"items\":{}}", "[]", "nonsense" };
+	static const int64_t sums[] = { 3, 3, 15, 0, 0, 0 };
+	const char *next;
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
+		int64_t sum = 0;
+
+		assert_int_equal(
+		    json_page(arena, pages[i], strlen(pages[i]), add_up, &sum, &next), i < 2);
+		assert_int_equal(sum, sums[i]);
+		assert_true(i == 0 || i == 2 ? strcmp(next, "c") == 0 : next == NULL);
+	}
+}
+
 static void
 what_is_written_is_json(void **unused)
 {
@@ -309,6 +338,7 @@ main(void)
 		J(nesting_ends_at_32),
 		J(an_error_says_where),
 		J(an_error_says_what),
+		J(the_items_of_a_page_are_told_one_by_one_until_it_is_enough),
 		J(escapes_are_resolved_in_names_and_values),
 		J(numbers_keep_their_kind_and_value),
 		J(what_is_written_is_json),

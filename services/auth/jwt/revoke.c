@@ -38,7 +38,7 @@ struct revoke {
 static void load_begin(struct timer *timer);
 static void load_page(struct load *l);
 static void on_page(const Mf__StoreResult *m, void *ctx);
-static void load_item(void *ctx, const json_t *item);
+static bool load_item(void *ctx, const json_t *item);
 static void load_known(struct tokens *t);
 static void load_clean(struct load *l);
 static void on_deleted(const Mf__StoreResult *m, void *ctx);
@@ -89,7 +89,7 @@ on_page(const Mf__StoreResult *m, void *ctx)
 		call_fail_with(l->c, rpc_failure(l->rpc));
 		return;
 	}
-	if (!rows_each(call_arena(l->c), &m->data, load_item, l, &next)) {
+	if (!json_page(call_arena(l->c), m->data.data, m->data.len, load_item, l, &next)) {
 		call_fail(l->c, ST_DATA_LOSS, "revocations: the answer is no page");
 		return;
 	}
@@ -102,7 +102,7 @@ on_page(const Mf__StoreResult *m, void *ctx)
 	load_clean(l);
 }
 
-static void
+static bool
 load_item(void *ctx, const json_t *item)
 {
 	struct load *l = ctx;
@@ -110,11 +110,12 @@ load_item(void *ctx, const json_t *item)
 	struct revocation v;
 
 	if (id == NULL || !revocation_row_of(item, &v))
-		return;
+		return true;
 	if (v.expires_us > l->now_us)
 		revoked_add(&l->t->revoked, &v);
 	else if (l->n_old < DELETE_MOST)
 		l->old[l->n_old++] = arena_strdup(call_arena(l->c), id);
+	return true;
 }
 
 static void

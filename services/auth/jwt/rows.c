@@ -101,23 +101,6 @@ revocation_row_of(const json_t *item, struct revocation *out)
 	return uuid_ok(out->id);
 }
 
-bool
-rows_each(struct arena *a, const ProtobufCBinaryData *data, rows_each_fn *each, void *ctx,
-    const char **next)
-{
-	struct json_error e;
-	json_t *v = json_read(data->data, data->len, &e);
-	const json_t *items = json_object_get(v, "items");
-	const char *cursor = json_string_value(json_object_get(v, "next_cursor"));
-	bool ok = json_is_array(items);
-
-	*next = ok && cursor != NULL && cursor[0] != '\0' ? arena_strdup(a, cursor) : NULL;
-	for (size_t i = 0; i < json_array_size(items); i++)
-		each(ctx, json_array_get(items, i));
-	json_decref(v);
-	return ok;
-}
-
 Mf__StoreOp *
 op_user_by_name(struct arena *a, const char *username)
 {

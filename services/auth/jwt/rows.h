@@ -31,11 +31,6 @@ bool session_row_read(const ProtobufCBinaryData *data, struct session_row *out);
 bool session_row_of(const json_t *item, struct session_row *out);
 bool revocation_row_of(const json_t *item, struct revocation *out);
 
-typedef void rows_each_fn(void *ctx, const json_t *item);
-/* Every item of a QUERY_MANY; *next is the cursor for the page after, NULL at the end. */
-bool rows_each(struct arena *a, const ProtobufCBinaryData *data, rows_each_fn *each, void *ctx,
-    const char **next);
-
 /* `data`, an object or a page of them, without password hashes: what may leave the auth domain. */
 ProtobufCBinaryData user_public(struct arena *a, const ProtobufCBinaryData *data);
 

@@ -33,7 +33,7 @@ struct seed {
 
 static void seed_begin(struct timer *timer);
 static void on_users(const Mf__StoreResult *m, void *ctx);
-static void count_user(void *ctx, const json_t *item);
+static bool count_user(void *ctx, const json_t *item);
 static bool take_password(struct seed *s, char *err, size_t err_size);
 static char *read_password(const char *path, char *err, size_t err_size);
 static void admin_path(const struct tokens *t, char *out, size_t cap);
@@ -81,7 +81,7 @@ on_users(const Mf__StoreResult *m, void *ctx)
 		call_fail_with(s->c, rpc_failure(s->rpc));
 		return;
 	}
-	if (!rows_each(call_arena(s->c), &m->data, count_user, &users, &next)) {
+	if (!json_page(call_arena(s->c), m->data.data, m->data.len, count_user, &users, &next)) {
 		call_fail(s->c, ST_DATA_LOSS, "users: the answer is no page");
 		return;
 	}
@@ -99,13 +99,14 @@ on_users(const Mf__StoreResult *m, void *ctx)
 		call_fail(s->c, ST_RESOURCE_EXHAUSTED, "too many log-ins at once");
 }
 
-static void
+static bool
 count_user(void *ctx, const json_t *item)
 {
 	size_t *n = ctx;
 
 	(void)item;
 	(*n)++;
+	return true;
 }
 
 static bool

@@ -22,7 +22,7 @@ struct ending {
 
 static void read_page(struct ending *x);
 static void on_page(const Mf__StoreResult *m, void *ctx);
-static void end_one(void *ctx, const json_t *item);
+static bool end_one(void *ctx, const json_t *item);
 static void on_ended(const Mf__StoreResult *m, void *ctx);
 static void page_done(struct ending *x);
 
@@ -60,7 +60,7 @@ on_page(const Mf__StoreResult *m, void *ctx)
 		store_failed(x->c, rpc_failure(x->rpc));
 		return;
 	}
-	if (!rows_each(call_arena(x->c), &m->data, end_one, x, &next)) {
+	if (!json_page(call_arena(x->c), m->data.data, m->data.len, end_one, x, &next)) {
 		call_fail(x->c, ST_DATA_LOSS, "sessions: the answer is no page");
 		return;
 	}
@@ -69,18 +69,19 @@ on_page(const Mf__StoreResult *m, void *ctx)
 		page_done(x);
 }
 
-static void
+static bool
 end_one(void *ctx, const json_t *item)
 {
 	struct ending *x = ctx;
 	struct session_row row;
 
 	if (x->n == PAGE || !session_row_of(item, &row) || row.expires_us <= time_wall_us())
-		return;
+		return true;
 	x->left++;
 	x->each[x->n] = rpc_new(x->c, x->t->database, NULL);
 	mf__database__write(&x->each[x->n++]->service,
 	    op_session_end(call_arena(x->c), row.id, x->by), on_ended, x);
+	return true;
 }
 
 static void

@@ -44,8 +44,7 @@ struct waiter { /* for a reading */
 static void load_begin(struct timer *timer);
 static void load_page(struct load *l);
 static void on_page(const Mf__StoreResult *m, void *ctx);
-static bool take_page(struct load *l, const ProtobufCBinaryData *data, const char **next);
-static bool take_role(struct load *l, const json_t *item);
+static bool take_role(void *ctx, const json_t *item);
 static size_t role_bytes(const json_t *item, const char *name);
 static size_t take_texts(struct arena *a, const json_t *v, const char *const **out);
 static void seed(struct load *l);
@@ -114,7 +113,7 @@ on_page(const Mf__StoreResult *m, void *ctx)
 
 	if (m == NULL) {
 		call_fail_with(l->c, rpc_failure(l->rpc));
-	} else if (!take_page(l, &m->data, &next)) {
+	} else if (!json_page(call_arena(l->c), m->data.data, m->data.len, take_role, l, &next)) {
 		if (l->too_much != NULL)
 			refuse(l, l->too_much);
 		else
@@ -130,24 +129,9 @@ on_page(const Mf__StoreResult *m, void *ctx)
 }
 
 static bool
-take_page(struct load *l, const ProtobufCBinaryData *data, const char **next)
+take_role(void *ctx, const json_t *item)
 {
-	struct json_error e;
-	json_t *v = json_read(data->data, data->len, &e);
-	const json_t *items = json_object_get(v, "items");
-	const char *cursor = json_string_value(json_object_get(v, "next_cursor"));
-	bool ok = json_is_array(items);
-
-	*next = cursor != NULL && cursor[0] != '\0' ? arena_strdup(call_arena(l->c), cursor) : NULL;
-	for (size_t i = 0; ok && i < json_array_size(items); i++)
-		ok = take_role(l, json_array_get(items, i));
-	json_decref(v);
-	return ok;
-}
-
-static bool
-take_role(struct load *l, const json_t *item)
-{
+	struct load *l = ctx;
 	const char *name = json_string_value(json_object_get(item, "id"));
 	struct arena *a = call_arena(l->c);
 	struct role_def *d;
