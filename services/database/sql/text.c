@@ -1,11 +1,11 @@
-/* text: see text.h. Only names of the models table and numbers of parameters are ever put into a
- * text. */
+/* text: see text.h; the statements of one object. Only names of the models table and numbers of
+ * parameters are ever put into a text. */
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
 #include "base/log.h"
 #include "base/str.h"
-#include "database/sql/text.h"
+#include "database/sql/text_int.h"
 
 enum {
 	TEXT_READ,
@@ -26,7 +26,6 @@ struct interned {
 static struct interned *all;
 static const char *fixed[16][TEXTS]; /* by model */
 
-static const char *intern(struct buf *b);
 static const char *
 of(const struct model *m, int kind, void (*make)(struct buf *b, const struct model *m));
 static void make_read(struct buf *b, const struct model *m);
@@ -38,8 +37,6 @@ static void make_insert_absent(struct buf *b, const struct model *m);
 static void make_insert_strict(struct buf *b, const struct model *m);
 static void make_update(struct buf *b, const struct model *m);
 static void make_delete(struct buf *b, const struct model *m);
-static const char *pg_type(const struct model *m, const struct field *f);
-static const char *array_of(struct arena *a, const struct condition *c, size_t n);
 
 const char text_transaction[] =
     "INSERT INTO operations (op_id,model,row_id) VALUES ($1,'transaction',$2)";
@@ -96,13 +93,13 @@ of(const struct model *m, int kind, void (*make)(struct buf *b, const struct mod
 
 	if (*at == NULL) {
 		make(&b, m);
-		*at = intern(&b);
+		*at = text_intern(&b);
 	}
 	return *at;
 }
 
-static const char *
-intern(struct buf *b)
+const char *
+text_intern(struct buf *b)
 {
 	struct interned *t;
 
@@ -119,8 +116,8 @@ intern(struct buf *b)
 
 /* --- pieces --- */
 
-static const char *
-pg_type(const struct model *m, const struct field *f)
+const char *
+text_type(const struct field *f)
 {
 	switch (f->type) {
 	case FIELD_UUID:
@@ -143,12 +140,11 @@ pg_type(const struct model *m, const struct field *f)
 	case FIELD_STATE:
 		break;
 	}
-	(void)m;
 	return "text";
 }
 
-static void
-add_columns(struct buf *b, const struct model *m, const char *alias)
+void
+text_add_columns(struct buf *b, const struct model *m, const char *alias)
 {
 	for (size_t i = 0; i < m->n_fields; i++)
 		buf_printf(b, "%s%s%s", i > 0 ? "," : "", alias, m->fields[i].name);
@@ -158,8 +154,8 @@ static void
 make_read(struct buf *b, const struct model *m)
 {
 	buf_puts(b, "SELECT ");
-	add_columns(b, m, "");
-	buf_printf(b, " FROM %s WHERE id=$1::%s", m->table, pg_type(m, m->id));
+	text_add_columns(b, m, "");
+	buf_printf(b, " FROM %s WHERE id=$1::%s", m->table, text_type(m->id));
 	if (m->namespaced)
 		buf_puts(b, " AND namespace=$2");
 }
@@ -168,7 +164,7 @@ static void
 make_recorded(struct buf *b, const struct model *m)
 {
 	buf_puts(b, "SELECT ");
-	add_columns(b, m, "r.");
+	text_add_columns(b, m, "r.");
 	buf_printf(b,
 	    " FROM operations o, jsonb_populate_record(NULL::%s,o.result) r WHERE o.op_id=$1"
 	    " AND o.model='%s' AND o.row_id=$2",
@@ -179,7 +175,7 @@ static void
 add_insert_head(struct buf *b, const struct model *m)
 {
 	buf_printf(b, "INSERT INTO %s (", m->table);
-	add_columns(b, m, "");
+	text_add_columns(b, m, "");
 	buf_puts(b, ")");
 }
 
@@ -191,7 +187,7 @@ make_insert(struct buf *b, const struct model *m)
 	add_insert_head(b, m);
 	buf_puts(b, " SELECT ");
 	for (size_t i = 0; i < m->n_fields; i++)
-		buf_printf(b, "%sc%zu::%s", i > 0 ? "," : "", i, pg_type(m, &m->fields[i]));
+		buf_printf(b, "%sc%zu::%s", i > 0 ? "," : "", i, text_type(&m->fields[i]));
 	buf_puts(b, " FROM unnest((SELECT $1::text[])");
 	for (size_t i = 1; i < m->n_fields; i++)
 		buf_printf(b, ",$%zu::text[]", i + 1);
@@ -240,7 +236,7 @@ add_values(struct buf *b, const struct model *m, size_t first)
 
 	buf_puts(b, " SELECT ");
 	for (size_t i = 0; i < m->n_fields; i++)
-		buf_printf(b, "%s$%zu::%s", i > 0 ? "," : "", first + i, pg_type(m, &m->fields[i]));
+		buf_printf(b, "%s$%zu::%s", i > 0 ? "," : "", first + i, text_type(&m->fields[i]));
 	snprintf(id, sizeof(id), "$%zu", first);
 	add_not_deleted(b, m, id);
 }
@@ -295,7 +291,7 @@ add_assignment(struct buf *b, const struct field *f, const char *type)
 static void
 add_where(struct buf *b, const struct model *m, int ns)
 {
-	buf_printf(b, " WHERE t.id=$2::%s", pg_type(m, m->id));
+	buf_printf(b, " WHERE t.id=$2::%s", text_type(m->id));
 	if (m->namespaced)
 		buf_printf(b, " AND t.namespace=$%d", ns);
 }
@@ -331,15 +327,15 @@ make_update(struct buf *b, const struct model *m)
 	buf_printf(b, "eff AS (UPDATE %s t SET ", m->table);
 	for (size_t i = 1; i < m->n_fields; i++)
 		if ((m->fields[i].flags & FIELD_PATCHED) != 0)
-			add_assignment(b, &m->fields[i], pg_type(m, &m->fields[i]));
+			add_assignment(b, &m->fields[i], text_type(&m->fields[i]));
 	buf_puts(b, "version=t.version+1,updated_at=clock_timestamp()");
 	add_where(b, m, 6);
 	add_effect_tail(b, m, "to_jsonb(eff)");
 	buf_puts(b, "SELECT 'done',");
-	add_columns(b, m, "");
+	text_add_columns(b, m, "");
 	buf_puts(b, " FROM eff UNION ALL SELECT x.outcome");
 	for (size_t i = 0; i < m->n_fields; i++)
-		buf_printf(b, ",NULL::%s", pg_type(m, &m->fields[i]));
+		buf_printf(b, ",NULL::%s", text_type(&m->fields[i]));
 	add_otherwise(b, m, 6);
 }
 
@@ -357,168 +353,4 @@ make_delete(struct buf *b, const struct model *m)
 		    m->name);
 	buf_puts(b, "SELECT 'done',version FROM eff UNION ALL SELECT x.outcome,NULL::bigint");
 	add_otherwise(b, m, 5);
-}
-
-/* --- queries --- */
-
-static size_t
-count_kind(const struct filter *f, enum condition_kind kind)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < f->n; i++)
-		n += f->conditions[i].kind == kind;
-	return n;
-}
-
-static size_t
-pairs_filled_up(const struct filter *f)
-{
-	size_t n = count_kind(f, COND_LABEL_VALUE), filled = n > 0;
-
-	while (filled < n)
-		filled *= 2;
-	return filled;
-}
-
-static const struct condition *
-bounds_of(const struct filter *f, size_t *n)
-{
-	*n = count_kind(f, COND_AFTER) + count_kind(f, COND_BEFORE);
-	return f->conditions + f->n - *n;
-}
-
-/* The rows behind the place: ($1 is the first sort's value there) a>$1 OR (a=$1 AND (... id>$n)). */
-static void
-add_after(struct buf *b, const struct filter *f, int n)
-{
-	for (size_t i = 0; i < f->n_sorts; i++) {
-		const char *name = f->sorts[i].field->name,
-			   *type = pg_type(f->model, f->sorts[i].field);
-
-		buf_printf(b, "(%s%c$%d::%s OR (%s=$%d::%s AND ", name,
-		    f->sorts[i].descending ? '<' : '>', n + (int)i, type, name, n + (int)i, type);
-	}
-	buf_printf(b, "id%c$%d::%s",
-	    f->n_sorts != 0 && f->sorts[f->n_sorts - 1].descending ? '<' : '>', n + (int)f->n_sorts,
-	    pg_type(f->model, f->model->id));
-	for (size_t i = 0; i < f->n_sorts; i++)
-		buf_puts(b, "))");
-}
-
-static void
-add_order(struct buf *b, const struct filter *f)
-{
-	const char *way = "";
-
-	buf_puts(b, " ORDER BY ");
-	for (size_t i = 0; i < f->n_sorts; i++) {
-		way = f->sorts[i].descending ? " DESC" : "";
-		buf_printf(b, "%s%s,", f->sorts[i].field->name, way);
-	}
-	buf_printf(b, "id%s", way);
-}
-
-const char *
-text_query(struct arena *a, const struct filter *f)
-{
-	size_t n_fields = count_kind(f, COND_EQUAL), n_labels = count_kind(f, COND_LABEL),
-	       pairs = pairs_filled_up(f);
-	const struct model *m = f->model;
-	const struct condition *bounds;
-	struct buf b = { 0 };
-	char *text;
-	size_t k;
-	int n = 0;
-
-	buf_puts(&b, "SELECT ");
-	add_columns(&b, m, "");
-	buf_printf(&b, " FROM %s WHERE true", m->table);
-	if (f->namespace != NULL)
-		buf_printf(&b, " AND namespace=$%d", ++n);
-	for (size_t i = 0; i < n_fields; i++)
-		buf_printf(&b, " AND %s=$%d::%s", f->conditions[i].field->name, n + 1 + (int)i,
-		    pg_type(m, f->conditions[i].field));
-	n += (int)n_fields;
-	if (n_labels + pairs > 0)
-		buf_puts(&b, " AND labels<>'{}'"); /* so says the index */
-	if (n_labels > 0)
-		buf_printf(&b, " AND labels ?& $%d::text[]", ++n);
-	for (size_t i = 0; i < pairs; i++, n += 2)
-		buf_printf(&b, " AND (labels @> $%d::jsonb OR labels ? $%d)", n + 1, n + 2);
-	if (count_kind(f, COND_IDS) > 0)
-		buf_printf(&b, " AND id=ANY($%d::%s[])", ++n, pg_type(m, m->id));
-	for (bounds = bounds_of(f, &k); k > 0; k--, bounds++)
-		buf_printf(&b, " AND %s%c$%d::timestamptz", bounds->field->name,
-		    bounds->kind == COND_AFTER ? '>' : '<', ++n);
-	if (f->after != NULL) {
-		buf_puts(&b, " AND ");
-		add_after(&b, f, n + 1);
-		n += (int)f->n_sorts + 1;
-	}
-	add_order(&b, f);
-	buf_printf(&b, " LIMIT $%d::bigint", n + 1);
-	if (!filter_is_rare(f))
-		return intern(&b);
-	text = arena_strndup(a, b.p, b.n);
-	buf_free(&b);
-	return text;
-}
-
-size_t
-text_query_params(struct arena *a, const struct filter *f, const char *params[], size_t cap)
-{
-	size_t n_fields = count_kind(f, COND_EQUAL), n_labels = count_kind(f, COND_LABEL),
-	       pairs = pairs_filled_up(f), n = 0;
-	const struct condition *labels = f->conditions + n_fields, *pair = labels + n_labels,
-			       *ids = pair + count_kind(f, COND_LABEL_VALUE), *bounds;
-	size_t k;
-
-	must(cap >= QUERY_PARAMS_MOST);
-	if (f->namespace != NULL)
-		params[n++] = f->namespace;
-	for (size_t i = 0; i < n_fields; i++)
-		params[n++] = f->conditions[i].value;
-	if (n_labels > 0)
-		params[n++] = array_of(a, labels, n_labels);
-	for (size_t i = 0; i < pairs; i++) {
-		params[n++] = pair->object;
-		params[n++] = pair->value;
-		pair += pair + 1 < ids;
-	}
-	if (count_kind(f, COND_IDS) > 0)
-		params[n++] = ids->value;
-	for (bounds = bounds_of(f, &k); k > 0; k--, bounds++)
-		params[n++] = bounds->value;
-	for (size_t i = 0; f->after != NULL && i < f->n_sorts; i++)
-		params[n++] = f->sorts[i].after;
-	if (f->after != NULL)
-		params[n++] = f->after;
-	params[n++] = arena_printf(a, "%u", f->limit + 1);
-	return n;
-}
-
-/* text[] as PostgreSQL reads it. */
-static const char *
-array_of(struct arena *a, const struct condition *c, size_t n)
-{
-	size_t most = 3;
-	char *out, *p;
-
-	for (size_t i = 0; i < n; i++)
-		most += 2 * strlen(c[i].value) + 3;
-	out = p = arena_alloc(a, most);
-	*p++ = '{';
-	for (size_t i = 0; i < n; i++) {
-		*p++ = '"';
-		for (const char *v = c[i].value; *v != '\0'; v++) {
-			if (*v == '"' || *v == '\\')
-				*p++ = '\\';
-			*p++ = *v;
-		}
-		*p++ = '"';
-		*p++ = i + 1 < n ? ',' : '}';
-	}
-	*p = '\0';
-	return out;
 }

@@ -1,0 +1,12 @@
+/* text_int: what the makers of statements share; nobody else includes it. */
+#ifndef SQL_TEXT_INT_H
+#define SQL_TEXT_INT_H
+
+#include "base/str.h"
+#include "database/sql/text.h"
+
+const char *text_intern(struct buf *b); /* frees b; the same text is the same pointer, for ever */
+const char *text_type(const struct field *f); /* as PostgreSQL calls it */
+void text_add_columns(struct buf *b, const struct model *m, const char *alias);
+
+#endif
