@@ -36,3 +36,11 @@ random_secret() { head -c 24 /dev/urandom | base64 | tr '+/' '-_'; }
 write_secret() {
 	(umask 077 && cat >"$1.new") && mv "$1.new" "$1"
 }
+
+# conf_sets FILE PART KEY: does that file set the key in that part?
+conf_sets() {
+	[ -e "$1" ] && awk -v part="$2" -v key="$3" '
+		/^[ \t]*\[/ { gsub(/[][ \t]/, ""); now = $0; next }
+		now == part && $0 ~ "^[ \t]*" key "[ \t]*=" { found = 1 }
+		END { exit !found }' "$1"
+}
