@@ -153,7 +153,8 @@ conf_load(struct conf *s, const struct conf_options *o, char *err, size_t n)
 {
 	memset(s, 0, sizeof(*s));
 	if (load_keys(s, o, err, n) && resolve_var(s, o, err, n) && check_user(s, err, n) &&
-	    check_log_level(s, err, n) && public_check(s->listen, s->tls || s->behind_proxy, err, n) &&
+	    check_log_level(s, err, n) &&
+	    public_check(s->listen, s->tls || s->behind_proxy, err, n) &&
 	    check_executables(s, err, n) && check_stores(s, err, n))
 		return true;
 	conf_free(s);
