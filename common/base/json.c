@@ -1,7 +1,8 @@
-/* json: reading into jansson's values (json_parse.c); a writer that appends to an arena. It keeps one
+/* json: jansson under our limits for reading; a writer that appends to an arena.
+ *
+ * jansson recurses per level, so the depth is counted before it sees the text. The writer keeps one
  * rule: `comma` is true when a value stands before the place where the next one goes. */
 #include "base/json.h"
-#include "base/json_parse.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -10,22 +11,35 @@
 #include "base/log.h"
 #include "base/time.h"
 
-static void locate(const char *p, struct json_error *e);
+#define DEPTH_MAX 32
+
+static bool depth_ok(const char *p, size_t n, size_t *where);
+static void locate(const char *p, size_t offset, struct json_error *e);
 static void put(struct jw *w, const void *p, size_t n);
 static void put_string(struct jw *w, const char *s, size_t n);
-static void put_escape(struct jw *w, unsigned char c);
 static void begin(struct jw *w, const char *key);
 static void put_container(struct jw *w, const json_t *v);
 
 json_t *
 json_read(const void *p, size_t n, struct json_error *e)
 {
+	json_error_t je;
 	json_t *v;
+	size_t where;
 
 	*e = (struct json_error){ .what = "" };
-	v = json_parse(n == 0 ? "" : p, n, e);
-	if (v == NULL)
-		locate(n == 0 ? "" : p, e);
+	if (!depth_ok(p, n, &where)) {
+		snprintf(e->what, sizeof(e->what), "nested more than %d deep", DEPTH_MAX);
+		locate(p, where, e);
+		return NULL;
+	}
+	v = json_loadb(n == 0 ? "" : p, n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &je);
+	if (v == NULL) {
+		snprintf(e->what, sizeof(e->what), "%s", je.text);
+		e->offset = je.position < 0 ? 0 : (size_t)je.position;
+		e->line = je.line;
+		e->column = je.column;
+	}
 	return v;
 }
 
@@ -195,12 +209,37 @@ jw_text(struct jw *w, size_t *n)
 	return w->p;
 }
 
-static void
-locate(const char *p, struct json_error *e)
+static bool
+depth_ok(const char *p, size_t n, size_t *where)
 {
+	bool in_string = false;
+	int depth = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (in_string) {
+			if (p[i] == '\\')
+				i++;
+			else if (p[i] == '"')
+				in_string = false;
+		} else if (p[i] == '"') {
+			in_string = true;
+		} else if ((p[i] == '[' || p[i] == '{') && ++depth > DEPTH_MAX) {
+			*where = i;
+			return false;
+		} else if (p[i] == ']' || p[i] == '}') {
+			depth--;
+		}
+	}
+	return true;
+}
+
+static void
+locate(const char *p, size_t offset, struct json_error *e)
+{
+	e->offset = offset;
 	e->line = 1;
 	e->column = 1;
-	for (size_t i = 0; i < e->offset; i++) {
+	for (size_t i = 0; i < offset; i++) {
 		if (p[i] == '\n') {
 			e->line++;
 			e->column = 1;
@@ -227,56 +266,38 @@ put(struct jw *w, const void *p, size_t n)
 	w->p[w->n] = '\0';
 }
 
-/* Goes as it is. */
-static const bool plain[256] = {
-	[' ' ... '!'] = true, ['#' ... '['] = true, [']' ... '\x7f'] = true
-};
-
 static void
 put_string(struct jw *w, const char *s, size_t n)
 {
+	static const char short_escape[] = {
+		['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r'
+	};
 	size_t from = 0, i = 0;
 
 	put(w, "\"", 1);
-	for (;;) {
-		size_t len;
+	while (i < n) {
+		unsigned char c = (unsigned char)s[i];
+		bool plain = c >= 0x20 && c != '"' && c != '\\';
+		size_t len = c < 0x80 ? 1 : str_utf8_char(s + i, n - i);
+		char escape[8];
 
-		while (i < n && plain[(unsigned char)s[i]])
-			i++;
-		if (i == n)
-			break;
-		len = (unsigned char)s[i] < 0x80 ? 0 : str_utf8_char(s + i, n - i);
-		if (len > 0) {
+		if (len > 0 && plain) {
 			i += len;
 			continue;
 		}
 		put(w, s + from, i - from);
-		put_escape(w, (unsigned char)s[i]);
+		if (len == 0)
+			put(w, "\xef\xbf\xbd", 3);
+		else if (c == '"' || c == '\\')
+			put(w, escape, (size_t)snprintf(escape, sizeof(escape), "\\%c", c));
+		else if (c < sizeof(short_escape) && short_escape[c] != '\0')
+			put(w, (char[]){ '\\', short_escape[c] }, 2);
+		else
+			put(w, escape, (size_t)snprintf(escape, sizeof(escape), "\\u%04x", c));
 		from = ++i;
 	}
 	put(w, s + from, n - from);
 	put(w, "\"", 1);
-}
-
-/* Of what is no UTF-8: U+FFFD. */
-static void
-put_escape(struct jw *w, unsigned char c)
-{
-	static const char shorts[] = { ['\b'] = 'b',
-		['\t'] = 't',
-		['\n'] = 'n',
-		['\f'] = 'f',
-		['\r'] = 'r',
-		['"'] = '"',
-		['\\'] = '\\' };
-	char escape[8];
-
-	if (c >= 0x80)
-		put(w, "\xef\xbf\xbd", 3);
-	else if (c < sizeof(shorts) && shorts[c] != '\0')
-		put(w, (char[]){ '\\', shorts[c] }, 2);
-	else
-		put(w, escape, (size_t)snprintf(escape, sizeof(escape), "\\u%04x", c));
 }
 
 /* What stands before a value: a comma when it has a neighbour, and its key. */

@@ -1,4 +1,4 @@
-/* json: text into the values of jansson, under limits; and a writer that needs none.
+/* json: reading with jansson under limits, writing without it.
  *
  * Reader: RFC 8259, UTF-8, duplicate keys refused, depth at most 32, numbers that don't fit
  * refused, no NUL in strings. Writer: appends to an arena; never fails; strings are escaped; a

@@ -1,6 +1,5 @@
-/* json: we read what jansson reads, and as it does, as far as the depth allows; what is read is
- * written again as a text that reads as an equal value; what is not read says why; any bytes are
- * written as a JSON string. */
+/* json: what is read is written again as a text that reads as an equal value; what is not read says
+ * why; any bytes are written as a JSON string. */
 #include <string.h>
 #include "base/json.h"
 #include "base/log.h"
@@ -12,18 +11,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct arena *a = arena_new(64 << 20);
 	struct json_error e;
-	json_t *v, *again, *theirs;
+	json_t *v, *again;
 	struct jw w;
 	size_t n;
 	char *p;
 
 	v = json_read(data, size, &e);
-	theirs = json_loadb(size == 0 ? "" : (const char *)data, size,
-	    JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, NULL);
-	must(v != NULL ? theirs != NULL && json_equal(v, theirs)
-		       : theirs == NULL || strstr(e.what, "deep") != NULL ||
-			     memchr(data, '\0', size) != NULL); /* which jansson takes for an end */
-	json_decref(theirs);
 	if (v == NULL) {
 		must(e.what[0] != '\0' && memchr(e.what, '\0', sizeof(e.what)) != NULL &&
 		     e.offset <= size);
