@@ -6,16 +6,20 @@
 
 #define UPKEEP_US (INT64_C(3600) * SEC)
 
+/* With the place up to which the log was thrown away. */
+static const char old_events[] =
+    "WITH gone AS (DELETE FROM events WHERE at < now() - interval '1 day' RETURNING xid,seq),"
+    "last AS (SELECT xid,seq FROM gone ORDER BY xid DESC,seq DESC LIMIT 1) "
+    "UPDATE events_gone g SET xid=last.xid,seq=last.seq FROM last "
+    "WHERE (last.xid,last.seq)>(g.xid,g.seq)";
+
 static const char *const old[] = {
 	"DELETE FROM operations WHERE at < now() - interval '1 day'",
 	"DELETE FROM deleted WHERE at < now() - interval '1 day'",
 	"DELETE FROM sessions WHERE expires_at < now() - interval '1 day'",
 	"DELETE FROM idempotency WHERE created_at < now() - interval '1 day'",
 	"DELETE FROM revocations WHERE expires_at < now() - interval '1 day'",
-	"WITH gone AS (DELETE FROM events WHERE at < now() - interval '1 day' RETURNING xid,seq),"
-	"last AS (SELECT xid,seq FROM gone ORDER BY xid DESC,seq DESC LIMIT 1) "
-	"UPDATE events_gone g SET xid=last.xid,seq=last.seq FROM last "
-	"WHERE (last.xid,last.seq)>(g.xid,g.seq)",
+	old_events,
 };
 
 static struct timer timer;
