@@ -1,15 +1,16 @@
 /* policy: what a peer may call, by its authenticated name. Over ipc the private directory and the
  * uid have decided: all peers are the fleet's own. Over tcp the thirteen may call anything and
  * speak for a principal; workers, the command line and plain clients get the front door
- * (Meta.Execute and Rest.Handle, which check their credential) and questions about the fleet. */
+ * (Meta.Execute, which checks their credential) and questions about the fleet. */
 #include <string.h>
 #include "bus/inside.h"
 
 static const struct {
 	const char *service, *method;
 } front_door[] = {
-	{ "mf.Meta", "Execute" }, { "mf.Meta", "Fleet" }, { "mf.Node", "Info" },
-	{ "mf.Rest", "Handle" }, /* as over HTTP: a token decides */
+	{ "mf.Meta", "Execute" },
+	{ "mf.Meta", "Fleet" },
+	{ "mf.Node", "Info" },
 };
 
 bool
