@@ -364,6 +364,21 @@ a_change_that_meets_a_faster_one_is_made_on_what_that_left(void **unused)
 	    ST_ABORTED, "VERSION_CONFLICT");
 }
 
+/* Else who names the next version would be judged on what the account was, and write on what it has
+ * become: a password of his choice for somebody who was promoted meanwhile. */
+static void
+a_version_that_was_not_judged_is_never_written(void **unused)
+{
+	(void)unused;
+	make_vera("viewer");
+	authbed.db.before_write = somebody_is_faster;
+	REFUSED(ACCOUNT(UPDATE, .model = "user", .id = VERA, .if_version = 9,
+		    .data = "{\"password\":\"of my choice\"}"),
+	    ST_ABORTED, "VERSION_CONFLICT");
+	authbed.db.before_write = NULL;
+	assert_int_equal(json_integer_value(json_object_get(user_named("vera"), "version")), 1);
+}
+
 static void
 without_rbac_nobody_is_given_a_role(void **unused)
 {
@@ -395,6 +410,7 @@ main(void)
 		BED(the_same_change_again_changes_nothing_and_gives_the_same_answer),
 		BED(a_change_whose_answer_was_lost_is_finished_by_the_stand_in),
 		BED(a_change_that_meets_a_faster_one_is_made_on_what_that_left),
+		BED(a_version_that_was_not_judged_is_never_written),
 		BED(without_rbac_nobody_is_given_a_role),
 	};
 

@@ -36,6 +36,7 @@ struct account {
 	const char *hash; /* NULL: stays; "": none */
 	struct user_row user;
 	bool ends_sessions;
+	bool stale; /* it has another version than the caller wants */
 	unsigned round;
 	const char *operation_id;
 	char revocation_row[UUID_LEN];
@@ -240,7 +241,11 @@ on_account(const Mf__StoreResult *m, void *ctx)
 		call_fail(x->c, ST_DATA_LOSS, "the stored user is none");
 		return;
 	}
-	if (!is_own(x))
+	/* Whether he may is judged on this version, so no other may be written. */
+	x->stale = x->q->if_version != 0 && x->q->if_version != x->user.version;
+	if (x->stale)
+		read_revocation(x); /* changed meanwhile: by this very operation? */
+	else if (!is_own(x))
 		ask_cover(x);
 	else if (x->body == NULL || json_object_get(x->body, "roles") != NULL ||
 		 json_object_get(x->body, "disabled") != NULL)
@@ -450,6 +455,11 @@ on_revocation(const Mf__StoreResult *m, void *ctx)
 	json_decref(v);
 	if (!ours && x->body == NULL && x->user.id == NULL) {
 		call_fail(x->c, ST_NOT_FOUND, "there is no such user");
+		return;
+	}
+	if (!ours && x->stale) {
+		call_fail_because(
+		    x->c, ST_ABORTED, "VERSION_CONFLICT", 0, "the user has another version");
 		return;
 	}
 	if (!ours) {
