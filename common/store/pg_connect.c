@@ -396,7 +396,8 @@ on_poll(uv_poll_t *h, int status, int events)
 		conn_lost(k, status < 0 ? uv_strerror(status) : PQerrorMessage(k->pg));
 		return;
 	}
-	conn_heard(k);
+	if ((events & UV_READABLE) != 0) /* room in the socket's buffer is no sign of life */
+		conn_heard(k);
 	if (k->state == CONN_SETUP)
 		read_setup(k);
 	else if (k->kind == CONN_LONG)
