@@ -51,6 +51,8 @@ limits_of_roles(const struct limits *l, size_t n, char *const *roles)
 const struct named_limit *
 limits_of_route(const struct limits *l, enum http_method method, const char *path)
 {
+	if (method == M_HEAD) /* what answers it is GET */
+		method = M_GET;
 	for (size_t i = 0; i < l->n_routes; i++) {
 		const struct route_limit *r = &l->routes[i];
 
