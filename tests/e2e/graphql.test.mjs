@@ -3,19 +3,20 @@
 import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { buildClientSchema, buildSchema, getIntrospectionQuery, lexicographicSortSchema, printSchema } from 'graphql';
 import { GraphQLClient, gql } from 'graphql-request';
 import { auditServer } from 'graphql-http';
-import { Fleet, ROOT, newDir } from '../harness/fleet.mjs';
+import { Fleet, ROOT, newDir, sleep } from '../harness/fleet.mjs';
 
 const NEWER = 'application/graphql-response+json';
 const DOCUMENT = 'query Titles($ids: [ID!]!) { nodes(ids: $ids) { ... on Task { title } } }\n';
-let fleet, client;
+let fleet, client, documents;
 
 before(async () => {
-  const dir = newDir(), documents = path.join(dir, 'documents');
+  const dir = newDir();
+  documents = path.join(dir, 'documents');
   mkdirSync(documents, { mode: 0o755 });
   writeFileSync(path.join(documents, 'titles.graphql'), DOCUMENT, { mode: 0o644 });
   fleet = await Fleet.start({ dir, conf: `[graphql]\ndocuments = ${documents}\n` });
@@ -218,6 +219,21 @@ test('documents of the directory are asked for by hash or name', async () => {
   assert.deepEqual([unknown.status, unknown.json.errors[0].extensions.reason], [404, 'PERSISTED_DOCUMENT_NOT_FOUND']);
 });
 
+test('a document that is put into the directory is known after SIGHUP, a bad one changes nothing', async () => {
+  const known = async (documentId) => (await fleet.call('POST', '/graphql', { body: { documentId }, headers: { accept: NEWER } })).status === 200;
+  const hup = async () => { for (const n of ['graphql', 'rest', 'websocket']) fleet.kill(await fleet.pid(n), 'SIGHUP'); };
+  const until = async (done) => { for (let i = 0; !await done(); i++) { assert.ok(i < 200, 'not after 10 s'); await sleep(50); } };
+  assert.equal(await known('who'), false);
+  writeFileSync(path.join(documents, 'who.graphql'), '{ viewer { name } }', { mode: 0o644 });
+  await hup();
+  await until(() => known('who'));
+  writeFileSync(path.join(documents, 'wrong.graphql'), '{ nope }', { mode: 0o644 });
+  await hup();
+  await until(() => fleet.logs('graphql').includes('documents_refused'));
+  assert.equal(await known('who'), true);
+  rmSync(path.join(documents, 'wrong.graphql'));
+});
+
 test('a browser gets a console that needs nothing from elsewhere', async () => {
   const r = await fleet.call('GET', '/graphql', { headers: { accept: 'text/html,application/xhtml+xml,*/*;q=0.8' } });
   assert.equal(r.status, 200);
@@ -235,7 +251,8 @@ test('no request fails when the agent is killed: rest and websocket stand in', a
   const pid = await fleet.pid('graphql');
   const body = (i) => i % 5 === 0
     ? { query: 'mutation($t: String!) { createTask(input: { title: $t, labels: ["killed"] }) { taskId } }', variables: { t: `killed ${i}` } }
-    : { query: 'query($id: ID!) { task(id: $id) { title } }', variables: { id: task.id } };
+    : i % 5 === 1 ? { documentId: 'titles', variables: { ids: [task.id] } }
+      : { query: 'query($id: ID!) { task(id: $id) { title } }', variables: { id: task.id } };
   setTimeout(() => fleet.kill(pid), 700);
   const results = await fleet.load(100, 2, (i) => ['POST', '/graphql', { body: body(i), headers: { accept: NEWER } }]);
   const bad = results.filter((r) => r.status !== 200);

@@ -15,9 +15,26 @@ static const char sdl[] =
     "type Q implements N{id:ID! t(f:Int=2):T q:Q! l(f:[Int]):[Q] e(v:E!):E} "
     "type V{v:T} schema{query:Q mutation:T subscription:V}";
 
+static void
+fetch(struct gql_batch *b, void *host)
+{
+	(void)host;
+	for (size_t i = 0; i < gql_batch_n(b); i++)
+		gql_batch_set(b, i, gql_object("T"));
+	gql_batch_done(b);
+}
+
+static const struct gql_loader loader = { "things", 3, fetch };
+
 static struct gql_value
 resolve(const struct gql_at *at)
 {
+	if (strcmp(gql_key(at), "n") == 0) {
+		struct gql_value key = gql_arg(at, "a");
+
+		return gql_load(
+		    at, &loader, key.kind == GQL_INT && key.integer != 0 ? "one" : "another");
+	}
 	if (strcmp(gql_key(at), "l") == 0) {
 		struct gql_value *items = ARENA_ARRAY(gql_arena(at), struct gql_value, 2);
 
@@ -103,7 +120,12 @@ print_again(const struct gql_doc *d, const struct gql_limits *l, struct arena *a
 int
 LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
-	static const struct gql_limits limits = { 64 << 10, 4000, 32, 12, 5000 };
+	static const struct gql_limits limits = { .bytes = 64 << 10,
+		.tokens = 4000,
+		.nesting = 32,
+		.aliases = 100,
+		.depth = 12,
+		.cost = 5000 };
 	static struct gql_schema *schema;
 	const uint8_t *cut = memchr(p, '\0', n);
 	size_t text_n = cut == NULL ? n : (size_t)(cut - p);

@@ -252,12 +252,16 @@ nesting_is_bounded_in_every_form(void **unused)
 }
 
 static void
-tokens_and_bytes_are_bounded(void **unused)
+tokens_aliases_and_bytes_are_bounded(void **unused)
 {
 	(void)unused;
 	gqlbed.limits.tokens = 5;
 	assert_non_null(gqlbed_parse("{a b c}"));
 	refused("{a b c d}", "The document has more than 5 tokens.");
+	gqlbed.limits.tokens = 50;
+	gqlbed.limits.aliases = 2;
+	assert_non_null(gqlbed_parse("{a:x b:x c}"));
+	refused("{a:x b:x c:x}", "The document has more than 2 aliases.");
 	gqlbed.limits.bytes = 8;
 	refused("{a      }", "The document has more than 8 bytes.");
 }
@@ -332,7 +336,7 @@ main(void)
 		GQL(what_is_no_document_is_refused_where_it_goes_wrong),
 		GQL(lines_and_columns_are_counted_in_characters),
 		GQL(nesting_is_bounded_in_every_form),
-		GQL(tokens_and_bytes_are_bounded),
+		GQL(tokens_aliases_and_bytes_are_bounded),
 		GQL(definitions_of_types_parse_too),
 	};
 

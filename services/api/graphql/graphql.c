@@ -31,6 +31,8 @@ const struct config_key graphql_keys[] = {
 	    "show browsers a page to try queries with" },
 	{ "graphql/query_depth", CONFIG_INT, OFFSET(depth), "24", 1, 200, false, false,
 	    "how deep fields may nest" },
+	{ "graphql/query_aliases", CONFIG_INT, OFFSET(aliases), "500", 1, 100000, false, false,
+	    "how many aliases a document may have" },
 	{ "graphql/query_tokens", CONFIG_INT, OFFSET(tokens), "15000", 100, 100000, false, false,
 	    "how many tokens a document may have" },
 	{ "graphql/query_cost", CONFIG_INT, OFFSET(cost), "50000", 100, 10000000, false, false,
@@ -66,6 +68,7 @@ setup(const struct graphql_config *cf, char *err, size_t err_size)
 	static struct gql_limits limits;
 
 	limits = gql_limits_default;
+	limits.aliases = (uint32_t)cf->aliases;
 	limits.depth = (uint32_t)cf->depth;
 	limits.tokens = (uint32_t)cf->tokens;
 	limits.cost = (uint64_t)cf->cost;

@@ -22,6 +22,7 @@ struct graphql_config {
 	bool documents_register;
 	bool introspection;
 	bool console;
+	int64_t aliases;
 	int64_t depth;
 	int64_t tokens;
 	int64_t cost;
@@ -81,6 +82,6 @@ const json_t *graphql_source_args(const struct graphql_subscription *s);
 /* One event, with the fields of TaskEvent or FleetEvent in snake_case: the answer to be sent. */
 void graphql_event(struct call *c, const struct graphql_subscription *s, const json_t *event,
     graphql_done_fn *done, void *ctx);
-void graphql_unsubscribe(struct graphql_subscription **s);
+void graphql_unsubscribe(struct graphql_subscription **s); /* no event of it is under way */
 
 #endif

@@ -1,8 +1,6 @@
 /* http: GraphQL over HTTP, edition of September 2026. What is well-formed is always answered as GraphQL
  * says; statuses by what became of it, and by the media type: with application/json, which is for
  * clients that know no other, whatever GraphQL answered is a 200. */
-#include <strings.h>
-
 #include "api/graphql/http.h"
 #include "api/graphql/serving.h"
 #include "base/id.h"
@@ -29,7 +27,7 @@ static const char *header_of(const Mf__HttpRequest *, const char *);
 static void on_served(void *, const struct graphql_answer *);
 static void count(enum graphql_outcome);
 static void show_console(struct exchanging *);
-static void refuse(struct exchanging *, int, enum status, const char *, const char *);
+static void refuse(struct exchanging *, int, const struct failure *);
 static void add_header(struct exchanging *, const char *, const char *);
 static void reply(struct exchanging *, int, const char *, const char *, size_t);
 
@@ -51,6 +49,22 @@ static const struct {
 	[GRAPHQL_UNKNOWN_DOCUMENT] = { "unknown_document", 404, 200 },
 	[GRAPHQL_FORBIDDEN_DOCUMENT] = { "forbidden_document", 403, 403 },
 	[GRAPHQL_TOO_LARGE] = { "too_large", 422, 200 },
+};
+
+static const struct failure no_method = {
+	.status = ST_UNIMPLEMENTED,
+	.message = "Queries come with GET, and everything with POST.",
+	.reason = "METHOD_NOT_ALLOWED",
+};
+static const struct failure not_acceptable = {
+	.status = ST_INVALID_ARGUMENT,
+	.message = "Answers are application/graphql-response+json and application/json.",
+	.reason = "NOT_ACCEPTABLE",
+};
+static const struct failure bad_type = {
+	.status = ST_INVALID_ARGUMENT,
+	.message = "The body must be application/json, in UTF-8.",
+	.reason = "BAD_MEDIA_TYPE",
 };
 
 static bool console_off;
@@ -76,15 +90,13 @@ graphql_http(struct call *c, const Mf__HttpRequest *q)
 	}
 	if (!get && strcmp(q->method, "POST") != 0) {
 		add_header(x, "Allow", METHODS);
-		refuse(x, 405, ST_UNIMPLEMENTED, "METHOD_NOT_ALLOWED",
-		    "Queries come with GET, and everything with POST.");
+		refuse(x, 405, &no_method);
 		return;
 	}
 	x->media = accept_choose(header_of(q, "accept"), get && !console_off);
 	if (x->media == MEDIA_NONE) {
 		x->media = MEDIA_JSON;
-		refuse(x, 406, ST_INVALID_ARGUMENT, "NOT_ACCEPTABLE",
-		    "Answers are application/graphql-response+json and application/json.");
+		refuse(x, 406, &not_acceptable);
 	} else if (x->media == MEDIA_HTML) {
 		show_console(x);
 	} else {
@@ -121,8 +133,7 @@ read_params(struct exchanging *x)
 	bool fine;
 
 	if (!x->ask.only_queries && !content_is_json(header_of(q, "content-type"))) {
-		refuse(x, 415, ST_INVALID_ARGUMENT, "BAD_MEDIA_TYPE",
-		    "The body must be application/json, in UTF-8.");
+		refuse(x, 415, &bad_type);
 		return false;
 	}
 	fine = x->ask.only_queries ? params_of_query(&p, q->query)
@@ -131,29 +142,21 @@ read_params(struct exchanging *x)
 		if (p.own[i] != NULL)
 			call_own_json(x->c, p.own[i]);
 	if (!fine)
-		refuse(x, 400, ST_INVALID_ARGUMENT, "BAD_REQUEST", p.wrong);
+		refuse(x, 400,
+		    &(const struct failure){ .status = ST_INVALID_ARGUMENT,
+			.reason = "BAD_REQUEST",
+			.message = p.wrong });
 	return fine;
 }
 
-/* Another scheme than Bearer is a bad credential, not a missing one. */
 static bool
 read_credential(struct exchanging *x)
 {
-	const char *v = header_of(x->q, "authorization");
-	struct str token;
-
-	x->ask.credential = "";
-	if (v[0] == '\0')
+	x->ask.credential = ops_bearer(x->a, header_of(x->q, "authorization"));
+	if (x->ask.credential != NULL)
 		return true;
-	token = strncasecmp(v, "Bearer ", 7) == 0 ? str_trim(str_of(v + 7)) : STR("");
-	if (token.n != 0 && memchr(token.p, ' ', token.n) == NULL &&
-	    memchr(token.p, ',', token.n) == NULL) {
-		x->ask.credential = arena_strndup(x->a, token.p, token.n);
-		return true;
-	}
 	add_header(x, "WWW-Authenticate", "Bearer realm=\"metafed\", error=\"invalid_token\"");
-	refuse(x, 401, ST_UNAUTHENTICATED, "BAD_CREDENTIAL",
-	    "The Authorization header must be: Bearer TOKEN.");
+	refuse(x, 401, &ops_bad_credential);
 	return false;
 }
 
@@ -221,9 +224,8 @@ show_console(struct exchanging *x)
 
 /* Not as far as GraphQL: its shape all the same, for clients that look for errors there. */
 static void
-refuse(struct exchanging *x, int http, enum status status, const char *reason, const char *message)
+refuse(struct exchanging *x, int http, const struct failure *f)
 {
-	const struct failure f = { .status = status, .reason = reason, .message = message };
 	struct gql_errors e;
 	char trace[33];
 	struct jw w;
@@ -231,7 +233,7 @@ refuse(struct exchanging *x, int http, enum status status, const char *reason, c
 	char *text;
 
 	gql_errors_init(&e, x->a);
-	gql_error_add(&e, &f, 0, "%s", message)->n_at = 0;
+	gql_error_add(&e, f, 0, "%s", f->message)->n_at = 0;
 	trace_id_of(call_traceparent(x->c), trace);
 	jw_start(&w, x->a, 512);
 	jw_object(&w, NULL);

@@ -17,53 +17,45 @@ static struct gql_value take_task(struct asking *, const Mf__TaskResponse *, con
 static struct gql_value take_deleted(struct asking *, const Mf__TaskResponse *, const json_t *);
 static struct gql_value take_restarted(struct asking *, const Mf__TaskResponse *, const json_t *);
 
-static void
-body_start(struct asking *k, struct jw *w)
-{
-	jw_start(w, k->s->a, 512);
-	jw_object(w, NULL);
-}
-
-static void
-body_end(struct asking *k, struct jw *w)
-{
-	jw_close(w, '}');
-	ask_body(k, w);
-}
-
-static void
-body_text(struct jw *w, const struct gql_at *at, const char *key, const char *arg)
-{
-	struct gql_value v = gql_arg(at, arg);
-
-	gql_value_write(w, key, &v);
-}
-
 /* --- accounts --- */
+
+/* names: members of REST's body and our arguments for them, in pairs; NULL-ended. */
+static struct gql_value
+account(const struct gql_at *at, const char *path, const char *const *names, asked_fn *take)
+{
+	struct asking *k = ask_new(at, "POST", path);
+	struct jw w;
+
+	jw_start(&w, k->s->a, 512);
+	jw_object(&w, NULL);
+	for (; *names != NULL; names += 2) {
+		struct gql_value v = gql_arg(at, names[1]);
+
+		gql_value_write(&w, names[0], &v);
+	}
+	jw_close(&w, '}');
+	ask_body(k, &w);
+	return ask_meta(k, take);
+}
+#define NAMES(...) ((const char *const[]){ __VA_ARGS__, NULL })
 
 static struct gql_value
 mutation_login(const struct gql_at *at)
 {
-	struct asking *k = ask_new(at, "POST", "/auth/login");
-	struct jw w;
-
-	body_start(k, &w);
-	body_text(&w, at, "username", "username");
-	body_text(&w, at, "password", "password");
-	body_end(k, &w);
-	return ask_meta(k, take_tokens);
+	return account(
+	    at, "/auth/login", NAMES("username", "username", "password", "password"), take_tokens);
 }
 
 static struct gql_value
 mutation_refresh(const struct gql_at *at)
 {
-	struct asking *k = ask_new(at, "POST", "/auth/refresh");
-	struct jw w;
+	return account(at, "/auth/refresh", NAMES("refresh_token", "refreshToken"), take_tokens);
+}
 
-	body_start(k, &w);
-	body_text(&w, at, "refresh_token", "refreshToken");
-	body_end(k, &w);
-	return ask_meta(k, take_tokens);
+static struct gql_value
+mutation_logout(const struct gql_at *at)
+{
+	return account(at, "/auth/logout", NAMES("refresh_token", "refreshToken"), take_nothing);
 }
 
 static struct gql_value
@@ -71,18 +63,6 @@ take_tokens(struct asking *k, const Mf__TaskResponse *m, const json_t *result)
 {
 	(void)m;
 	return thing_value(k->s->a, "Tokens", result);
-}
-
-static struct gql_value
-mutation_logout(const struct gql_at *at)
-{
-	struct asking *k = ask_new(at, "POST", "/auth/logout");
-	struct jw w;
-
-	body_start(k, &w);
-	body_text(&w, at, "refresh_token", "refreshToken");
-	body_end(k, &w);
-	return ask_meta(k, take_nothing);
 }
 
 static struct gql_value
@@ -134,9 +114,11 @@ mutation_create_many(const struct gql_at *at)
 	struct jw w;
 
 	gql_batch_forget(at);
-	body_start(k, &w);
+	jw_start(&w, k->s->a, 512);
+	jw_object(&w, NULL);
 	gql_value_write(&w, "tasks", &input);
-	body_end(k, &w);
+	jw_close(&w, '}');
+	ask_body(k, &w);
 	return ask_meta(k, take_bulk);
 }
 

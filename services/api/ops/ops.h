@@ -131,6 +131,10 @@ void problem_from(
 void problem_from_json(struct arena *a, const json_t *v, struct failure *f);
 void trace_id_of(const char *traceparent, char out[33]); /* "" when it has none */
 
+/* --- bearer.c: the token of an Authorization header ("": there is none); NULL: it is malformed --- */
+const char *ops_bearer(struct arena *a, const char *authorization);
+extern const struct failure ops_bad_credential;
+
 /* --- execute.c --- */
 void ops_init(struct bus *b); /* once, before the first call */
 bool ops_ready(void);         /* meta can be called */

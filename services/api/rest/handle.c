@@ -158,20 +158,11 @@ read_conditions(struct handling *h)
 static const char *
 bearer_of(struct handling *h)
 {
-	const char *v = handling_header(h, "authorization");
-	struct str token;
+	const char *token = ops_bearer(h->a, handling_header(h, "authorization"));
 
-	if (v[0] == '\0')
-		return "";
-	token = strncasecmp(v, "Bearer ", 7) == 0 ? str_trim(str_of(v + 7)) : STR("");
-	if (token.n != 0 && memchr(token.p, ' ', token.n) == NULL &&
-	    memchr(token.p, ',', token.n) == NULL)
-		return arena_strndup(h->a, token.p, token.n);
-	respond_failure(h, 0,
-	    &(const struct failure){ .status = ST_UNAUTHENTICATED,
-		.message = "the Authorization header must be: Bearer TOKEN",
-		.reason = "BAD_CREDENTIAL" });
-	return NULL;
+	if (token == NULL)
+		respond_failure(h, 0, &ops_bad_credential);
+	return token;
 }
 
 static void

@@ -183,7 +183,7 @@ struct gql_doc {
 	struct ast_operation *operations;
 	struct ast_fragment *fragments;
 	struct ast_def *defs;
-	uint32_t n_operations, n_fragments, n_fields, n_sets, n_defs, n_tokens;
+	uint32_t n_operations, n_fragments, n_fields, n_aliases, n_sets, n_defs, n_tokens;
 };
 
 static inline bool

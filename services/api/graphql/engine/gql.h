@@ -27,6 +27,7 @@ struct gql_limits {
 	size_t bytes;     /* of a document */
 	uint32_t tokens;  /* of a document */
 	uint32_t nesting; /* of braces and brackets in the text, and of fragments in fragments */
+	uint32_t aliases; /* of a document */
 	uint32_t depth;   /* of fields in an operation, through its fragments */
 	uint64_t cost;    /* of an operation: cost.c says how it is counted */
 	bool closed;      /* the schema is not asked about itself */

@@ -13,6 +13,7 @@ static void body_begin(struct parser *, struct ast_body *);
 static struct ast_set *parse_set(struct parser *);
 static struct ast_selection *parse_selection(struct parser *);
 static void parse_field(struct parser *, struct ast_selection *);
+static void count_alias(struct parser *);
 static void parse_spread(struct parser *, struct ast_selection *);
 static struct ast_arg *parse_arguments(struct parser *, bool constant);
 static void parse_named_values(struct parser *, struct ast_arg **, int close, bool constant);
@@ -199,7 +200,9 @@ parse_field(struct parser *p, struct ast_selection *s)
 	s->kind = AST_FIELD;
 	s->index = p->doc->n_fields++;
 	s->name = parser_name(p);
-	if (parser_take(p, ':')) {
+	if (parser_is(p, ':')) {
+		count_alias(p);
+		parser_take(p, ':');
 		s->alias = s->name;
 		s->name = parser_name(p);
 	}
@@ -214,6 +217,16 @@ parse_field(struct parser *p, struct ast_selection *s)
 	p->depth++;
 	s->set = parse_set(p);
 	p->depth--;
+}
+
+static void
+count_alias(struct parser *p)
+{
+	if (p->doc->n_aliases++ < p->limits->aliases)
+		return;
+	gql_error_add(p->errors, &gql_too_complex, p->x.at,
+	    "The document has more than %u aliases.", p->limits->aliases);
+	p->x.kind = T_BAD;
 }
 
 static void
