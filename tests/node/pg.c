@@ -367,7 +367,7 @@ a_slow_statement_holds_no_write_up(void **unused)
 	struct got slow = { 0 }, w;
 
 	(void)unused;
-	pg_read(pgbed.pool, NULL, "SELECT pg_sleep(0.3)", 0, NULL, got_done, &slow);
+	pg_read(pgbed.pool, NULL, "SELECT pg_sleep(1.5)", 0, NULL, got_done, &slow);
 	insert(&w, "quick", "quick");
 	got_wait(&w, 1);
 	got_wait(&slow, 1);
