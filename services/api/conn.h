@@ -23,8 +23,7 @@ enum conn_state {
 	CONN_BODY,
 	CONN_WAIT, /* suspended: an agent works, exchange x waits */
 	CONN_SEND,
-	CONN_UPGRADED, /* a session's, who looks after it (ws.h) */
-	CONN_ENDING,   /* shut: as soon as libmicrohttpd sees it, it is closed */
+	CONN_ENDING, /* shut: as soon as libmicrohttpd sees it, it is closed */
 	CONN_STATES,
 };
 

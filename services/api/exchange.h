@@ -4,7 +4,6 @@
  *   head.c       what the head says, and whether it is let in
  *   answer.c     the answer and its header fields
  *   access.c     what is counted and logged of it
- *   ws_open.c    a WebSocket's handshake, and the session behind it
  *
  * Invariant: answered exactly once; x->call is set exactly while a call may still answer it. */
 #ifndef API_EXCHANGE_H
@@ -37,9 +36,8 @@ struct exchange {
 	struct timer gone;
 	struct MHD_Response *response;
 	int http;
-	size_t sent;             /* bytes of the answer's body, as it was made */
-	const char *agent;       /* who answered; NULL: we */
-	const char *subprotocol; /* of the WebSocket that it becomes */
+	size_t sent;       /* bytes of the answer's body, as it was made */
+	const char *agent; /* who answered; NULL: we */
 	char trace[33];
 	int64_t began_us;
 	struct address from; /* the client's */
@@ -54,8 +52,6 @@ enum MHD_Result head_look(struct exchange *x, const char *method, const char *ve
 
 /* --- answer.c --- */
 void answer_refusal(struct exchange *x, const struct http_refusal *r);
-void answer_upgrade(struct exchange *x, MHD_UpgradeHandler then, size_t n_headers,
-    const struct http_header *headers);             /* 101 */
 bool answer_is_preflight(const struct exchange *x); /* of a page that may ask (CORS) */
 
 /* --- access.c --- */
