@@ -1,13 +1,10 @@
-/* graphql: serves its own Handle, and stands in for rest and websocket (same code, libsvc-rest.a and
- * libsvc-websocket.a). */
+/* graphql: serves its own Handle, and stands in for rest (same code, libsvc-rest.a). */
 #include "api/graphql/graphql.h"
 #include "api/rest/rest.h"
-#include "api/websocket/websocket.h"
 
 static const struct serve serves[] = {
 	{ &graphql_service.base, PRIMARY },
 	{ &rest_service.base, STANDIN },
-	{ &websocket_service.base, STANDIN },
 	{ NULL, 0 },
 };
 
@@ -21,7 +18,7 @@ main(int argc, char **argv)
 		.config_size = sizeof(struct graphql_config),
 		.serves = serves,
 		.capabilities = graphql_capabilities,
-		.init = websocket_init,
+		.init = graphql_init,
 		.reload = graphql_reload,
 	    });
 }
