@@ -13,12 +13,6 @@ static const char old_events[] =
     "UPDATE events_gone g SET xid=last.xid,seq=last.seq FROM last "
     "WHERE (last.xid,last.seq)>(g.xid,g.seq)";
 
-static const char old_events[] =
-    "WITH gone AS (DELETE FROM events WHERE at < now() - interval '1 day' RETURNING xid,seq),"
-    "last AS (SELECT xid,seq FROM gone ORDER BY xid DESC,seq DESC LIMIT 1) "
-    "UPDATE events_gone g SET xid=last.xid,seq=last.seq FROM last "
-    "WHERE (last.xid,last.seq)>(g.xid,g.seq)";
-
 static const char *const old[] = {
 	"DELETE FROM operations WHERE at < now() - interval '1 day'",
 	"DELETE FROM deleted WHERE at < now() - interval '1 day'",
