@@ -69,7 +69,8 @@ test('a request with 50 ms left never holds anything longer', async () => {
   for (let i = 0; i < 5; i++) {
     const x = await f.call('POST', '/v1/requests', { body: body(i) });
     assert.ok(x.ms < 250, `${x.ms} ms`);
-    assert.equal(x.json.success, false, x.text);
+    // Where a permission had to be read again, the problem comes first and holds the response.
+    assert.equal((x.json.response ?? x.json).success, false, x.text);
   }
   await set('');
   await sleep(100);
