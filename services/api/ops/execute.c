@@ -49,3 +49,12 @@ ops_store(struct call *c, const Mf__StoreOp *q, Mf__StoreResult_Closure done, vo
 	mf__database__write(&r->service, q, done, ctx);
 	return r;
 }
+
+struct rpc *
+ops_events(struct call *c, const Mf__EventsAfter *q, Mf__EventPage_Closure done, void *ctx)
+{
+	struct rpc *r = rpc_new(c, database, NULL);
+
+	mf__database__events(&r->service, q, done, ctx);
+	return r;
+}

@@ -144,5 +144,8 @@ ops_execute(struct call *c, const Mf__TaskRequest *q, Mf__TaskResponse_Closure d
 /* What an agent keeps for itself: no client asks for it, so it does not go through meta. */
 struct rpc *
 ops_store(struct call *c, const Mf__StoreOp *q, Mf__StoreResult_Closure done, void *ctx);
+/* The log of what happened to tasks. Whoever reads on has asked for the permission. */
+struct rpc *
+ops_events(struct call *c, const Mf__EventsAfter *q, Mf__EventPage_Closure done, void *ctx);
 
 #endif

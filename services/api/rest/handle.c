@@ -19,11 +19,17 @@ static void on_executed(const Mf__TaskResponse *, void *);
 void
 rest_answer(struct call *c, const Mf__HttpRequest *q)
 {
+	rest_answer_to(c, q, NULL, NULL);
+}
+
+void
+rest_answer_to(struct call *c, const Mf__HttpRequest *q, rest_done_fn *done, void *ctx)
+{
 	struct handling *h = ARENA_NEW(call_arena(c), struct handling);
 	const char *endpoint = endpoint_of(q->path);
 	struct route_match m = { .allow = NULL };
 
-	*h = (struct handling){ .c = c, .a = call_arena(c), .q = q };
+	*h = (struct handling){ .c = c, .a = call_arena(c), .q = q, .done = done, .ctx = ctx };
 	mf__http_response__init(&h->out);
 	if (page_answer(h))
 		return;
@@ -46,6 +52,15 @@ rest_answer(struct call *c, const Mf__HttpRequest *q)
 		else
 			handling_execute(h);
 	}
+}
+
+void
+handling_end(struct handling *h)
+{
+	if (h->done != NULL)
+		h->done(&h->out, h->ctx);
+	else
+		call_reply(h->c, &h->out.base);
 }
 
 void

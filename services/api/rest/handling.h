@@ -14,6 +14,8 @@ struct handling { /* in its call's arena */
 	struct call *c;
 	struct arena *a;
 	const Mf__HttpRequest *q;
+	rest_done_fn *done; /* NULL: the response is the call's answer */
+	void *ctx;
 	struct op op;
 	enum etag_verdict if_match;
 	const char *if_none_match; /* NULL or "": none */
@@ -27,6 +29,7 @@ struct handling { /* in its call's arena */
 };
 
 const char *handling_header(const struct handling *h, const char *name); /* "": none */
+void handling_end(struct handling *h);     /* h->out goes to who asked */
 void handling_execute(struct handling *h); /* h->task goes to meta, its answer to respond.c */
 void respond_header(struct handling *h, const char *name, const char *value);
 /* These end the call. */

@@ -242,7 +242,7 @@ idempotency_end(struct handling *h)
 	struct jw w;
 
 	if (h->keyed == NULL || h->keyed->version == 0) {
-		call_reply(h->c, &h->out.base);
+		handling_end(h);
 		return;
 	}
 	jw_start(&w, h->a, h->out.body.len + 256);
@@ -262,7 +262,7 @@ on_recorded(const Mf__StoreResult *m, void *ctx)
 	struct handling *h = ctx;
 
 	(void)m;
-	call_reply(h->c, &h->out.base);
+	handling_end(h);
 }
 
 /* What the same request would be answered later, too; not that somebody may not, or can't just now. */
