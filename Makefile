@@ -29,14 +29,15 @@ $(foreach n,rest graphql websocket,$(eval DIR_$(n) := services/api/$(n)))
 $(foreach n,sql nosql cache,$(eval DIR_$(n) := services/database/$(n)))
 $(foreach n,jwt oauth rbac,$(eval DIR_$(n) := services/auth/$(n)))
 # a stand-in links the library of whom it stands in for
-LINK_graphql   := gql rest ops
-LINK_websocket := rest graphql gql ops
-LINK_rest      := graphql gql ops
+LINK_graphql   := gql rest websocket live ops
+LINK_websocket := rest graphql gql live ops
+LINK_rest      := graphql gql websocket live ops
 LINK_api       := ops
 LINK_nosql     := sql
 LINK_oauth     := jwt
 DIR_ops        := services/api/ops
 DIR_gql        := services/api/graphql/engine
+DIR_live       := services/api/live
 
 DEPS     := $(CURDIR)/build/deps
 PKGS     := libprotobuf-c libpq hiredis libjwt libsodium libuv jansson libcrypto
@@ -65,7 +66,7 @@ LAYERS  := base node bus store client
 objs     = $(patsubst %.c,$(OBJ)/%.o,$(filter-out %/main.c,$(wildcard $(1)/*.c)))
 LIB_proto_OBJS := $(PB_C:$(GEN)/%.c=$(OBJ)/gen/%.o) $(OBJ)/gen/methods.o
 $(foreach l,$(LAYERS),$(eval LIB_$(l)_OBJS := $(call objs,common/$(l))))
-SERVICE_LIBS := $(NODES) ops gql cli worker
+SERVICE_LIBS := $(NODES) ops gql live cli worker
 DIR_cli := services/cli
 DIR_worker := services/worker
 $(foreach s,$(SERVICE_LIBS),$(eval LIB_svc-$(s)_OBJS := $(call objs,$(DIR_$(s)))))

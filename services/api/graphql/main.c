@@ -1,10 +1,13 @@
-/* graphql: serves its own Handle, and stands in for rest (same code, libsvc-rest.a). */
+/* graphql: serves its own Handle, and stands in for rest and websocket (same code, libsvc-rest.a and
+ * libsvc-websocket.a). */
 #include "api/graphql/graphql.h"
 #include "api/rest/rest.h"
+#include "api/websocket/websocket.h"
 
 static const struct serve serves[] = {
 	{ &graphql_service.base, PRIMARY },
 	{ &rest_service.base, STANDIN },
+	{ &websocket_service.base, STANDIN },
 	{ NULL, 0 },
 };
 
@@ -18,7 +21,7 @@ main(int argc, char **argv)
 		.config_size = sizeof(struct graphql_config),
 		.serves = serves,
 		.capabilities = graphql_capabilities,
-		.init = graphql_init,
+		.init = websocket_init,
 		.reload = graphql_reload,
 	    });
 }

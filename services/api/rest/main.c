@@ -1,11 +1,13 @@
 /* rest: the REST agent. Everything it does is in the library, which its stand-ins link; it stands
- * in for graphql. */
+ * in for graphql and websocket. */
 #include "api/graphql/graphql.h"
 #include "api/rest/rest.h"
+#include "api/websocket/websocket.h"
 
 static const struct serve serves[] = {
 	{ &rest_service.base, PRIMARY },
 	{ &graphql_service.base, STANDIN },
+	{ &websocket_service.base, STANDIN },
 	{ NULL, 0 },
 };
 
@@ -19,7 +21,7 @@ main(int argc, char **argv)
 		.config_size = sizeof(struct graphql_config),
 		.serves = serves,
 		.capabilities = rest_capabilities,
-		.init = graphql_init,
+		.init = websocket_init,
 		.reload = graphql_reload,
 	    });
 }

@@ -21,7 +21,7 @@ main(int argc, char **argv)
 		.config_size = sizeof(struct graphql_config),
 		.serves = serves,
 		.capabilities = websocket_capabilities,
-		.init = graphql_init,
+		.init = websocket_init,
 		.reload = graphql_reload,
 	    });
 }

@@ -1,0 +1,155 @@
+/* turn: see turn.h. */
+#include "api/live/turn.h"
+
+#include <string.h>
+
+#include "base/log.h"
+
+#define STATE_VERSION 1
+
+static void *grown(struct arena *, void *, size_t, size_t);
+
+struct turn *
+turn_begin(struct call *c, const Mf__SessionTurn *q)
+{
+	struct turn *t = ARENA_NEW(call_arena(c), struct turn);
+
+	*t = (struct turn){ .c = c, .a = call_arena(c), .q = q, .room = q->room };
+	mf__session_step__init(&t->step);
+	t->begins = q->state.len == 0;
+	if (t->begins) {
+		t->state = ARENA_NEW(t->a, Mf__LiveState);
+		mf__live_state__init(t->state);
+		t->state->version = STATE_VERSION;
+		t->state->client_address =
+		    q->opening == NULL ? (char *)"" : q->opening->client_address;
+	} else {
+		t->state =
+		    mf__live_state__unpack(arena_allocator(t->a), q->state.len, q->state.data);
+	}
+	if (t->state != NULL && t->state->version == STATE_VERSION)
+		return t;
+	call_fail(c, ST_INTERNAL, "state: is none of ours");
+	return NULL;
+}
+
+void
+turn_say(struct turn *t, struct jw *w)
+{
+	Mf__SessionStep *s = &t->step;
+	size_t n;
+	char *p = jw_text(w, &n);
+
+	s->messages = grown(t->a, s->messages, s->n_messages, sizeof(*s->messages));
+	s->messages[s->n_messages++] = (ProtobufCBinaryData){ n, (uint8_t *)p };
+}
+
+bool
+turn_running(const struct turn *t, const char *id)
+{
+	for (size_t i = 0; i < t->q->n_running; i++)
+		if (strcmp(t->q->running[i], id) == 0)
+			return true;
+	for (size_t i = 0; i < t->step.n_work; i++)
+		if (strcmp(t->step.work[i]->id, id) == 0)
+			return true;
+	return false;
+}
+
+void
+turn_work(struct turn *t, const Mf__LiveWork *w)
+{
+	Mf__SessionStep *s = &t->step;
+	Mf__SessionJob *job = ARENA_NEW(t->a, Mf__SessionJob);
+
+	mf__session_job__init(job);
+	job->id = w->id;
+	job->work.data = arena_alloc(t->a, mf__live_work__get_packed_size(w) + 1);
+	job->work.len = mf__live_work__pack(w, job->work.data);
+	s->work = grown(t->a, s->work, s->n_work, sizeof(*s->work));
+	s->work[s->n_work++] = job;
+}
+
+void
+turn_drop(struct turn *t, const char *id)
+{
+	Mf__SessionStep *s = &t->step;
+
+	s->dropped = grown(t->a, s->dropped, s->n_dropped, sizeof(*s->dropped));
+	s->dropped[s->n_dropped++] = arena_strdup(t->a, id);
+}
+
+void
+turn_close(struct turn *t, int code, const char *reason)
+{
+	if (turn_closing(t))
+		return;
+	t->step.close_code = (uint32_t)code;
+	t->step.close_reason = (char *)reason;
+}
+
+bool
+turn_closing(const struct turn *t)
+{
+	return t->step.close_code != 0;
+}
+
+void
+turn_wake(struct turn *t, int64_t in_us)
+{
+	uint64_t in = in_us > 0 ? (uint64_t)in_us : 1;
+
+	if (t->step.wake_us == 0 || in < t->step.wake_us)
+		t->step.wake_us = in;
+}
+
+void
+turn_listen(struct turn *t, const char *topic)
+{
+	Mf__SessionStep *s = &t->step;
+
+	for (size_t i = 0; i < s->n_listens; i++)
+		if (strcmp(s->listens[i], topic) == 0)
+			return;
+	s->listens = grown(t->a, s->listens, s->n_listens, sizeof(*s->listens));
+	s->listens[s->n_listens++] = (char *)topic;
+}
+
+const char *
+turn_header(const struct turn *t, const char *name)
+{
+	const Mf__HttpRequest *q = t->q->opening;
+
+	for (size_t i = 0; q != NULL && i < q->n_headers; i++)
+		if (strcmp(q->headers[i]->key, name) == 0)
+			return q->headers[i]->value;
+	return "";
+}
+
+void
+turn_end(struct turn *t)
+{
+	t->step.state.len = mf__live_state__get_packed_size(t->state);
+	t->step.state.data = arena_alloc(t->a, t->step.state.len);
+	mf__live_state__pack(t->state, t->step.state.data);
+	if (t->q->want_principal && t->state->principal != NULL) {
+		t->step.principal =
+		    arena_dup(t->a, t->state->principal, sizeof(*t->state->principal));
+		t->step.principal->n_permissions = 0;
+	}
+	call_reply(t->c, &t->step.base);
+}
+
+/* Room for one more, twice as much whenever it is full. */
+static void *
+grown(struct arena *a, void *p, size_t n, size_t size)
+{
+	void *more;
+
+	if (n != 0 && (n & (n - 1)) != 0)
+		return p;
+	more = arena_alloc(a, (n == 0 ? 1 : 2 * n) * size);
+	if (n != 0)
+		memcpy(more, p, n * size);
+	return more;
+}

@@ -1,0 +1,44 @@
+/* turn: one Turn of a session while an agent takes it: what came, the state, and the step that is
+ * made of it. A protocol says what happens in it; here is what all of them need.
+ *
+ * Everything lives in the arena of the turn's call. */
+#ifndef LIVE_TURN_H
+#define LIVE_TURN_H
+
+#include "base/json.h"
+#include "bus/bus.h"
+#include "proto/live.pb-c.h"
+#include "proto/websocket.pb-c.h"
+
+struct turn {
+	struct call *c;
+	struct arena *a;
+	const Mf__SessionTurn *q;
+	Mf__LiveState *state;
+	bool begins; /* the session does */
+	size_t room; /* bytes of events that may still be said */
+	Mf__SessionStep step;
+};
+
+/* A protocol: what happens with the messages of a turn, and with a job of one. */
+struct protocol {
+	const char *name;
+	void (*turn)(struct turn *t); /* ends with turn_end */
+	void (*work)(struct call *c, const Mf__LiveWork *w, const char *operation_id);
+};
+extern const struct protocol protocol_v1;
+
+/* NULL: the state is none; c was failed. */
+struct turn *turn_begin(struct call *c, const Mf__SessionTurn *q);
+void turn_say(struct turn *t, struct jw *w); /* one message, whole */
+bool turn_running(const struct turn *t, const char *id);
+void turn_work(struct turn *t, const Mf__LiveWork *w);
+void turn_drop(struct turn *t, const char *id);
+void turn_close(struct turn *t, int code, const char *reason); /* the first one counts */
+bool turn_closing(const struct turn *t);
+void turn_wake(struct turn *t, int64_t in_us); /* the earliest one counts */
+void turn_listen(struct turn *t, const char *topic);
+const char *turn_header(const struct turn *t, const char *name); /* of the handshake; "": none */
+void turn_end(struct turn *t);
+
+#endif
