@@ -194,7 +194,7 @@ answer_is_preflight(const struct exchange *x)
 void
 exchange_refuse(struct exchange *x, int http, const struct failure *f)
 {
-	struct http_header headers[4] = { { "Content-Type", "application/problem+json" } };
+	struct http_header headers[5] = { { "Content-Type", "application/problem+json" } };
 	struct arena *a = arena_new(1 << 20);
 	size_t n_headers = 1, n;
 	uint32_t retry = problem_retry_after(f, http);
@@ -220,11 +220,18 @@ static size_t
 what_instead(const struct exchange *x, int http, const struct failure *f, struct http_header *out)
 {
 	static const struct http_header allow = { "Allow", "GET, HEAD, OPTIONS" },
+					upgrade[] = { { "Upgrade", "websocket" },
+						{ "Connection", "Upgrade" },
+						{ "Sec-WebSocket-Version", "13" } },
 					coding = { "Accept-Encoding", "identity" },
 					type = { "Accept", "application/json" },
 					patch = { "Accept-Patch",
 						"application/merge-patch+json, application/json" };
 
+	if (http == 426) {
+		memcpy(out, upgrade, sizeof(upgrade));
+		return 3;
+	}
 	if (http == 405)
 		out[0] = allow;
 	else if (http == 415 && strcmp(f->reason, "BAD_CONTENT_ENCODING") == 0)
@@ -234,6 +241,20 @@ what_instead(const struct exchange *x, int http, const struct failure *f, struct
 	else
 		return 0;
 	return 1;
+}
+
+/* The connection's last answer: behind it something else than HTTP is spoken. */
+void
+answer_upgrade(struct exchange *x, MHD_UpgradeHandler then, size_t n_headers,
+    const struct http_header *headers)
+{
+	must(x->response == NULL && x->http == 0);
+	x->http = 101;
+	if ((x->response = MHD_create_response_for_upgrade(then, x->e)) == NULL)
+		fatal("out of memory");
+	for (size_t i = 0; i < n_headers; i++)
+		add(x, headers[i].name, headers[i].value);
+	exchange_flush(x);
 }
 
 void
@@ -247,6 +268,8 @@ answer_refusal(struct exchange *x, const struct http_refusal *r)
 		.retry_ms = (uint32_t)((wait_us + 999) / 1000),
 		.status = r->http == 501 || r->http == 505 ? ST_UNIMPLEMENTED
 	                  : r->http == 429                 ? ST_RESOURCE_EXHAUSTED
+	                  : r->http == 503                 ? ST_UNAVAILABLE
+	                  : r->http == 403                 ? ST_PERMISSION_DENIED
 	                                                   : ST_INVALID_ARGUMENT });
 }
 

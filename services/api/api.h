@@ -8,6 +8,8 @@
  *   quota.c    who may make how many requests; limits.c, bucket.c, known.c
  *   local.c      what api answers itself (/, /livez, /readyz, /metrics) and what it refuses
  *   forward.c    the call to an API agent and what comes back
+ *   ws_open.c    the handshake of a WebSocket; with ws_hello.c, ws_frame.c, ws.c
+ *   live.c       sessions over WebSockets; with session.c, session_job.c
  *   perform.c    mf.Api: the form of a TaskRequest, done by an agent
  *   scrape.c     metrics of all nodes; exposition.c writes them
  *   http_check.c, media.c   pure rules of HTTP */
@@ -49,6 +51,7 @@ bool listener_is_public(int fd); /* some address beyond loopback reaches it */
 struct charge;
 struct edge;
 struct exchange;
+struct live;
 struct quota;
 
 struct edge_opts {
@@ -66,6 +69,8 @@ void edge_reload(struct edge *e, const struct api_config *c);
 const struct api_settings *edge_settings(const struct edge *e);
 const struct api_config *edge_config(const struct edge *e);
 struct quota *edge_quota(const struct edge *e);
+struct live *edge_live(const struct edge *e);
+void edge_run(struct edge *e); /* libmicrohttpd has something to see */
 bool edge_draining(const struct edge *e);
 bool edge_tls(const struct edge *e);
 void edge_answered(
@@ -112,6 +117,12 @@ bool is_probe(const char *path); /* says only how we are, and costs nothing */
 void forward_init(struct bus *b);
 bool forward_ready(void);
 void forward(struct exchange *x);
+/* As an agent gets it; lives as long as x and the arena. */
+void forward_fill(struct exchange *x, struct arena *a, Mf__HttpRequest *q);
+
+/* --- ws_open.c --- */
+bool ws_wanted(const struct exchange *x); /* its resource is a WebSocket */
+void ws_open(struct exchange *x);
 
 /* --- scrape.c --- */
 void scrape_init(struct bus *b);

@@ -231,6 +231,7 @@ conn_limit(const struct api_config *c, enum conn_state s, int64_t since_us)
 	case CONN_SEND:
 		return since_us + c->send_time_us;
 	case CONN_WAIT: /* the call has its own deadline */
+	case CONN_UPGRADED:
 	case CONN_ENDING:
 	case CONN_STATES:
 		break;
@@ -289,7 +290,7 @@ conn_close(struct conn *k)
 	struct conns *cs = k->cs;
 	char c;
 
-	if (!k->cut && k->left_us == 0 &&
+	if (!k->cut && k->left_us == 0 && k->state != CONN_UPGRADED &&
 	    (k->unread || k->state == CONN_HEAD || recv(k->fd, &c, 1, MSG_DONTWAIT | MSG_PEEK) > 0))
 		linger(cs->o.loop, k->fd);
 	list_del(&cs->in[k->state], &k->link);

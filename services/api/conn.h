@@ -23,7 +23,8 @@ enum conn_state {
 	CONN_BODY,
 	CONN_WAIT, /* suspended: an agent works, exchange x waits */
 	CONN_SEND,
-	CONN_ENDING, /* shut: as soon as libmicrohttpd sees it, it is closed */
+	CONN_UPGRADED, /* a session's, who looks after it (ws.h) */
+	CONN_ENDING,   /* shut: as soon as libmicrohttpd sees it, it is closed */
 	CONN_STATES,
 };
 

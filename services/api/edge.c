@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "api/api.h"
+#include "api/live.h"
 #include "api/quota.h"
 #include "api/tls.h"
 #include "base/log.h"
@@ -19,6 +20,7 @@ struct edge {
 	struct loop_turn turn;
 	struct conns *conns;
 	struct quota *quota;
+	struct live *live;
 	struct list ready; /* exchanges that have their answer and are still suspended */
 	bool run;          /* MHD_run is due */
 	bool draining, tls;
@@ -66,6 +68,8 @@ edge_new(const struct edge_opts *o, char *err, size_t err_size)
 		free(e);
 		return NULL;
 	}
+	e->live = live_new(&(const struct live_opts){
+	    .bus = node_bus(e->node), .settings = settings_of, .ctx = e, .quota = e->quota });
 	info = MHD_get_daemon_info(e->mhd, MHD_DAEMON_INFO_EPOLL_FD);
 	must(info != NULL && uv_poll_init(loop_uv(e->loop), &e->poll, info->epoll_fd) == 0);
 	e->poll.data = e;
@@ -86,6 +90,7 @@ edge_drain(struct edge *e)
 	e->draining = true;
 	(void)MHD_quiesce_daemon(e->mhd);
 	conns_drain(e->conns);
+	live_drain(e->live);
 	if (!e->handed_down)
 		close(e->fd);
 }
@@ -93,7 +98,7 @@ edge_drain(struct edge *e)
 bool
 edge_empty(const struct edge *e)
 {
-	return conns_count(e->conns) == 0;
+	return conns_count(e->conns) == 0 && live_empty(e->live);
 }
 
 /* libmicrohttpd aborts when it is stopped with suspended connections. */
@@ -106,6 +111,7 @@ edge_free(struct edge **ep)
 	if (e == NULL)
 		return;
 	edge_drain(e);
+	live_free(&e->live);
 	conns_abandon(e->conns);
 	on_turn(&e->turn);
 	loop_turn_del(e->loop, &e->turn);
@@ -126,6 +132,7 @@ edge_reload(struct edge *e, const struct api_config *c)
 {
 	settings_take(e, c);
 	quota_reload(e->quota, c->limit_idle_us);
+	live_reload(e->live);
 }
 
 const struct api_settings *
@@ -144,6 +151,18 @@ struct quota *
 edge_quota(const struct edge *e)
 {
 	return e->quota;
+}
+
+struct live *
+edge_live(const struct edge *e)
+{
+	return e->live;
+}
+
+void
+edge_run(struct edge *e)
+{
+	run_soon(e);
 }
 
 bool

@@ -82,7 +82,7 @@ exchange_end(void *edge, struct MHD_Connection *m, void **own, enum MHD_RequestT
 	*own = NULL;
 	if (x == NULL)
 		return;
-	if (how == MHD_REQUEST_TERMINATED_COMPLETED_OK)
+	if (how == MHD_REQUEST_TERMINATED_COMPLETED_OK && x->http != 101)
 		conn_enter(x->k, CONN_IDLE, NULL);
 	if (x->http == 0) /* libmicrohttpd refused it by itself */
 		conn_unread(x->k);

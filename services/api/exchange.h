@@ -4,6 +4,7 @@
  *   head.c       what the head says, and whether it is let in
  *   answer.c     the answer and its header fields
  *   access.c     what is counted and logged of it
+ *   ws_open.c    a WebSocket's handshake, and the session behind it
  *
  * Invariant: answered exactly once; x->call is set exactly while a call may still answer it. */
 #ifndef API_EXCHANGE_H
@@ -36,8 +37,9 @@ struct exchange {
 	struct timer gone;
 	struct MHD_Response *response;
 	int http;
-	size_t sent;       /* bytes of the answer's body, as it was made */
-	const char *agent; /* who answered; NULL: we */
+	size_t sent;             /* bytes of the answer's body, as it was made */
+	const char *agent;       /* who answered; NULL: we */
+	const char *subprotocol; /* of the WebSocket that it becomes */
 	char trace[33];
 	int64_t began_us;
 	struct address from; /* the client's */
@@ -52,6 +54,8 @@ enum MHD_Result head_look(struct exchange *x, const char *method, const char *ve
 
 /* --- answer.c --- */
 void answer_refusal(struct exchange *x, const struct http_refusal *r);
+void answer_upgrade(struct exchange *x, MHD_UpgradeHandler then, size_t n_headers,
+    const struct http_header *headers);             /* 101 */
 bool answer_is_preflight(const struct exchange *x); /* of a page that may ask (CORS) */
 
 /* --- access.c --- */

@@ -21,7 +21,6 @@ struct forwarding { /* in its call's arena */
 	struct rpc *rpc;
 };
 
-static void fill(struct exchange *, struct arena *, Mf__HttpRequest *);
 static void add_header(struct arena *, Mf__HttpRequest *, enum http_field, struct str);
 static void on_handled(const Mf__HttpResponse *, void *);
 static void on_end(struct call *, const struct call_end *, void *);
@@ -82,7 +81,7 @@ forward(struct exchange *x)
 	*f = (struct forwarding){
 		.x = x, .c = c, .rpc = rpc_new(c, is_graphql ? graphql : agents, NULL)
 	};
-	fill(x, call_arena(c), &q);
+	forward_fill(x, call_arena(c), &q);
 	q.operation_id = operation_id;
 	q.want_principal = exchange_charge(x)->ask;
 	if (is_graphql)
@@ -91,8 +90,8 @@ forward(struct exchange *x)
 		mf__rest__handle(&f->rpc->service, &q, on_handled, f);
 }
 
-static void
-fill(struct exchange *x, struct arena *a, Mf__HttpRequest *q)
+void
+forward_fill(struct exchange *x, struct arena *a, Mf__HttpRequest *q)
 {
 	const struct http_head *h = exchange_head(x);
 	struct str body = exchange_body(x);

@@ -35,6 +35,10 @@ dispatch(struct exchange *x)
 	const char *path = exchange_path(x);
 	enum http_method m = exchange_head(x)->method;
 
+	if (ws_wanted(x)) {
+		ws_open(x);
+		return;
+	}
 	if (is_agents(path)) {
 		forward(x);
 		return;

@@ -21,6 +21,10 @@ struct api_config {         /* as api_keys says */
 	int64_t connections;
 	int64_t address_connections;
 	bool address_connections_local;
+	int64_t sessions, address_sessions;
+	int64_t session_queue;
+	int64_t session_jobs;
+	int64_t ping_time_us;
 	int64_t connection_memory;
 	int64_t uri_limit;
 	int64_t body_limit;

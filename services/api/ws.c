@@ -333,6 +333,7 @@ flush(struct ws *w)
 {
 	if (w->state == WS_ENDED)
 		return;
+	w->was_full = w->was_full || ws_room(w) < w->hub->limits->queue_max / 2;
 	while (!w->blocked && w->out_at < w->out.n) {
 		ssize_t n = send(
 		    w->fd, w->out.p + w->out_at, w->out.n - w->out_at, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -352,7 +353,6 @@ flush(struct ws *w)
 		end(w);
 		return;
 	}
-	w->was_full = w->was_full || ws_room(w) < w->hub->limits->queue_max / 2;
 	expect(w);
 	poll_for(w);
 }
