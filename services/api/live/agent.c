@@ -20,7 +20,7 @@ void
 agent_turn(struct call *c, const Mf__SessionTurn *q)
 {
 	const struct protocol *p = protocol_of(c, q->protocol);
-	struct turn *t = p == NULL ? NULL : turn_begin(c, q);
+	struct turn *t = p == NULL ? NULL : turn_begin(c, p, q);
 
 	if (t != NULL)
 		p->turn(t);

@@ -10,11 +10,11 @@
 static void *grown(struct arena *, void *, size_t, size_t);
 
 struct turn *
-turn_begin(struct call *c, const Mf__SessionTurn *q)
+turn_begin(struct call *c, const struct protocol *p, const Mf__SessionTurn *q)
 {
 	struct turn *t = ARENA_NEW(call_arena(c), struct turn);
 
-	*t = (struct turn){ .c = c, .a = call_arena(c), .q = q, .room = q->room };
+	*t = (struct turn){ .c = c, .protocol = p, .a = call_arena(c), .q = q, .room = q->room };
 	mf__session_step__init(&t->step);
 	t->begins = q->state.len == 0;
 	if (t->begins) {
@@ -36,12 +36,19 @@ turn_begin(struct call *c, const Mf__SessionTurn *q)
 void
 turn_say(struct turn *t, struct jw *w)
 {
+	ProtobufCBinaryData text;
+
+	text.data = (uint8_t *)jw_text(w, &text.len);
+	turn_say_text(t, text);
+}
+
+void
+turn_say_text(struct turn *t, ProtobufCBinaryData text)
+{
 	Mf__SessionStep *s = &t->step;
-	size_t n;
-	char *p = jw_text(w, &n);
 
 	s->messages = grown(t->a, s->messages, s->n_messages, sizeof(*s->messages));
-	s->messages[s->n_messages++] = (ProtobufCBinaryData){ n, (uint8_t *)p };
+	s->messages[s->n_messages++] = text;
 }
 
 bool

@@ -10,8 +10,10 @@
 #include "proto/live.pb-c.h"
 #include "proto/websocket.pb-c.h"
 
+struct protocol;
 struct turn {
 	struct call *c;
+	const struct protocol *protocol;
 	struct arena *a;
 	const Mf__SessionTurn *q;
 	Mf__LiveState *state;
@@ -20,17 +22,33 @@ struct turn {
 	Mf__SessionStep step;
 };
 
-/* A protocol: what happens with the messages of a turn, and with a job of one. */
+/* A protocol: what happens with the messages of a turn, and with a job of one; and how it says what
+ * mind.c and deliver.c have to say. */
+struct source_event;
+enum note { NOTE_SUBSCRIBED, NOTE_GAP, NOTE_LAGGING, NOTE_CAUGHT_UP };
 struct protocol {
 	const char *name;
+	int refused;                  /* it closes with this when a credential counts no more */
 	void (*turn)(struct turn *t); /* ends with turn_end */
 	void (*work)(struct call *c, const Mf__LiveWork *w, const char *operation_id);
+	/* What the client calls id has failed, or ends. */
+	void (*error)(struct turn *t, const char *id, const struct failure *f);
+	/* Something is true of s from here on. False: that was an error, and s ends. */
+	bool (*note)(struct turn *t, const Mf__LiveSubscription *s, enum note what);
+	/* Each event as a message of s, NULL: none; then done, now or later. */
+	void (*render)(struct turn *t, const Mf__LiveSubscription *s, size_t n,
+	    const struct source_event *const *e, ProtobufCBinaryData *out, void (*done)(void *ctx),
+	    void *ctx);
+	void (*expires)(struct turn *t, int64_t at_us); /* the credential, soon; NULL: not said */
+	void (*goodbye)(
+	    struct turn *t, int code, const char *reason, const char *text); /* closes */
 };
 extern const struct protocol protocol_v1;
 
 /* NULL: the state is none; c was failed. */
-struct turn *turn_begin(struct call *c, const Mf__SessionTurn *q);
+struct turn *turn_begin(struct call *c, const struct protocol *p, const Mf__SessionTurn *q);
 void turn_say(struct turn *t, struct jw *w); /* one message, whole */
+void turn_say_text(struct turn *t, ProtobufCBinaryData text);
 bool turn_running(const struct turn *t, const char *id);
 void turn_work(struct turn *t, const Mf__LiveWork *w);
 void turn_drop(struct turn *t, const char *id);

@@ -2,8 +2,7 @@
  *
  *   v1_read.c      what a client says
  *   v1_say.c       what we say
- *   v1_turn.c      a turn: its messages one after the other, then what time and the log bring
- *   v1_deliver.c   events of the subscriptions
+ *   v1_turn.c      a turn: its messages one after the other
  *   v1_work.c      a submit: the operation of /v1 that it names */
 #ifndef LIVE_V1_H
 #define LIVE_V1_H
@@ -16,7 +15,6 @@ enum { /* why we close: 4000 + the HTTP status of it */
 	V1_UNAUTHENTICATED = 4401,
 	V1_AUTH_TIMEOUT = 4408,
 };
-#define V1_SUBSCRIPTIONS_MOST 32
 
 /* --- v1_say.c --- */
 void v1_hello(struct turn *t);
@@ -25,13 +23,12 @@ void v1_error(struct turn *t, const char *id, const struct failure *f);
 /* A type alone, or with an id and a position. */
 void v1_note(struct turn *t, const char *type, const char *id, const char *position);
 void v1_reauthenticate(struct turn *t, int64_t expires_at_us);
-void v1_event(struct turn *t, const Mf__LiveSubscription *s, const struct source_event *e);
+bool v1_subscription_note(struct turn *t, const Mf__LiveSubscription *s, enum note what);
+void v1_render(struct turn *t, const Mf__LiveSubscription *s, size_t n,
+    const struct source_event *const *e, ProtobufCBinaryData *out, void (*done)(void *ctx),
+    void *ctx);
 /* Says why, then closes. */
 void v1_goodbye(struct turn *t, int code, const char *reason, const char *text);
-
-/* --- v1_deliver.c: tells what the log has for the subscriptions; then calls done --- */
-void v1_deliver(struct turn *t, void (*done)(struct turn *t));
-void v1_unsubscribe(struct turn *t, size_t i);
 
 /* --- v1_work.c --- */
 void v1_work(struct call *c, const Mf__LiveWork *w, const char *operation_id);

@@ -1,6 +1,7 @@
 /* v1_say: what we say in metafed.v1, a function per message. */
 #include <string.h>
 
+#include "api/live/mind.h"
 #include "api/live/v1.h"
 #include "api/ops/ops.h"
 
@@ -14,7 +15,7 @@ v1_hello(struct turn *t)
 
 	jw_str(w, "protocol", "metafed.v1");
 	jw_str(w, "session", t->q->session_id);
-	jw_int(w, "subscriptions_most", V1_SUBSCRIPTIONS_MOST);
+	jw_int(w, "subscriptions_most", SUBSCRIPTIONS_MOST);
 	end(t, w);
 }
 
@@ -67,17 +68,37 @@ v1_reauthenticate(struct turn *t, int64_t expires_at_us)
 	end(t, w);
 }
 
-void
-v1_event(struct turn *t, const Mf__LiveSubscription *s, const struct source_event *e)
+bool
+v1_subscription_note(struct turn *t, const Mf__LiveSubscription *s, enum note what)
 {
-	struct jw *w = begin(t, "event", "");
+	static const char *const types[] = {
+		[NOTE_SUBSCRIBED] = "subscribed",
+		[NOTE_GAP] = "gap",
+		[NOTE_LAGGING] = "lagging",
+		[NOTE_CAUGHT_UP] = "caught_up",
+	};
 
-	jw_str(w, "subscription", s->id);
-	jw_str(w, "position", e->position);
-	jw_str(w, "event", e->kind);
-	jw_time(w, "at", e->at_us);
-	jw_raw(w, "data", e->data, e->data_n);
-	end(t, w);
+	v1_note(t, types[what], s->id, s->position);
+	return true;
+}
+
+void
+v1_render(struct turn *t, const Mf__LiveSubscription *s, size_t n,
+    const struct source_event *const *e, ProtobufCBinaryData *out, void (*done)(void *ctx),
+    void *ctx)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct jw *w = begin(t, "event", "");
+
+		jw_str(w, "subscription", s->id);
+		jw_str(w, "position", e[i]->position);
+		jw_str(w, "event", e[i]->kind);
+		jw_time(w, "at", e[i]->at_us);
+		jw_raw(w, "data", e[i]->data, e[i]->data_n);
+		jw_close(w, '}');
+		out[i].data = (uint8_t *)jw_text(w, &out[i].len);
+	}
+	done(ctx);
 }
 
 void

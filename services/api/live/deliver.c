@@ -1,14 +1,16 @@
-/* v1_deliver: events of the log become messages, one subscription after the other.
+/* deliver: see deliver.h. One subscription after the other, some events at a time.
  *
  * What is told and how far each subscription has come is made ready first, then the right to hear it
  * is confirmed, unless that was done a moment ago. When it is not confirmed all of it is taken back:
  * nothing is told on a permission that nobody would give any more, and nothing is lost when nobody
  * could be asked. */
+#include "api/live/deliver.h"
+
 #include <string.h>
 
 #include "api/live/admit.h"
+#include "api/live/mind.h"
 #include "api/live/selection.h"
-#include "api/live/v1.h"
 #include "base/time.h"
 #include "bus/bus.h"
 
@@ -18,6 +20,8 @@
 #define FRAME_MOST   14          /* bytes around a message on its way */
 #define ROOM_LEAST   512         /* below that nothing is read for the client */
 #define PAGES_MOST   4           /* of one turn: others want theirs */
+#define RENDER_MOST  16          /* events at a time */
+#define TELL_US      (500 * MS)  /* after so long the rest is for the next turn */
 
 struct delivery {
 	struct turn *t;
@@ -26,6 +30,14 @@ struct delivery {
 	unsigned pages;
 	const struct source *source; /* of the one that is looked at */
 	const struct selection *selection;
+	struct page { /* what it wants of the page that was read */
+		const struct source_event **events;
+		size_t n, told, rendering;
+		const char *position;
+		bool gap, more;
+	} page;
+	ProtobufCBinaryData rendered[RENDER_MOST];
+	int64_t began_us;
 	size_t said;                  /* messages that stood in the step before */
 	Mf__LiveSubscription *before; /* as they were */
 	bool *ended;                  /* to be taken out */
@@ -36,12 +48,18 @@ static Mf__LiveSubscription *current(const struct delivery *);
 static size_t index_of(const struct delivery *);
 static void next(struct delivery *);
 static bool prepare(struct delivery *);
+static bool is_late(const struct delivery *);
 static void read_on(struct delivery *);
 static void on_page(void *, const struct source_page *, const struct failure *);
 static void on_no_page(struct delivery *, const struct failure *);
-static bool tell(struct delivery *, const struct source_page *);
-static bool tell_event(struct delivery *, const struct source_event *);
-static bool say_in_room(struct delivery *, size_t);
+static void keep_page(struct delivery *, const struct source_page *);
+static bool begin_page(struct delivery *);
+static void render(struct delivery *);
+static void on_rendered(void *);
+static bool tell(struct delivery *, const struct source_event *, ProtobufCBinaryData);
+static void end_page(struct delivery *);
+static void skip(struct delivery *);
+static bool say_in_room(struct delivery *, ProtobufCBinaryData);
 static void push(struct turn *, Mf__LiveSubscription *, const char *);
 static void caught_up(struct delivery *);
 static void confirm(struct delivery *);
@@ -53,7 +71,7 @@ static void forbid(struct delivery *, const struct failure *);
 static void finish(struct delivery *);
 
 void
-v1_deliver(struct turn *t, void (*done)(struct turn *t))
+deliver(struct turn *t, void (*done)(struct turn *t))
 {
 	struct delivery *d = ARENA_NEW(t->a, struct delivery);
 	size_t n = t->state->n_subscriptions;
@@ -66,6 +84,7 @@ v1_deliver(struct turn *t, void (*done)(struct turn *t))
 	*d = (struct delivery){ .t = t,
 		.done = done,
 		.n = n,
+		.began_us = loop_now(call_loop(t->c)),
 		.first = (size_t)(t->q->age_us / (uint64_t)MS) % n,
 		.said = t->step.n_messages,
 		.before = ARENA_ARRAY(t->a, Mf__LiveSubscription, n),
@@ -73,16 +92,6 @@ v1_deliver(struct turn *t, void (*done)(struct turn *t))
 	for (size_t i = 0; i < n; i++)
 		d->before[i] = *t->state->subscriptions[i];
 	next(d);
-}
-
-void
-v1_unsubscribe(struct turn *t, size_t i)
-{
-	Mf__LiveState *s = t->state;
-
-	s->n_subscriptions--;
-	memmove(s->subscriptions + i, s->subscriptions + i + 1,
-	    (s->n_subscriptions - i) * sizeof(*s->subscriptions));
 }
 
 static size_t
@@ -119,7 +128,7 @@ prepare(struct delivery *d)
 
 	if (s->window != 0 && s->n_unacked >= s->window)
 		return false; /* an ack brings us back here */
-	if (d->t->room < ROOM_LEAST || d->pages >= PAGES_MOST) {
+	if (d->t->room < ROOM_LEAST || d->pages >= PAGES_MOST || is_late(d)) {
 		d->t->step.more = true;
 		return false;
 	}
@@ -130,6 +139,12 @@ prepare(struct delivery *d)
 	    selection_read(d->t->a, d->source, v, &f); /* it was looked at when it came */
 	json_decref(v);
 	return d->selection != NULL;
+}
+
+static bool
+is_late(const struct delivery *d)
+{
+	return loop_now(call_loop(d->t->c)) - d->began_us >= TELL_US;
 }
 
 static void
@@ -146,18 +161,16 @@ on_page(void *ctx, const struct source_page *p, const struct failure *f)
 
 	if (p == NULL) {
 		on_no_page(d, f);
-	} else if (tell(d, p)) {
-		if (p->more && d->pages < PAGES_MOST) {
-			read_on(d);
-			return;
-		}
-		if (p->more)
-			d->t->step.more = true;
-		else
-			caught_up(d);
+		skip(d);
+		return;
 	}
-	d->at++;
-	next(d);
+	keep_page(d, p);
+	if (begin_page(d)) {
+		render(d);
+		return;
+	}
+	d->ended[index_of(d)] = true;
+	skip(d);
 }
 
 /* A position that is none of the log's ends the subscription; nobody there is asked again soon. */
@@ -168,65 +181,146 @@ on_no_page(struct delivery *d, const struct failure *f)
 		look_in(d->t, AGAIN_US);
 		return;
 	}
-	v1_error(d->t, current(d)->id, f);
+	d->t->protocol->error(d->t, current(d)->id, f);
 	d->ended[index_of(d)] = true;
 }
 
-/* True: all of the page is behind it. */
-static bool
-tell(struct delivery *d, const struct source_page *p)
+/* The page goes with this callback; to make messages of its events may take longer. */
+static void
+keep_page(struct delivery *d, const struct source_page *p)
 {
+	struct arena *a = d->t->a;
+
+	d->page = (struct page){ .events = ARENA_ARRAY(a, const struct source_event *, p->n + 1),
+		.position = arena_strdup(a, p->position),
+		.gap = p->gap,
+		.more = p->more };
+	for (size_t i = 0; i < p->n; i++) {
+		const struct source_event *e = &p->events[i];
+		struct source_event *own;
+
+		if (!selection_takes(d->selection, e))
+			continue;
+		own = arena_dup(a, e, sizeof(*e));
+		own->position = arena_strdup(a, e->position);
+		own->kind = arena_strdup(a, e->kind);
+		own->data = arena_dup(a, e->data, e->data_n);
+		own->n_facts = 0;
+		own->facts = NULL;
+		d->page.events[d->page.n++] = own;
+	}
+}
+
+/* False: it ends with that. */
+static bool
+begin_page(struct delivery *d)
+{
+	const struct protocol *p = d->t->protocol;
 	Mf__LiveSubscription *s = current(d);
 
 	if (s->position[0] == '\0')
-		s->position = arena_strdup(d->t->a, p->position);
-	if (!s->told)
-		v1_note(d->t, "subscribed", s->id, s->position);
+		s->position = (char *)d->page.position;
+	if (!s->told && !p->note(d->t, s, NOTE_SUBSCRIBED))
+		return false;
 	s->told = true;
-	if (p->gap)
-		v1_note(d->t, "gap", s->id, s->position);
-	for (size_t i = 0; i < p->n; i++)
-		if (!tell_event(d, &p->events[i]))
-			return false;
-	s->position = arena_strdup(d->t->a, p->position);
-	return true;
+	return !d->page.gap || p->note(d->t, s, NOTE_GAP);
+}
+
+/* Some more of the page, as many as its window takes. */
+static void
+render(struct delivery *d)
+{
+	const Mf__LiveSubscription *s = current(d);
+	struct page *p = &d->page;
+	size_t n = p->n - p->told;
+
+	if (n == 0) {
+		end_page(d);
+		return;
+	}
+	if (n > RENDER_MOST)
+		n = RENDER_MOST;
+	if (s->window != 0 && n > s->window - s->n_unacked)
+		n = s->window - s->n_unacked;
+	if (n == 0 || is_late(d)) {
+		d->t->step.more = d->t->step.more || n != 0;
+		skip(d);
+		return;
+	}
+	p->rendering = n;
+	d->t->protocol->render(d->t, s, n, p->events + p->told, d->rendered, on_rendered, d);
+}
+
+static void
+on_rendered(void *ctx)
+{
+	struct delivery *d = ctx;
+	struct page *p = &d->page;
+
+	for (size_t i = 0; i < p->rendering; i++, p->told++)
+		if (!tell(d, p->events[p->told], d->rendered[i])) {
+			skip(d);
+			return;
+		}
+	render(d);
 }
 
 /* False: it has to wait. */
 static bool
-tell_event(struct delivery *d, const struct source_event *e)
+tell(struct delivery *d, const struct source_event *e, ProtobufCBinaryData text)
 {
+	struct turn *t = d->t;
 	Mf__LiveSubscription *s = current(d);
 
-	if (selection_takes(d->selection, e)) {
-		if (s->window != 0 && s->n_unacked >= s->window)
-			return false;
-		v1_event(d->t, s, e);
-		if (!say_in_room(d, d->t->step.messages[d->t->step.n_messages - 1].len)) {
-			d->t->step.n_messages--;
-			d->t->step.more = true;
-			if (!s->lagging)
-				v1_note(d->t, "lagging", s->id, s->position);
-			s->lagging = true;
-			return false;
-		}
-		if (s->window != 0)
-			push(d->t, s, e->position);
+	if (text.data != NULL && !say_in_room(d, text)) {
+		t->step.more = true;
+		if (!s->lagging)
+			(void)t->protocol->note(t, s, NOTE_LAGGING);
+		s->lagging = true;
+		return false;
 	}
-	s->position = arena_strdup(d->t->a, e->position);
+	if (s->window != 0)
+		push(t, s, e->position);
+	s->position = (char *)e->position;
 	return true;
+}
+
+/* All of it is behind the subscription. */
+static void
+end_page(struct delivery *d)
+{
+	current(d)->position = (char *)d->page.position;
+	if (!d->page.more) {
+		caught_up(d);
+	} else if (d->pages < PAGES_MOST && !is_late(d)) {
+		read_on(d);
+		return;
+	} else {
+		d->t->step.more = true;
+	}
+	skip(d);
+}
+
+/* To the next subscription. */
+static void
+skip(struct delivery *d)
+{
+	d->at++;
+	next(d);
 }
 
 /* An event that is larger than all the room there ever is goes when nothing else waits: to wait on
  * would be for ever. */
 static bool
-say_in_room(struct delivery *d, size_t n)
+say_in_room(struct delivery *d, ProtobufCBinaryData text)
 {
 	struct turn *t = d->t;
+	size_t n = text.len + FRAME_MOST;
 
-	if (n + FRAME_MOST > t->room && t->step.n_messages > 1)
+	if (n > t->room && t->step.n_messages != 0)
 		return false;
-	t->room -= n + FRAME_MOST < t->room ? n + FRAME_MOST : t->room;
+	turn_say_text(t, text);
+	t->room -= n < t->room ? n : t->room;
 	return true;
 }
 
@@ -237,7 +331,7 @@ push(struct turn *t, Mf__LiveSubscription *s, const char *position)
 
 	if (s->n_unacked != 0)
 		memcpy(more, s->unacked, s->n_unacked * sizeof(*more));
-	more[s->n_unacked++] = arena_strdup(t->a, position);
+	more[s->n_unacked++] = (char *)position;
 	s->unacked = more;
 }
 
@@ -247,7 +341,7 @@ caught_up(struct delivery *d)
 	Mf__LiveSubscription *s = current(d);
 
 	if (!s->live || s->lagging)
-		v1_note(d->t, "caught_up", s->id, s->position);
+		(void)d->t->protocol->note(d->t, s, NOTE_CAUGHT_UP);
 	s->live = true;
 	s->lagging = false;
 }
@@ -302,8 +396,8 @@ on_confirmed(struct turn *t, const Mf__Principal *who, const struct failure *f, 
 	}
 	take_back(d);
 	if (f->status == ST_UNAUTHENTICATED)
-		v1_goodbye(
-		    t, V1_UNAUTHENTICATED, f->reason, "the credential does not count any more");
+		t->protocol->goodbye(
+		    t, t->protocol->refused, f->reason, "the credential does not count any more");
 	else if (f->status == ST_PERMISSION_DENIED)
 		forbid(d, f);
 	else
@@ -340,7 +434,7 @@ forbid(struct delivery *d, const struct failure *f)
 
 		if (strcmp(s->topic, d->asked->topic) != 0)
 			continue;
-		v1_error(d->t, s->id, f);
+		d->t->protocol->error(d->t, s->id, f);
 		d->ended[i] = true;
 	}
 	d->t->step.more = true;
@@ -351,6 +445,6 @@ finish(struct delivery *d)
 {
 	for (size_t i = d->n; i-- > 0;)
 		if (d->ended[i])
-			v1_unsubscribe(d->t, i);
+			subscription_remove(d->t, i);
 	d->done(d->t);
 }
