@@ -291,7 +291,7 @@ an_event_becomes_the_answer_that_was_subscribed_for(void **unused)
 	struct json_error je;
 	json_t *vars = json_read("{\"k\":[\"CREATED\"]}", 17, &je),
 	       *event = json_pack("{s:s,s:s,s:s,s:i,s:s}", "position", "1", "kind", "task.created",
-		   "task_id", ID, "version", 1, "at", "2026-01-02T03:04:05Z");
+		   "id", ID, "version", 1, "at", "2026-01-02T03:04:05Z");
 	struct graphql_ask q = { .query = text,
 		.operation_name = "",
 		.variables = vars,
@@ -305,13 +305,13 @@ an_event_becomes_the_answer_that_was_subscribed_for(void **unused)
 	(void)unused;
 	assert_non_null(s);
 	assert_string_equal(graphql_source(s), "taskEvents");
-	args = json_dumps(graphql_source_args(s), JSON_COMPACT);
-	assert_string_equal(args, "{\"filter\":{\"kinds\":[\"CREATED\"],\"type\":\"x\"}}");
+	args = json_dumps(graphql_source_filter(s), JSON_COMPACT);
+	assert_string_equal(args, "{\"kind\":[\"task.created\"],\"type\":\"x\"}");
 	free(args);
 	for (int i = 0; i < 2; i++) {
 		struct call *c = gqlmeta_root();
 
-		graphql_event(c, s, event, on_event, c);
+		graphql_event(c, s, &q, event, on_event, c);
 		loop_run_until(bed.loop, gqlmeta_done, NULL, 3 * SEC);
 		assert_string_equal(gqlgot.body,
 		    "{\"data\":{\"taskEvents\":{\"kind\":\"CREATED\",\"taskId\":\"" ID

@@ -3,6 +3,7 @@
  *
  *   http.c      one HTTP request of /graphql: methods, media types, statuses
  *   serve.c     one GraphQL request, whatever it came by: document, operation, execution, answer
+ *   subscribe.c subscriptions, for WebSocket
  *   documents.c documents that clients name by their hash
  *   query.c mutation.c object.c   what the fields of schema.graphql do
  *   ask.c       a field's way to meta; load.c: objects by id, all of a turn in one read
@@ -71,17 +72,27 @@ typedef void graphql_done_fn(void *ctx, const struct graphql_answer *a);
 /* All of q, and ctx, live as long as the call. done comes once, now or later, unless the call ends. */
 void graphql_serve(struct call *c, const struct graphql_ask *q, graphql_done_fn *done, void *ctx);
 
-/* A subscription outlives the call it came by. */
+/* --- subscribe.c --- */
+/* As far as can be told without looking closely: what is none, or nothing at all, graphql_serve
+ * answers. */
+bool graphql_is_subscription(const struct graphql_ask *q);
+/* A subscription outlives the call it came by. Another one after each reload: what was compiled under
+ * an older one is compiled anew. */
+unsigned graphql_generation(void);
 struct graphql_subscription;
-/* NULL: *refused says why. Its source is "taskEvents" or "fleetEvents", its arguments as JSON (enum
- * values as strings, what was not given left out). */
+/* NULL: *refused says why. Of q the document, the operation's name and the variables count. */
 struct graphql_subscription *
 graphql_subscribe(struct arena *a, const struct graphql_ask *q, struct graphql_answer *refused);
-const char *graphql_source(const struct graphql_subscription *s);
-const json_t *graphql_source_args(const struct graphql_subscription *s);
-/* One event, with the fields of TaskEvent or FleetEvent in snake_case: the answer to be sent. */
-void graphql_event(struct call *c, const struct graphql_subscription *s, const json_t *event,
-    graphql_done_fn *done, void *ctx);
+const char *graphql_source(const struct graphql_subscription *s); /* "taskEvents", "fleetEvents" */
+const char *graphql_source_after(const struct graphql_subscription *s); /* "": from now on */
+/* {"state":"FAILED","kind":["task.created"]}: members as events have them; NULL: everything. */
+const json_t *graphql_source_filter(const struct graphql_subscription *s);
+struct str graphql_source_text(const struct graphql_subscription *s); /* of the document */
+size_t graphql_source_bytes(const struct graphql_subscription *s);    /* of memory, about */
+/* One event, as /v1/ws has it: its `data` with `position`, `kind` and `at`. who: credential, address,
+ * operation id; lives, like event, until done. */
+void graphql_event(struct call *c, const struct graphql_subscription *s,
+    const struct graphql_ask *who, const json_t *event, graphql_done_fn *done, void *ctx);
 void graphql_unsubscribe(struct graphql_subscription **s); /* no event of it is under way */
 
 #endif

@@ -166,7 +166,7 @@ event_kind(const struct gql_at *at)
 static struct gql_value
 event_task(const struct gql_at *at)
 {
-	return load_task(at, text_of(at, "task_id"));
+	return load_task(at, text_of(at, "id"));
 }
 
 static struct gql_value
@@ -206,7 +206,7 @@ const struct gql_binding object_bindings[] = {
 	BIND("Violation.pointer", violation_pointer),
 	KEY("RestartedNode.tookMs", "took_ms"),
 	BIND("TaskEvent.kind", event_kind),
-	KEY("TaskEvent.taskId", "task_id"),
+	KEY("TaskEvent.taskId", "id"),
 	BIND("TaskEvent.task", event_task),
 	KEY("TaskEvent.createdBy", "created_by"),
 	BIND("Subscription.taskEvents", event_itself),

@@ -14,39 +14,36 @@
 /* An answer of the bus takes 4 MiB; some of it for headers. */
 #define ANSWER_BYTES ((4u << 20) - 65536)
 
-struct running { /* what is executed, once it is known to be fit */
-	const struct gql_doc *doc;
-	const struct ast_operation *op;
-	const struct gql_vars *vars;
-};
-
-static struct serving *serving_new(struct call *, const struct graphql_ask *);
 static void on_call_ended(struct call_dep *);
 static void on_last_turn(struct loop_turn *);
 static const struct gql_doc *
 take_document(struct serving *, struct gql_errors *, enum graphql_outcome *);
 static const struct gql_doc *parse(struct serving *, struct gql_errors *, enum graphql_outcome *);
-static bool
-prepare(struct serving *, struct running *, struct gql_errors *, enum graphql_outcome *, bool);
 static bool kind_allowed(const struct serving *, const struct ast_operation *, struct gql_errors *,
     enum graphql_outcome *, bool);
-static void execute(struct serving *, const struct running *, const void *root);
 static void on_wants_turn(struct gql_exec *, void *);
 static void on_turn(struct loop_turn *);
 static void on_done(struct gql_exec *, void *);
 static void refuse(struct serving *, enum graphql_outcome, const struct gql_errors *);
-static void errors_text(struct arena *, const struct gql_errors *, const char *, struct jw *);
 
 static struct gql_limits limits;
+static unsigned limits_set;
 
 void
 serve_set_limits(const struct gql_limits *l)
 {
 	limits = *l;
+	limits_set++;
 }
 
-static const struct gql_limits *
-limits_now(void)
+unsigned
+serve_limits_set(void)
+{
+	return limits_set;
+}
+
+const struct gql_limits *
+serve_limits(void)
 {
 	return limits.tokens != 0 ? &limits : &gql_limits_default;
 }
@@ -62,13 +59,13 @@ graphql_serve(struct call *c, const struct graphql_ask *q, graphql_done_fn *done
 	s->done = done;
 	s->ctx = ctx;
 	gql_errors_init(&e, s->a);
-	if (prepare(s, &r, &e, &outcome, false))
-		execute(s, &r, NULL);
+	if (serving_prepare(s, &r, &e, &outcome, false))
+		serving_execute(s, &r, NULL);
 	else
 		refuse(s, outcome, &e);
 }
 
-static struct serving *
+struct serving *
 serving_new(struct call *c, const struct graphql_ask *q)
 {
 	struct arena *a = arena_new(SERVING_BYTES);
@@ -80,6 +77,15 @@ serving_new(struct call *c, const struct graphql_ask *q)
 	s->dep.cancel = on_call_ended;
 	call_attach(c, &s->dep);
 	return s;
+}
+
+void
+serving_end(struct serving *s)
+{
+	if (s->loop != NULL)
+		return; /* the call has ended */
+	call_detach(s->c, &s->dep);
+	on_call_ended(&s->dep);
 }
 
 /* Its memory may still be in use further up the stack. */
@@ -109,9 +115,9 @@ on_last_turn(struct loop_turn *t)
 
 /* --- before it runs --- */
 
-static bool
-prepare(struct serving *s, struct running *r, struct gql_errors *e, enum graphql_outcome *outcome,
-    bool stream)
+bool
+serving_prepare(struct serving *s, struct running *r, struct gql_errors *e,
+    enum graphql_outcome *outcome, bool stream)
 {
 	uint64_t cost;
 
@@ -123,7 +129,7 @@ prepare(struct serving *s, struct running *r, struct gql_errors *e, enum graphql
 		return false;
 	*outcome = GRAPHQL_INVALID;
 	r->vars = gql_variables(r->op, s->q->variables, s->a, e);
-	return r->vars != NULL && gql_cost(r->doc, r->op, r->vars, limits_now(), s->a, &cost, e);
+	return r->vars != NULL && gql_cost(r->doc, r->op, r->vars, serve_limits(), s->a, &cost, e);
 }
 
 static void
@@ -172,7 +178,7 @@ take_document(struct serving *s, struct gql_errors *e, enum graphql_outcome *out
 static const struct gql_doc *
 parse(struct serving *s, struct gql_errors *e, enum graphql_outcome *outcome)
 {
-	struct gql_doc *d = gql_parse(s->a, str_of(s->q->query), limits_now(), e);
+	struct gql_doc *d = gql_parse(s->a, str_of(s->q->query), serve_limits(), e);
 	struct arena *scratch;
 	bool valid;
 
@@ -181,7 +187,7 @@ parse(struct serving *s, struct gql_errors *e, enum graphql_outcome *outcome)
 	if (d == NULL)
 		return NULL;
 	scratch = arena_new(SERVING_BYTES);
-	valid = gql_validate(graphql_schema(), d, limits_now(), scratch, e);
+	valid = gql_validate(graphql_schema(), d, serve_limits(), scratch, e);
 	arena_free(&scratch);
 	if (!valid)
 		return NULL;
@@ -218,8 +224,8 @@ kind_allowed(const struct serving *s, const struct ast_operation *op, struct gql
 
 /* --- it runs --- */
 
-static void
-execute(struct serving *s, const struct running *r, const void *root)
+void
+serving_execute(struct serving *s, const struct running *r, const void *root)
 {
 	gql_execute(&(const struct gql_run){
 	    .schema = graphql_schema(),
@@ -277,7 +283,7 @@ on_done(struct gql_exec *exec, void *host)
 		out.outcome = GRAPHQL_TOO_LARGE;
 		gql_errors_init(&e, s->a);
 		say(&e, &too_large);
-		errors_text(s->a, &e, trace, &w);
+		serving_errors(s->a, &e, trace, &w);
 	}
 	out.json = jw_text(&w, &out.n);
 	s->done(s->ctx, &out);
@@ -291,130 +297,16 @@ refuse(struct serving *s, enum graphql_outcome outcome, const struct gql_errors 
 	struct jw w;
 
 	trace_id_of(call_traceparent(s->c), trace);
-	errors_text(s->a, e, trace, &w);
+	serving_errors(s->a, e, trace, &w);
 	out.json = jw_text(&w, &out.n);
 	s->done(s->ctx, &out);
 }
 
-static void
-errors_text(struct arena *a, const struct gql_errors *e, const char *trace, struct jw *w)
+void
+serving_errors(struct arena *a, const struct gql_errors *e, const char *trace, struct jw *w)
 {
 	jw_start(w, a, 512);
 	jw_object(w, NULL);
 	gql_errors_write(w, e, trace);
 	jw_close(w, '}');
-}
-
-/* --- subscriptions --- */
-
-struct graphql_subscription {
-	struct arena *a;
-	struct serving s; /* what prepare needs of one */
-	struct graphql_ask q;
-	struct running r;
-	json_t *variables, *args;
-	const char *source;
-};
-
-static json_t *args_of(struct arena *, const struct gql_at *);
-
-struct graphql_subscription *
-graphql_subscribe(struct arena *a, const struct graphql_ask *q, struct graphql_answer *refused)
-{
-	struct arena *own = arena_new(SERVING_BYTES);
-	struct graphql_subscription *x = ARENA_NEW(own, struct graphql_subscription);
-	enum graphql_outcome outcome = GRAPHQL_INVALID;
-	struct gql_errors e;
-	struct gql_at source;
-	struct jw w;
-
-	*x = (struct graphql_subscription){ .a = own, .q = *q };
-	x->variables = json_incref((json_t *)(uintptr_t)q->variables);
-	if (q->query != NULL)
-		x->q.query = arena_strdup(own, q->query);
-	x->q.operation_name = arena_strdup(own, q->operation_name);
-	x->q.credential = arena_strdup(own, q->credential);
-	x->q.client_address = arena_strdup(own, q->client_address);
-	x->s.a = own;
-	x->s.q = &x->q;
-	gql_errors_init(&e, own);
-	if (prepare(&x->s, &x->r, &e, &outcome, true) &&
-	    gql_subscribe(&(const struct gql_run){ .schema = graphql_schema(),
-			      .doc = x->r.doc,
-			      .op = x->r.op,
-			      .vars = x->r.vars,
-			      .a = own },
-		&source, &e)) {
-		x->source = gql_key(&source);
-		x->args = args_of(own, &source);
-		return x;
-	}
-	errors_text(a, &e, "", &w);
-	*refused = (struct graphql_answer){ .outcome = outcome };
-	refused->json = jw_text(&w, &refused->n);
-	graphql_unsubscribe(&x);
-	return NULL;
-}
-
-static json_t *
-args_of(struct arena *a, const struct gql_at *source)
-{
-	static const char *const names[] = { "after", "filter" };
-	struct json_error e;
-	struct jw w;
-	size_t n;
-	char *text;
-
-	jw_start(&w, a, 256);
-	jw_object(&w, NULL);
-	for (size_t i = 0; strcmp(gql_key(source), "taskEvents") == 0 && i < 2; i++) {
-		struct gql_value v = gql_arg(source, names[i]);
-
-		if (gql_given(v))
-			gql_value_write(&w, names[i], &v);
-	}
-	jw_close(&w, '}');
-	text = jw_text(&w, &n);
-	return json_read(text, n, &e);
-}
-
-const char *
-graphql_source(const struct graphql_subscription *x)
-{
-	return x->source;
-}
-
-const json_t *
-graphql_source_args(const struct graphql_subscription *x)
-{
-	return x->args;
-}
-
-void
-graphql_event(struct call *c, const struct graphql_subscription *x, const json_t *event,
-    graphql_done_fn *done, void *ctx)
-{
-	struct serving *s = serving_new(c, &x->q);
-	struct thing *root = ARENA_NEW(s->a, struct thing);
-
-	s->done = done;
-	s->ctx = ctx;
-	*root = (struct thing){ "Event", event };
-	execute(s, &x->r, root);
-}
-
-void
-graphql_unsubscribe(struct graphql_subscription **px)
-{
-	struct graphql_subscription *x = *px;
-	struct arena *a;
-
-	*px = NULL;
-	if (x == NULL)
-		return;
-	document_release(&x->s.document);
-	json_decref(x->variables);
-	json_decref(x->args);
-	a = x->a;
-	arena_free(&a);
 }

@@ -50,6 +50,23 @@ bool document_id_ok(const char *id, const char *text); /* it is this text's hash
 
 /* --- serve.c --- */
 void serve_set_limits(const struct gql_limits *l);
+unsigned serve_limits_set(void); /* how often */
+const struct gql_limits *serve_limits(void);
+
+struct running { /* what is executed, once it is known to be fit */
+	const struct gql_doc *doc;
+	const struct ast_operation *op;
+	const struct gql_vars *vars;
+};
+/* Ends with its call, or before that. */
+struct serving *serving_new(struct call *c, const struct graphql_ask *q);
+void serving_end(struct serving *s);
+/* stream: a subscription is wanted, else none. False: e and *outcome say why. */
+bool serving_prepare(struct serving *s, struct running *r, struct gql_errors *e,
+    enum graphql_outcome *outcome, bool stream);
+void serving_execute(struct serving *s, const struct running *r, const void *root);
+void serving_errors(struct arena *a, const struct gql_errors *e, const char *trace,
+    struct jw *w); /* {"errors":..} */
 
 /* --- schema.c --- */
 const struct gql_schema *graphql_schema(void); /* built at the first use */
