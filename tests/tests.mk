@@ -54,13 +54,13 @@ fuzz:
 run-fuzz: $(FUZZERS)
 	@scripts/run-fuzzers $(FUZZERS)
 
-# Measurements, each as ratios within one run. GraphQL's and HTTP's counterparts come from npm.
+# Measurements, each as ratios within one run: tests/bench/README.md. GraphQL's and HTTP's counterparts come from npm.
 BENCHES := $(patsubst tests/bench/%.c,$(BIN)/bench/%,$(wildcard tests/bench/*.c))
 $(BIN)/bench/%: $(OBJ)/tests/bench/%.o $(HARNESS_OBJS) $(SVC_A) $(COMMON_A)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS) $(HTTP_LIBS) $(CLI_LIBS) -lcmocka
 bench: all $(BENCHES)
-	@for b in $(filter-out %/graphql,$(BENCHES)); do echo "== $$b"; $$b || exit 1; done
+	@for b in $(filter-out %/graphql %/ws,$(BENCHES)); do echo "== $$b"; $$b || exit 1; done
 	@scripts/bench-graphql $(BIN)/bench/graphql
 	@scripts/bench-http
 

@@ -1,80 +1,92 @@
-// POST /v1/tasks and GET /v1/tasks/ID at 64 connections: this fleet beside one tuned Node process on the same PostgreSQL,
-// alternated in one run. Requests/s and latency by wrk; CPU per request from /proc over all processes, the stores included.
-// Both are warm before anything counts: Node's compiler needs some 20 000 requests, measured cold it looks three times as slow.
-// Counterpart and load generator are sessions of their own, as the nodes are: a scheduler that shares by session treats all alike.
-import { spawn, spawnSync } from 'node:child_process';
-import { readFileSync, writeFileSync, readdirSync } from 'node:fs';
-import { createPublicKey } from 'node:crypto';
-import path from 'node:path';
-import { Fleet, ROOT, freePort, sleep } from '../../harness/fleet.mjs';
+// Requests/s, latency and CPU of each face at 64 connections: this fleet beside one tuned Node process on the same PostgreSQL, alternated
+// in one run. CPU is of all processes of a side, the stores included. Both are warm before anything counts: Node's compiler needs some
+// 20 000 requests, measured cold it looks three times as slow. That both do the same is checked: equal answers, as many rows as answers.
+import assert from 'node:assert';
+import { parseArgs } from 'node:util';
+import { Fleet, sleep } from '../../harness/fleet.mjs';
+import { faces } from './faces.mjs';
+import { FleetSide, NodeSide } from './sides.mjs';
 
-const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 3), SECONDS = Number(process.env.BENCH_SECONDS ?? 5), CONNECTIONS = 64;
-const WARM_REQUESTS = 25_000, WARM_ROUNDS = 12;
-const here = path.join(ROOT, 'tests/bench/http');
-const f = await Fleet.start();
-const port = await freePort();
-const keyDir = path.join(f.var, 'secrets/signing');
-const pem = readdirSync(keyDir).map((n) => readFileSync(path.join(keyDir, n), 'utf8')).find((t) => t.includes('PRIVATE KEY'));
-const keyFile = path.join(f.dir, 'public.pem');
-writeFileSync(keyFile, createPublicKey(pem).export({ type: 'spki', format: 'pem' }));
-const node = spawn(process.execPath, [process.env.BENCH_SERVER ?? path.join(here, 'server.mjs')], { detached: true, stdio: ['ignore', 'inherit', 'inherit', 'ipc'], env: { ...process.env, NODE_ENV: 'production',
-  BENCH_PORT: String(port), BENCH_KEY: keyFile, BENCH_SOCKET: path.join(f.var, 'run/stores'), BENCH_PASSWORD_FILE: path.join(f.var, 'secrets/pg-password') } });
-await new Promise((resolve, reject) => { node.once('message', resolve); node.once('exit', (c) => reject(new Error(`counterpart ended: ${c}`))); });
-
-const body = JSON.stringify({ title: 'Measure the fleet', type: 'manual', priority: 'HIGH', labels: { area: 'bench' }, payload: { n: 1, text: 'x'.repeat(60) } });
-const script = (method, p) => {
-  const file = path.join(f.dir, `${method}.lua`);
-  writeFileSync(file, `wrk.method = "${method}"\nwrk.headers["Authorization"] = "Bearer ${f.token}"\n${method === 'POST' ? `wrk.headers["Content-Type"] = "application/json"\nwrk.body = [[${body}]]\n` : ''}
-done = function(s, l, r) io.write(string.format("RESULT %d %d %f %f %f\\n", s.requests, s.errors.status + s.errors.connect + s.errors.read + s.errors.write + s.errors.timeout, l:percentile(50), l:percentile(99), s.duration)) end\n`);
-  return [file, p];
-};
-
-const ticks = (pids) => pids.reduce((sum, pid) => { try { const s = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' '); return sum + Number(s[11]) + Number(s[12]) + Number(s[13]) + Number(s[14]); } catch { return sum; } }, 0);
-const children = (pid) => readdirSync('/proc').filter((p) => /^\d+$/.test(p)).filter((p) => { try { return readFileSync(`/proc/${p}/stat`, 'utf8').split(') ')[1].split(' ')[1] === String(pid); } catch { return false; } });
-async function pids(ours) {
-  const nodes = await f.nodes();
-  const pg = [nodes.postgres.pid, ...children(nodes.postgres.pid)];
-  return ours ? [...Object.values(nodes).map((n) => n.pid).filter(Boolean), ...pg].filter((v, i, a) => a.findIndex((x) => String(x) === String(v)) === i) : [node.pid, ...pg];
+const WARM_SECONDS = 3, WARM_ROUNDS = 12;
+const { values: opt } = parseArgs({ options: { face: { type: 'string', multiple: true, default: Object.keys(faces) }, rounds: { type: 'string', default: '3' },
+  seconds: { type: 'string', default: '5' }, warm: { type: 'string', default: '25000' }, json: { type: 'boolean', default: false } } });
+const rounds = Number(opt.rounds), seconds = Number(opt.seconds), warmUnits = Number(opt.warm);
+const usage = 'bench-http [--face rest|graphql|ws]... [--rounds N] [--seconds N] [--warm UNITS] [--json]';
+if (![rounds, seconds].every((n) => Number.isInteger(n) && n > 0) || !(warmUnits >= 0) || !opt.face.every((name) => faces[name])) {
+  console.error(usage);
+  process.exit(2);
 }
-
-async function measure(ours, method, p, seconds) {
-  const [file] = script(method, p);
-  const ps = await pids(ours);
-  const before = ticks(ps);
-  const r = spawnSync('setsid', ['-w', 'wrk', '-t', '1', '-c', String(CONNECTIONS), '-d', `${seconds}s`, '-s', file, `http://127.0.0.1:${ours ? f.port : port}${p}`], { encoding: 'utf8' });
-  const m = /RESULT (\d+) (\d+) (\S+) (\S+) (\S+)/.exec(r.stdout ?? '');
-  if (!m) throw new Error(`wrk: ${r.error ?? r.stdout + r.stderr}`);
-  const cpu = (ticks(ps) - before) * 10_000;
-  const n = Number(m[1]);
-  return { n, rps: n / (Number(m[5]) / 1e6), errors: Number(m[2]), p50: Number(m[3]) / 1000, p99: Number(m[4]) / 1000, cpu: cpu / n };
-}
-
-// Runs until enough requests were made; on a machine too slow for that it says so.
-async function warm(ours, method, p) {
-  let n = 0;
-  for (let i = 0; i < WARM_ROUNDS && n < WARM_REQUESTS; i++) n += (await measure(ours, method, p, 3)).n;
-  if (n < WARM_REQUESTS) console.log(`${method} ${ours ? 'fleet' : 'counterpart'}: only ${n} requests to warm up, the machine is busy; don't trust these figures`);
-}
-
+const say = (text) => process.stderr.write(`${text}\n`);
 const median = (a) => a.sort((x, y) => x - y)[Math.floor(a.length / 2)];
-let failed = false;
-try {
-  const id = (await f.call('POST', '/v1/tasks', { body })).json.id;
-  const other = await fetch(`http://127.0.0.1:${port}/v1/tasks`, { method: 'POST', headers: { 'content-type': 'application/json', authorization: `Bearer ${f.token}` }, body });
-  if (other.status !== 201) throw new Error(`counterpart: ${other.status} ${await other.text()}`);
-  const otherId = (await other.json()).id;
-  for (const [name, method, ourPath, theirPath] of [['POST /v1/tasks', 'POST', '/v1/tasks', '/v1/tasks'], ['GET /v1/tasks/ID', 'GET', `/v1/tasks/${id}`, `/v1/tasks/${otherId}`]]) {
-    await warm(true, method, ourPath);
-    await warm(false, method, theirPath);
-    const runs = { true: [], false: [] };
-    for (let i = 0; i < ROUNDS; i++) for (const ours of i % 2 ? [false, true] : [true, false]) { runs[ours].push(await measure(ours, method, ours ? ourPath : theirPath, SECONDS)); await sleep(300); }
-    const mid = (ours, k) => median(runs[ours].map((r) => r[k]));
-    for (const ours of [true, false]) console.log(`${name.padEnd(18)} ${(ours ? 'fleet of 13' : 'one Node process').padEnd(17)} ${mid(ours, 'rps').toFixed(0).padStart(7)}/s  p50 ${mid(ours, 'p50').toFixed(2)} ms  p99 ${mid(ours, 'p99').toFixed(2)} ms  ${mid(ours, 'cpu').toFixed(0)} us CPU per request  errors ${runs[ours].reduce((s, r) => s + r.errors, 0)}`);
-    console.log(`${name.padEnd(18)} ratio: ${(mid(true, 'rps') / mid(false, 'rps')).toFixed(2)}x requests/s, p99 ${(mid(true, 'p99') / mid(false, 'p99')).toFixed(2)}x, CPU ${(mid(true, 'cpu') / mid(false, 'cpu')).toFixed(2)}x`);
+
+// As it would be but for ids and times, which are each side's own.
+const same = (answer) => JSON.parse(JSON.stringify(answer), (key, v) => (/^(id|taskId|position|Location|at|(created|updated)(_a|A)t)$/.test(key) ? typeof v : v));
+
+async function compare(face, work, sides) {
+  const answers = [];
+  for (const side of sides) answers.push(await face.ask(side, work.request(side.id)));
+  assert.deepStrictEqual(same(answers[0]), same(answers[1]), `${work.name}: the answers differ`);
+}
+
+// One measurement; in `rows` what it left there.
+async function measure(work, side, time) {
+  const before = side.rows();
+  const r = await work.load(side, work.request(side.id), time);
+  const rows = side.rows() - before, least = Math.round(r.n * work.made);
+  if (rows < least || rows > least + work.open) throw new Error(`${work.name}, ${side.name}: ${r.n} answers and ${rows} rows`);
+  return { ...r, rows, per_second: r.n / r.seconds, cpu_us: r.cpu_us / r.n, load_us: r.load_us / r.n };
+}
+
+// Runs until enough was done; on a machine too slow for that it says so.
+async function warm(work, side) {
+  let n = 0;
+  for (let i = 0; i < WARM_ROUNDS && n < warmUnits; i++) n += (await measure(work, side, WARM_SECONDS)).n;
+  if (n < warmUnits) say(`${work.name}, ${side.name}: only ${n} to warm up, the machine is busy; don't trust these figures`);
+}
+
+async function compareWork(name, face, work, sides) {
+  await compare(face, work, sides);
+  for (const side of sides) await warm(work, side);
+  const runs = new Map(sides.map((side) => [side, []]));
+  for (let i = 0; i < rounds; i++) {
+    for (const side of i % 2 ? sides.toReversed() : sides) {
+      const r = await measure(work, side, seconds);
+      runs.get(side).push(r);
+      say(`${name} ${work.name}, ${side.name}: ${r.per_second.toFixed(0)}/s, CPU ${r.cpu_us.toFixed(1)} us, ${r.rows} rows, errors ${r.errors}`);
+      await sleep(300);
+    }
   }
-} catch (e) { failed = true; console.error(e); } finally {
-  node.removeAllListeners('exit');
-  node.kill();
+  const [fleet, node] = sides.map((side) => {
+    const mid = (key) => median(runs.get(side).map((r) => r[key])), sum = (key) => runs.get(side).reduce((s, r) => s + r[key], 0);
+    return { per_second: mid('per_second'), p50_ms: mid('p50_ms'), p99_ms: mid('p99_ms'), cpu_us: mid('cpu_us'), load_us: mid('load_us'), n: sum('n'), rows: sum('rows'), errors: sum('errors') };
+  });
+  return { face: name, work: work.name, fleet, node, ratio: Object.fromEntries(['per_second', 'p50_ms', 'p99_ms', 'cpu_us'].map((key) => [key, fleet[key] / node[key]])) };
+}
+
+function table(results) {
+  const row = (...cells) => cells.map((c, i) => (i < 2 ? String(c).padEnd(i ? 21 : 8) : String(c).padStart(9))).join(' ');
+  const cells = (s) => [s.per_second.toFixed(0), s.p50_ms.toFixed(2), s.p99_ms.toFixed(2), s.cpu_us.toFixed(1)];
+  console.log(row('face', '', 'fleet/s', 'p50 ms', 'p99 ms', 'CPU us', 'Node/s', 'p50 ms', 'p99 ms', 'CPU us', 'x /s', 'x p99', 'x CPU', 'errors'));
+  for (const r of results) {
+    const x = [r.ratio.per_second, r.ratio.p99_ms, r.ratio.cpu_us].map((v) => v.toFixed(2));
+    console.log(row(r.face, r.work, ...cells(r.fleet), ...cells(r.node), ...x, `${r.fleet.errors} ${r.node.errors}`));
+  }
+}
+
+const f = await Fleet.start(), results = [];
+try {
+  for (const name of new Set(opt.face)) {
+    const face = faces[name], sides = [new FleetSide(f), await NodeSide.start(f, face.peer)];
+    try {
+      for (const side of sides) side.id = face.idOf(await face.ask(side, face.works[0].request()));
+      for (const work of face.works) results.push(await compareWork(name, face, work, sides));
+    } finally {
+      for (const side of sides) await side.stop();
+    }
+  }
+} finally {
   await f.stop();
 }
-process.exit(failed ? 1 : 0);
+if (opt.json) console.log(JSON.stringify(results, null, 1));
+else table(results);
+process.exit(results.some((r) => r.fleet.errors + r.node.errors) ? 1 : 0);
