@@ -395,7 +395,7 @@ ids_are_uuids_in_one_list(void **unused)
 	assert_true(filter(&f, "", 2, (Mf__KeyValue *[]){ &a, &b }));
 	assert_non_null(strstr(text_query(arena, &f), "AND id=ANY($4::uuid[]) ORDER"));
 	assert_int_equal(text_query_params(arena, &f, params, QUERY_PARAMS_MOST), 5);
-	assert_string_equal(params[3], "{" ID "," ID "}");
+	assert_string_equal(params[3], "{\"" ID "\",\"" ID "\"}");
 	assert_false(filter(&f, "", 2, (Mf__KeyValue *[]){ &a, &a }));
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		a.value = bad[i];
@@ -407,6 +407,28 @@ ids_are_uuids_in_one_list(void **unused)
 	assert_false(filter(&f, "", 1, (Mf__KeyValue *[]){ &a }));
 	a.value[1000 * 37 - 1] = '\0';
 	assert_true(filter(&f, "", 1, (Mf__KeyValue *[]){ &a }));
+}
+
+/* NULL is a name like any other. */
+static void
+ids_of_roles_are_names(void **unused)
+{
+	Mf__KeyValue a = { PROTOBUF_C_MESSAGE_INIT(&mf__key_value__descriptor), S("id"),
+		S("viewer,NULL") };
+	Mf__KeyValue *filters[] = { &a };
+	Mf__StoreOp op = MF__STORE_OP__INIT;
+	struct complaints e = { .arena = arena };
+	const char *params[QUERY_PARAMS_MOST];
+	struct filter f;
+
+	(void)unused;
+	op.filters = filters, op.n_filters = 1;
+	assert_true(filter_read(arena, model_find("role"), &op, &f, &e));
+	assert_non_null(strstr(text_query(arena, &f), "AND id=ANY($1::text[]) ORDER"));
+	assert_int_equal(text_query_params(arena, &f, params, QUERY_PARAMS_MOST), 2);
+	assert_string_equal(params[0], "{\"viewer\",\"NULL\"}");
+	a.value = S("viewer,\"x\"");
+	assert_false(filter_read(arena, model_find("role"), &op, &f, &e));
 }
 
 /* All numbers of fields, labels and NAME=VALUE labels, from the start and from a cursor. */
@@ -523,6 +545,7 @@ main(void)
 		A(a_sort_is_of_few_different_fields_that_are_short_and_never_null),
 		A(times_have_bounds_each_once),
 		A(ids_are_uuids_in_one_list),
+		A(ids_of_roles_are_names),
 		A(queries_of_any_labels_are_few_statements_and_know_their_parameters),
 		A(times_of_postgresql_become_rfc_3339),
 		A(every_model_keeps_the_promises_that_the_code_relies_on),

@@ -74,7 +74,7 @@ add_condition(struct arena *a, struct filter *f, const Mf__KeyValue *kv, struct 
 		f->n++;
 		return true;
 	}
-	if (strcmp(kv->key, "id") == 0 && f->model->id->type == FIELD_UUID)
+	if (strcmp(kv->key, "id") == 0)
 		return add_ids(a, f, kv->value, e);
 	if (strcmp(kv->key, "created_after") == 0 || strcmp(kv->key, "created_before") == 0 ||
 	    strcmp(kv->key, "updated_after") == 0 || strcmp(kv->key, "updated_before") == 0)
@@ -109,26 +109,34 @@ add_label(struct arena *a, struct condition *c, const char *value)
 	c->object = jw_text(&w, NULL);
 }
 
-/* "ID,ID": any of them, as many as a page holds. */
+/* "ID,ID": any of them, as many as a page holds. A name has neither comma nor quote in it, but one may
+ * be NULL. */
 static bool
 add_ids(struct arena *a, struct filter *f, const char *list, struct complaints *e)
 {
 	struct str rest = str_of(list), one;
+	char *array = arena_alloc(a, 4 * strlen(list) + 5), *p = array;
 	size_t n = 0;
 	bool more;
 
 	do {
+		const char *id;
+
 		more = str_cut(rest, ',', &one, &rest);
-		if (!intake_id(f->model, arena_strndup(a, one.p, one.n), e))
+		id = arena_strndup(a, one.p, one.n);
+		if (!intake_id(f->model, id, e))
 			return false;
-		n++;
+		*p++ = n++ == 0 ? '{' : ',';
+		*p++ = '"';
+		p = stpcpy(p, id);
+		*p++ = '"';
 	} while (more);
+	stpcpy(p, "}");
 	if (n > LIMIT_MOST) {
 		complain(e, "id", "must be at most %d", LIMIT_MOST);
 		return false;
 	}
-	f->conditions[f->n++] =
-	    (struct condition){ .kind = COND_IDS, .value = arena_printf(a, "{%s}", list) };
+	f->conditions[f->n++] = (struct condition){ .kind = COND_IDS, .value = array };
 	return true;
 }
 
