@@ -23,7 +23,7 @@ export class Raw {
   finish() { this.socket.end(); return this; } // the sending side only
   drop() { this.socket.destroy(); }
 
-  async #until(done, ms) {
+  async until(done, ms) {
     const end = Date.now() + ms;
     while (!done()) {
       const left = end - Date.now();
@@ -36,15 +36,15 @@ export class Raw {
   // The next answer, or null: none came. `head`: to a HEAD.
   async answer({ head = false, ms = 10_000 } = {}) {
     let a = null;
-    await this.#until(() => { a = parse(this.bytes, head, this.closed); return a || this.closed; }, ms);
+    await this.until(() => { a = parse(this.bytes, head, this.closed); return a || this.closed; }, ms);
     if (a) this.bytes = this.bytes.subarray(a.length);
     return a;
   }
 
   // True when the server closes within ms; what it says before that stays in `bytes`.
-  async closes(ms = 10_000) { await this.#until(() => this.closed, ms); return this.closed; }
+  async closes(ms = 10_000) { await this.until(() => this.closed, ms); return this.closed; }
   // Nothing more is said for ms, and the connection stays.
-  async quiet(ms = 100) { const n = this.bytes.length; await this.#until(() => this.closed || this.bytes.length !== n, ms); return !this.closed && this.bytes.length === n; }
+  async quiet(ms = 100) { const n = this.bytes.length; await this.until(() => this.closed || this.bytes.length !== n, ms); return !this.closed && this.bytes.length === n; }
 }
 
 // One answer at the beginning of `bytes`; null: not all of it is there. Throws where RFC 9112 is broken.

@@ -88,10 +88,12 @@ on_events(const Mf__EventBatch *m, void *ctx)
 	last = m->last_seq;
 	if (x->generation != 0 && m->n_events != 0) {
 		last = m->events[m->n_events - 1]->seq;
-		p->gap = m->generation != x->generation || m->events[0]->seq != x->seq + 1;
+		p->gap = m->events[0]->seq != x->seq + 1;
 		for (size_t i = 0; i < m->n_events; i++)
 			p->n += take_event(a, m->generation, m->events[i], &events[p->n]);
 	}
+	if (x->generation != 0 && m->generation != x->generation)
+		p->gap = true; /* nobody knows how many the other one had told */
 	p->more = x->generation != 0 && last < m->last_seq;
 	p->position = position_of(a, m->generation, last);
 	source_answer(x->read, p);
