@@ -72,6 +72,9 @@ typedef void graphql_done_fn(void *ctx, const struct graphql_answer *a);
 /* All of q, and ctx, live as long as the call. done comes once, now or later, unless the call ends. */
 void graphql_serve(struct call *c, const struct graphql_ask *q, graphql_done_fn *done, void *ctx);
 
+/* What did not get as far as that, as GraphQL has it: {"errors":[...]}, in the call's arena. */
+char *graphql_failure(struct call *c, const struct failure *f, size_t *n);
+
 /* --- subscribe.c --- */
 /* As far as can be told without looking closely: what is none, or nothing at all, graphql_serve
  * answers. */

@@ -226,20 +226,9 @@ show_console(struct exchanging *x)
 static void
 refuse(struct exchanging *x, int http, const struct failure *f)
 {
-	struct gql_errors e;
-	char trace[33];
-	struct jw w;
 	size_t n;
-	char *text;
+	char *text = graphql_failure(x->c, f, &n);
 
-	gql_errors_init(&e, x->a);
-	gql_error_add(&e, f, 0, "%s", f->message)->n_at = 0;
-	trace_id_of(call_traceparent(x->c), trace);
-	jw_start(&w, x->a, 512);
-	jw_object(&w, NULL);
-	gql_errors_write(&w, &e, trace);
-	jw_close(&w, '}');
-	text = jw_text(&w, &n);
 	reply(x, http, media_names[x->media], text, n);
 }
 

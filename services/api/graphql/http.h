@@ -23,6 +23,7 @@ struct params {
 };
 bool params_of_query(struct params *p, const char *query); /* without '?' */
 bool params_of_body(struct params *p, const void *body, size_t n);
+bool params_of_json(struct params *p, const json_t *v); /* an object, whose views they are */
 
 /* --- http.c --- */
 /* Answers c with an HttpResponse, always. q lives as long as c. */

@@ -74,8 +74,7 @@ bool
 params_of_body(struct params *p, const void *body, size_t n)
 {
 	struct json_error e;
-	const char *key;
-	json_t *v = p->own[0] = json_read(body, n, &e), *member;
+	json_t *v = p->own[0] = json_read(body, n, &e);
 
 	if (v == NULL) {
 		p->wrong = arena_printf(
@@ -84,7 +83,20 @@ params_of_body(struct params *p, const void *body, size_t n)
 	}
 	if (!json_is_object(v))
 		return bad(p, "the body", "must be a JSON object");
-	json_object_foreach(v, key, member) if (!take_value(p, key, member)) return false;
+	return params_of_json(p, v);
+}
+
+bool
+params_of_json(struct params *p, const json_t *v)
+{
+	const char *key;
+	json_t *member;
+
+	json_object_foreach((json_t *)(uintptr_t)v, key, member)
+	{
+		if (!take_value(p, key, member))
+			return false;
+	}
 	return complete(p);
 }
 

@@ -310,3 +310,18 @@ serving_errors(struct arena *a, const struct gql_errors *e, const char *trace, s
 	gql_errors_write(w, e, trace);
 	jw_close(w, '}');
 }
+
+char *
+graphql_failure(struct call *c, const struct failure *f, size_t *n)
+{
+	const char *message = f->message[0] == '\0' ? status_name(f->status) : f->message;
+	struct gql_errors e;
+	char trace[33];
+	struct jw w;
+
+	gql_errors_init(&e, call_arena(c));
+	gql_error_add(&e, f, 0, "%s", message)->n_at = 0;
+	trace_id_of(call_traceparent(c), trace);
+	serving_errors(call_arena(c), &e, trace, &w);
+	return jw_text(&w, n);
+}

@@ -248,7 +248,10 @@ render(struct delivery *d)
 		return;
 	}
 	p->rendering = n;
-	d->t->protocol->render(d->t, s, n, p->events + p->told, d->rendered, on_rendered, d);
+	if (d->t->protocol->render(d->t, s, n, p->events + p->told, d->rendered, on_rendered, d))
+		return;
+	d->ended[index_of(d)] = true;
+	skip(d);
 }
 
 static void
@@ -272,7 +275,7 @@ tell(struct delivery *d, const struct source_event *e, ProtobufCBinaryData text)
 	struct turn *t = d->t;
 	Mf__LiveSubscription *s = current(d);
 
-	if (text.data != NULL && !say_in_room(d, text)) {
+	if (!say_in_room(d, text)) {
 		t->step.more = true;
 		if (!s->lagging)
 			(void)t->protocol->note(t, s, NOTE_LAGGING);

@@ -35,15 +35,15 @@ struct protocol {
 	void (*error)(struct turn *t, const char *id, const struct failure *f);
 	/* Something is true of s from here on. False: that was an error, and s ends. */
 	bool (*note)(struct turn *t, const Mf__LiveSubscription *s, enum note what);
-	/* Each event as a message of s, NULL: none; then done, now or later. */
-	void (*render)(struct turn *t, const Mf__LiveSubscription *s, size_t n,
+	/* Each event as a message of s; then done, now or later. False: that was an error, as above. */
+	bool (*render)(struct turn *t, const Mf__LiveSubscription *s, size_t n,
 	    const struct source_event *const *e, ProtobufCBinaryData *out, void (*done)(void *ctx),
 	    void *ctx);
 	void (*expires)(struct turn *t, int64_t at_us); /* the credential, soon; NULL: not said */
 	void (*goodbye)(
 	    struct turn *t, int code, const char *reason, const char *text); /* closes */
 };
-extern const struct protocol protocol_v1;
+extern const struct protocol protocol_v1, protocol_gw, protocol_none;
 
 /* NULL: the state is none; c was failed. */
 struct turn *turn_begin(struct call *c, const struct protocol *p, const Mf__SessionTurn *q);

@@ -24,7 +24,7 @@ void v1_error(struct turn *t, const char *id, const struct failure *f);
 void v1_note(struct turn *t, const char *type, const char *id, const char *position);
 void v1_reauthenticate(struct turn *t, int64_t expires_at_us);
 bool v1_subscription_note(struct turn *t, const Mf__LiveSubscription *s, enum note what);
-void v1_render(struct turn *t, const Mf__LiveSubscription *s, size_t n,
+bool v1_render(struct turn *t, const Mf__LiveSubscription *s, size_t n,
     const struct source_event *const *e, ProtobufCBinaryData *out, void (*done)(void *ctx),
     void *ctx);
 /* Says why, then closes. */

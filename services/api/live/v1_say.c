@@ -82,7 +82,7 @@ v1_subscription_note(struct turn *t, const Mf__LiveSubscription *s, enum note wh
 	return true;
 }
 
-void
+bool
 v1_render(struct turn *t, const Mf__LiveSubscription *s, size_t n,
     const struct source_event *const *e, ProtobufCBinaryData *out, void (*done)(void *ctx),
     void *ctx)
@@ -99,6 +99,7 @@ v1_render(struct turn *t, const Mf__LiveSubscription *s, size_t n,
 		out[i].data = (uint8_t *)jw_text(w, &out[i].len);
 	}
 	done(ctx);
+	return true;
 }
 
 void
