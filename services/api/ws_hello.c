@@ -81,6 +81,8 @@ ws_hello_check(
 		return &bad_key;
 	if (!origin_ok(h, head, o))
 		return &bad_origin;
+	if (h->protocol == NULL)
+		h->protocol = h->otherwise;
 	if (h->offers && h->protocol == NULL)
 		return &no_protocol;
 	if (h->protocol == NULL)

@@ -13,12 +13,15 @@ struct ws_hello {
 	unsigned keys, versions, origins; /* how often they stand there */
 	struct str key, version, origin;
 	const char *protocol; /* the client's first choice among ours; NULL: none */
+	/* What is spoken with who offers none of ours; NULL: our first one, but who offers others
+	 * is refused. */
+	const char *otherwise;
 };
 void ws_hello_start(struct ws_hello *h, const char *const *speaks);
 void ws_hello_field(struct ws_hello *h, struct str name, struct str value); /* for each line */
 
 struct origins;
-/* NULL: 101 may be said. Who offers no subprotocol speaks the resource's first one. */
+/* NULL: 101 may be said, and h->protocol is spoken. */
 const struct http_refusal *ws_hello_check(
     struct ws_hello *h, const struct http_head *head, const char *version, const struct origins *o);
 

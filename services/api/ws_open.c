@@ -26,10 +26,14 @@ struct tls_end { /* of libmicrohttpd's, while it encrypts for us */
 
 static const struct ws_resource {
 	const char *path;
-	bool also_http; /* without an Upgrade it is a resource like any other */
+	bool also_http; /* without an Upgrade to it it is a resource like any other */
 	const char *speaks[3];
+	const char *otherwise; /* as ws_hello has it */
 } resources[] = {
-	{ "/v1/ws", false, { "metafed.v1", NULL } },
+	{ "/v1/ws", false, { "metafed.v1", NULL }, NULL },
+	/* Who offers nothing known gets no answer to that, and is closed with 4406: by the session,
+	 * where his program sees it. A refusal of the handshake would tell it nothing. */
+	{ "/graphql", true, { "graphql-transport-ws", NULL }, "" },
 };
 
 static const struct ws_resource *resource_of(const struct exchange *);
@@ -45,9 +49,12 @@ bool
 ws_wanted(const struct exchange *x)
 {
 	const struct ws_resource *r = resource_of(x);
+	const char *to;
 
-	return r != NULL && (!r->also_http || MHD_lookup_connection_value(x->m, MHD_HEADER_KIND,
-						  MHD_HTTP_HEADER_UPGRADE) != NULL);
+	if (r == NULL || !r->also_http)
+		return r != NULL;
+	to = MHD_lookup_connection_value(x->m, MHD_HEADER_KIND, MHD_HTTP_HEADER_UPGRADE);
+	return to != NULL && strcasestr(to, "websocket") != NULL; /* to h2c is nothing to us */
 }
 
 void
@@ -68,7 +75,7 @@ ws_open(struct exchange *x)
 	ws_hello_accept(h.key, accept);
 	headers[n++] = (struct http_header){ "Upgrade", "websocket" };
 	headers[n++] = (struct http_header){ "Sec-WebSocket-Accept", accept };
-	if (h.offers)
+	if (h.offers && h.protocol[0] != '\0')
 		headers[n++] = (struct http_header){ "Sec-WebSocket-Protocol", h.protocol };
 	x->subprotocol = h.protocol;
 	answer_upgrade(x, on_upgraded, n, headers);
@@ -87,6 +94,7 @@ static const struct http_refusal *
 look(struct exchange *x, const struct ws_resource *r, struct ws_hello *h)
 {
 	ws_hello_start(h, r->speaks);
+	h->otherwise = r->otherwise;
 	MHD_get_connection_values_n(x->m, MHD_HEADER_KIND, on_field, h);
 	return ws_hello_check(h, &x->head, x->version, &edge_settings(x->e)->origins);
 }
