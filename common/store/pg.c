@@ -207,6 +207,13 @@ pg_pool_on_up(struct pg_pool *p, void (*fn)(void *ctx), void *ctx)
 	p->listeners = s;
 }
 
+void
+pg_pool_on_commit(struct pg_pool *p, void (*fn)(void *ctx, const char *key), void *ctx)
+{
+	p->on_commit = fn;
+	p->commit_ctx = ctx;
+}
+
 /* --- the turn --- */
 
 void

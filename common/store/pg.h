@@ -42,6 +42,9 @@ bool pg_pool_up(const struct pg_pool *p);   /* some connection is usable */
 bool pg_pool_down(const struct pg_pool *p); /* none is, and the server is away or hangs */
 void pg_pool_on_up(struct pg_pool *p, void (*fn)(void *ctx),
     void *ctx); /* each time the first connection comes up; several may ask */
+/* A pg_write or pg_insert has been committed, or may have been: the connection went while its commit
+ * was out. With its key, or NULL; also when nobody waits for it any more. */
+void pg_pool_on_commit(struct pg_pool *p, void (*fn)(void *ctx, const char *key), void *ctx);
 
 /* --- results: text format; valid until the callback has returned --- */
 struct pg_reply;

@@ -171,6 +171,8 @@ struct pg_pool {
 	struct pg_op *keys; /* in flight */
 	struct pg_text *texts;
 	struct pg_listener *listeners;
+	void (*on_commit)(void *ctx, const char *key); /* NULL: nobody asked */
+	void *commit_ctx;
 	struct buf arrays; /* scratch of merged inserts */
 	struct metric *m_groups, *m_members, *m_wait, *m_lost;
 	struct rng *rng;
@@ -197,6 +199,7 @@ void pg_op_free(struct pg_op *op);
 void pg_op_queue(struct pg_pool *p, struct pg_op *op, bool first);
 void pg_op_fail(struct pg_pool *p, struct pg_op *op, enum status s); /* at the end of the turn */
 void pg_op_down(struct pg_op *op, bool unknown);                     /* now: STORE_DOWN */
+void pg_op_committed(struct pg_pool *p, const struct pg_op *op);     /* or perhaps */
 
 /* pg_connect.c */
 void conn_set(struct pg_conn *k, enum conn_state s);

@@ -178,6 +178,13 @@ pg_op_down(struct pg_op *op, bool unknown)
 }
 
 void
+pg_op_committed(struct pg_pool *p, const struct pg_op *op)
+{
+	if (p->on_commit != NULL && (op->kind == PG_WRITE || op->kind == PG_INSERT))
+		p->on_commit(p->commit_ctx, op->key);
+}
+
+void
 pg_op_end(struct pg_op *op, const struct pg_reply *r)
 {
 	if (op->call != NULL)

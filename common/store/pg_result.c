@@ -10,7 +10,7 @@ static void take_result(struct pg_conn *k, PGresult *r);
 static void take_step(struct pg_conn *k, struct pg_batch *b, const struct pg_step *s, PGresult *r);
 static void batch_end(struct pg_conn *k, struct pg_batch *b);
 static void drop_key(struct pg_pool *p, struct pg_op *op);
-static void effect_end(struct pg_batch *b);
+static void effect_end(struct pg_pool *p, struct pg_batch *b);
 static void effect_failed(struct pg_pool *p, struct pg_batch *b);
 static void op_merged_end(struct pg_op *op, const PGresult *all, int *row);
 static void op_again(struct pg_pool *p, struct pg_op *op, bool yields, bool its_fault);
@@ -106,7 +106,7 @@ batch_end(struct pg_conn *k, struct pg_batch *b)
 	if (b->error != NULL)
 		effect_failed(p, b);
 	else if (b->effect)
-		effect_end(b);
+		effect_end(p, b);
 	pg_batch_free(&b);
 }
 
@@ -121,7 +121,7 @@ drop_key(struct pg_pool *p, struct pg_op *op)
 }
 
 static void
-effect_end(struct pg_batch *b)
+effect_end(struct pg_pool *p, struct pg_batch *b)
 {
 	int row = 0;
 
@@ -130,6 +130,7 @@ effect_end(struct pg_batch *b)
 		PGresult *last;
 
 		must(op != NULL);
+		pg_op_committed(p, op);
 		last = op->stmts[op->n - 1].result;
 		b->ops[i] = NULL;
 		if (op->kind != PG_INSERT) {
@@ -236,10 +237,15 @@ maybe_committed(const struct pg_batch *b)
 static void
 op_lost(struct pg_pool *p, const struct pg_batch *b, struct pg_op *op)
 {
-	if (!b->effect && !p->down && op->tries == 0)
+	bool unknown = maybe_committed(b);
+
+	if (!b->effect && !p->down && op->tries == 0) {
 		op_again(p, op, false, true);
-	else
-		pg_op_down(op, maybe_committed(b));
+		return;
+	}
+	if (unknown)
+		pg_op_committed(p, op);
+	pg_op_down(op, unknown);
 }
 
 /* Backwards, as reads go to the head of their queue. */

@@ -1,4 +1,5 @@
 /* sqlbed: see sqlbed.h. */
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,6 +50,14 @@ sqlbed_start(void **state)
 		fatal("sql_open failed");
 	loop_run_until(sqlbed.loop, usable, NULL, 10 * SEC);
 	return sql_state() == SQL_USABLE ? 0 : -1;
+}
+
+void
+bed_open_anew(void)
+{
+	sql_close();
+	assert_true(sql_open(sqlbed.loop, sqlbed.work, &sqlbed.config, NULL));
+	bed_until(usable, NULL, 10 * SEC);
 }
 
 int
@@ -270,4 +279,34 @@ bed_count(const char *statement)
 	if (pclose(f) != 0)
 		fail_msg("psql: %s", statement);
 	return n;
+}
+
+FILE *
+bed_psql(const char *fmt, ...)
+{
+	char cmd[400];
+	va_list ap;
+	FILE *f;
+
+	snprintf(cmd, sizeof(cmd), "psql -qAtX '%s' >%s/out 2>&1", stores_conninfo(sqlbed.stores),
+	    test_dir());
+	if ((f = popen(cmd, "w")) == NULL)
+		fail_msg("psql");
+	fprintf(f, "BEGIN;\n");
+	va_start(ap, fmt);
+	vfprintf(f, fmt, ap);
+	va_end(ap);
+	fputc('\n', f);
+	fflush(f);
+	while (bed_count("SELECT count(*) FROM pg_stat_activity WHERE state='idle in transaction'"
+			 " AND backend_xid IS NOT NULL") == 0)
+		bed_pass(MS);
+	return f;
+}
+
+void
+bed_psql_commit(FILE *f)
+{
+	fprintf(f, "COMMIT;\n");
+	assert_int_equal(pclose(f), 0);
 }

@@ -4,6 +4,7 @@
 #define HARNESS_SQLBED_H
 
 #include <jansson.h>
+#include <stdio.h>
 #include "bus/bus.h"
 #include "database/sql/sql.h"
 #include "harness/stores.h"
@@ -21,6 +22,8 @@ extern struct sqlbed sqlbed;
 
 int sqlbed_start(void **state); /* group: server, loop, bus, schema */
 int sqlbed_stop(void **state);
+void
+bed_open_anew(void); /* as a process that was started again; the schema is ours when it returns */
 
 struct done { /* of one call */
 	bool ended;
@@ -65,5 +68,9 @@ void bed_until(bool (*what)(void *ctx), void *ctx,
 void bed_pass(int64_t us);
 uint64_t
 bed_count(const char *statement); /* a number, if it has one, through a connection of its own */
+/* A session of its own that begins a transaction with these statements and has done them; goes on by
+ * fprintf, ends by bed_psql_commit. */
+FILE *bed_psql(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void bed_psql_commit(FILE *f);
 
 #endif

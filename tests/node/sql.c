@@ -267,6 +267,44 @@ a_create_repeated_after_its_row_was_deleted_does_not_bring_it_back(void **unused
 }
 
 /* Its id is its name. */
+/* The delete is another process's: it commits while the create, which has looked into `deleted`
+ * already, waits for the row. */
+static void
+a_create_repeated_while_another_process_deletes_its_row_does_not_bring_it_back(void **unused)
+{
+	const char *id = new_id(), *alone = new_id(), *absent = new_id();
+	Mf__StoreOp member =
+	    *OP(CREATE, .id = S(absent), .if_absent = true, .data = DATA("{\"title\":\"x\"}"));
+	Mf__StoreOp *members[] = { &member };
+	struct done d[3];
+	char count[200];
+	FILE *f;
+
+	(void)unused;
+	bed_create(id, "{\"title\":\"x\"}");
+	bed_create(absent, "{\"title\":\"x\"}");
+	f = bed_psql("WITH gone AS (DELETE FROM tasks WHERE id IN ('%s','%s') RETURNING id)"
+		     " INSERT INTO deleted (row_id,model) SELECT id,'task' FROM gone;",
+	    id, absent);
+	op_start(&d[0], OP(CREATE, .id = S(id), .data = DATA("{\"title\":\"x\"}")), 5 * SEC);
+	op_start(&d[1], OP(CREATE, .id = S(alone), .data = DATA("{\"title\":\"x\"}")), 5 * SEC);
+	op_start(&d[2], OP(TRANSACTION, .n_members = 1, .members = members), 5 * SEC);
+	while (bed_count("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type='Lock'") < 2)
+		bed_pass(MS);
+	bed_psql_commit(f);
+	for (int i = 0; i < 3; i++)
+		op_wait(&d[i]);
+	assert_int_equal(d[0].status, ST_ALREADY_EXISTS);
+	assert_int_equal(d[1].status, ST_OK);
+	assert_int_equal(d[2].status, ST_OK);
+	assert_int_equal(d[2].result->items[0]->data.len, 0); /* there is none to answer */
+	snprintf(count, sizeof(count), "SELECT count(*) FROM tasks WHERE id IN ('%s','%s','%s')",
+	    id, alone, absent);
+	assert_int_equal(bed_count(count), 1);
+	for (int i = 0; i < 3; i++)
+		done_free(&d[i]);
+}
+
 static void
 a_deleted_role_may_be_made_anew(void **unused)
 {
@@ -368,6 +406,7 @@ main(void)
 		T(an_update_repeated_under_its_operation_id_takes_effect_once),
 		T(a_delete_repeated_under_its_operation_id_says_that_it_was_done),
 		T(a_create_repeated_after_its_row_was_deleted_does_not_bring_it_back),
+		T(a_create_repeated_while_another_process_deletes_its_row_does_not_bring_it_back),
 		T(a_deleted_role_may_be_made_anew),
 		T(an_operation_id_that_belongs_to_another_row_is_refused),
 		T(one_operation_sent_twice_at_once_takes_effect_once),

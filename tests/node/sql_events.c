@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "base/time.h"
+#include "database/sql/store.h"
 #include "harness/sqlbed.h"
 
 struct log {
@@ -194,30 +195,19 @@ static void
 what_comes_after_a_transaction_under_way_waits_for_it(void **unused)
 {
 	const char *slow = new_id(), *fast = new_id();
-	char cmd[1000];
 	struct log g;
 	FILE *f;
 
 	(void)unused;
 	log_begin(&g);
-	snprintf(cmd, sizeof(cmd), "psql -qAtX '%s' >%s/out 2>&1", stores_conninfo(sqlbed.stores),
-	    test_dir());
-	f = popen(cmd, "w");
-	assert_non_null(f);
-	fprintf(f,
-	    "BEGIN;\nINSERT INTO tasks "
-	    "(id,namespace,title,type,priority,state,created_at,updated_at)"
-	    " VALUES ('%s','default','slow','manual',3,'QUEUED',now(),now());\n",
+	f = bed_psql("INSERT INTO tasks "
+		     "(id,namespace,title,type,priority,state,created_at,updated_at)"
+		     " VALUES ('%s','default','slow','manual',3,'QUEUED',now(),now());",
 	    slow);
-	fflush(f);
-	while (bed_count("SELECT count(*) FROM pg_stat_activity WHERE state='idle in transaction'"
-			 " AND backend_xid IS NOT NULL") == 0)
-		bed_pass(MS);
 	bed_create(fast, "{\"title\":\"fast\"}");
 	read_on(&g, 0);
 	assert_int_equal(g.n, 0);
-	fprintf(f, "COMMIT;\n");
-	assert_int_equal(pclose(f), 0);
+	bed_psql_commit(f);
 	read_on(&g, 0);
 	assert_int_equal(g.n, 2);
 	assert_event(&g, 0, "task.created", slow, 1);
@@ -264,38 +254,110 @@ the_end_of_a_log_where_nothing_happens_is_no_gap(void **unused)
 	}
 }
 
-/* A log that came with a dump from a cluster that was older. */
+static bool
+begins_anew(void *ctx)
+{
+	(void)ctx;
+	return bed_count("SELECT count(*) FROM events_gone WHERE log = mf_log()"
+			 " AND xid < pg_snapshot_xmax(pg_current_snapshot())"
+			 " AND NOT EXISTS (SELECT FROM events WHERE namespace = 'another')") == 1;
+}
+
+/* What stands in the tables is made what a restore would have left, or a lower counter. */
 static void
-what_another_cluster_threw_away_is_no_gap_for_ever(void **unused)
+restored(const char *log, const char *xid)
+{
+	char text[600];
+
+	snprintf(text, sizeof(text),
+	    "WITH mark AS (UPDATE events_gone SET log=%s,xid='%s' RETURNING 1),"
+	    "them AS (INSERT INTO events (xid,kind,namespace,task_id,version,state,type,priority)"
+	    " VALUES ('%s','task.created','another',gen_random_uuid(),1,'QUEUED','x',3) RETURNING "
+	    "1)"
+	    "SELECT count(*) FROM mark,them",
+	    log, xid, xid);
+	assert_int_equal(bed_count(text), 1);
+}
+
+static void
+assert_begins_anew(const char *log, const char *xid)
+{
+	const char *lost = new_id(), *kept = new_id();
+	struct log g, end;
+
+	log_begin(&g);
+	end = g;
+	bed_create(lost, "{\"title\":\"a\"}");
+	restored(log, xid);
+	for (int i = 0; i < 2; i++) { /* before upkeep was there */
+		read_on(&g, 0);
+		assert_true(g.gap);
+		assert_int_equal(g.n, 0);
+	}
+	test_expect_log(LOG_WARN, 1);
+	upkeep_start(0);
+	bed_until(begins_anew, NULL, 10 * SEC);
+	bed_open_anew();
+	bed_create(kept, "{\"title\":\"b\"}");
+	for (int i = 0; i < 2; i++) {
+		struct log *from = i == 0 ? &g : &end;
+
+		read_on(from, 0);
+		assert_true(from->gap);
+		if (from->n == 0)
+			read_on(from, 0);
+		assert_int_equal(from->n, 1);
+		assert_event(from, 0, "task.created", kept, 1);
+		read_on(from, 0);
+		assert_false(from->gap);
+		assert_int_equal(from->n, 0);
+	}
+}
+
+static void
+the_log_of_another_server_begins_anew_and_every_reader_is_told(void **unused)
+{
+	(void)unused;
+	assert_begins_anew("'another'", "1");
+}
+
+static void
+so_does_one_with_numbers_that_nobody_has_got_yet(void **unused)
+{
+	(void)unused;
+	assert_begins_anew("mf_log()", "9000000000000000000");
+}
+
+/* A number that another server gave is not one of ours, though it might be. */
+static void
+a_position_of_another_log_is_told_of_the_gap(void **unused)
 {
 	const char *a = new_id();
-	struct log g, before;
+	struct log g, theirs;
 
 	(void)unused;
 	log_begin(&g);
-	before = g;
-	snprintf(before.position, sizeof(before.position), "9000000000000000000-7");
-	(void)bed_count("WITH was AS (UPDATE events_gone SET xid='9000000000000000000',seq=9 "
-			"RETURNING 1) SELECT count(*) FROM was");
+	theirs = g;
+	snprintf(theirs.position, sizeof(theirs.position), "theirs%s", strchr(g.position, '-'));
 	bed_create(a, "{\"title\":\"a\"}");
-	read_on(&g, 0);
-	assert_false(g.gap);
-	assert_int_equal(g.n, 1);
-	assert_event(&g, 0, "task.created", a, 1);
-	read_on(&before, 0);
-	assert_true(before.gap);
-	read_on(&before, 0);
-	assert_false(before.gap);
-	assert_true(before.n > 0);
-	(void)bed_count("WITH now AS (UPDATE events_gone SET xid='0',seq=0 RETURNING 1) "
-			"SELECT count(*) FROM now");
+	read_on(&theirs, 0);
+	assert_true(theirs.gap);
+	snprintf(theirs.position, sizeof(theirs.position), "%.*s-9000000000000000000-7",
+	    (int)strcspn(g.position, "-"), g.position);
+	read_on(&theirs, 0);
+	assert_true(theirs.gap);
+	read_on(&theirs, 0);
+	assert_false(theirs.gap);
+	assert_true(theirs.n > 0);
+	assert_string_equal(theirs.id[theirs.n - 1], a);
 }
 
 static void
 a_position_of_no_log_is_refused(void **unused)
 {
-	static const char *const bad[] = { "x", "1", "-", "1-", "-1", "1-x",
-		"99999999999999999999-1", "1-9223372036854775808", "1-1-1", "1;-2" };
+	static const char *const bad[] = { "x", "a-1", "a--", "a-1-", "-1-1", "a-1-x", "1-1",
+		"a-99999999999999999999-1", "a-1-9223372036854775808", "a-1-1-1", "a-1;-2",
+		"aaaaaaaaaaaaaaaa-1-1", "a b-1-1" };
 	struct log g = { 0 };
 
 	(void)unused;
@@ -306,34 +368,70 @@ a_position_of_no_log_is_refused(void **unused)
 	}
 }
 
+static unsigned rings;
+
 static void
 on_bell(void *ctx, const char *node, const Mf__Event *e)
 {
-	unsigned *rings = ctx;
-
+	(void)ctx;
 	assert_string_equal(node, "sql");
 	assert_string_equal(e->topic, "task");
-	(*rings)++;
+	rings++;
 }
 
 static bool
 has_rung(void *ctx)
 {
-	return *(unsigned *)ctx > 0;
+	(void)ctx;
+	return rings > 0;
+}
+
+/* What has happened so far has rung. */
+static void
+listen_to_the_bell(void)
+{
+	static bool listening;
+
+	if (!listening)
+		bus_subscribe(sqlbed.bus, "sql", "task", on_bell, NULL, NULL);
+	listening = true;
+	bed_pass(30 * MS);
+	rings = 0;
 }
 
 static void
 many_effects_ring_the_bell_a_few_times(void **unused)
 {
-	unsigned rings = 0;
-
 	(void)unused;
-	bus_subscribe(sqlbed.bus, "sql", "task", on_bell, NULL, &rings);
+	listen_to_the_bell();
 	for (int i = 0; i < 20; i++)
 		bed_create(new_id(), "{\"title\":\"x\"}");
-	bed_until(has_rung, &rings, 5 * SEC);
+	bed_until(has_rung, NULL, 5 * SEC);
 	bed_pass(30 * MS);
 	assert_true(rings >= 1 && rings <= 20);
+}
+
+/* Its caller does not wait for the end of it: the row is locked for longer. */
+static void
+a_commit_whose_caller_has_gone_rings_the_bell_too(void **unused)
+{
+	const char *id = new_id();
+	struct done d;
+	FILE *f;
+
+	(void)unused;
+	bed_create(id, "{\"title\":\"a\"}");
+	f = bed_psql("SELECT FROM tasks WHERE id='%s' FOR UPDATE;", id);
+	listen_to_the_bell();
+	op_start(&d, OP(UPDATE, .id = S(id), .data = DATA("{\"title\":\"b\"}")), 200 * MS);
+	op_wait(&d);
+	assert_int_equal(d.status, ST_DEADLINE_EXCEEDED);
+	assert_int_equal(rings, 0);
+	bed_psql_commit(f);
+	bed_until(has_rung, NULL, 5 * SEC);
+	d = op_run(OP(READ_ONE, .id = S(id)));
+	done_assert_json(&d, "title", "\"b\"");
+	done_free(&d);
 }
 
 int
@@ -346,9 +444,12 @@ main(void)
 		T(what_comes_after_a_transaction_under_way_waits_for_it),
 		T(a_position_from_before_what_is_kept_is_told_of_the_gap),
 		T(the_end_of_a_log_where_nothing_happens_is_no_gap),
-		T(what_another_cluster_threw_away_is_no_gap_for_ever),
+		T(the_log_of_another_server_begins_anew_and_every_reader_is_told),
+		T(so_does_one_with_numbers_that_nobody_has_got_yet),
+		T(a_position_of_another_log_is_told_of_the_gap),
 		T(a_position_of_no_log_is_refused),
 		T(many_effects_ring_the_bell_a_few_times),
+		T(a_commit_whose_caller_has_gone_rings_the_bell_too),
 	};
 
 	return cmocka_run_group_tests(tests, sqlbed_start, sqlbed_stop);

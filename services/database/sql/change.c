@@ -120,11 +120,9 @@ on_changed(const struct pg_reply *r, void *ctx)
 	} else if (strcmp(outcome, "missing") == 0) {
 		call_fail(c, ST_NOT_FOUND, "there is no such %s", x->model->name);
 	} else if (x->patch != NULL) {
-		events_happened(c, x->model);
 		row_of_reply(r, 0, 1, x->model, &row);
 		sql_reply_row(c, &row, false, 1);
 	} else {
-		events_happened(c, x->model);
 		reply_deleted(x, strtoull(pg_value(r, 0, 1), NULL, 10), false);
 	}
 }

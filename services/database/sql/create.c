@@ -108,8 +108,6 @@ on_there(const struct pg_reply *r, void *ctx)
 static void
 creation_end(struct creation *x, const struct row *row, bool repeated)
 {
-	if (!repeated)
-		events_happened(x->effect.call, x->row.model);
 	if (x->bulk == NULL) {
 		sql_reply_row(x->effect.call, row, repeated, repeated ? 0 : 1);
 		return;

@@ -1,6 +1,7 @@
 /* events: the log of what happened to tasks, read after a position; and the bell that says that there
  * is more. Triggers write the log (migration 0004); only what is older than every transaction under
- * way is read, so that nothing can come to stand before what was read already. */
+ * way is read, so that nothing can come to stand before what was read already. A position names the
+ * log it is of: the server and its history, within which numbers of transactions only grow. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,8 +18,8 @@
 struct reading {
 	struct call *call;
 	Mf__EventPage page;
-	const char *params[3];
-	char xid[24];
+	const char *params[4];
+	char log[16], xid[24];
 };
 
 static struct timer bell;
@@ -39,13 +40,18 @@ sql_events(Mf__Sql_Service *s, const Mf__EventsAfter *q, Mf__EventPage_Closure r
 }
 
 void
-events_happened(struct call *c, const struct model *m)
+events_bus(struct bus *b)
 {
-	if (!m->namespaced || bell.at_us != 0)
+	bell_bus = b;
+}
+
+void
+events_happened(void)
+{
+	if (bell.at_us != 0 || bell_bus == NULL)
 		return;
 	if (bell.loop == NULL)
 		timer_init(&bell, sql_loop(), on_bell);
-	bell_bus = call_bus(c);
 	timer_in(&bell, BELL_US);
 }
 
@@ -55,6 +61,7 @@ events_stop(void)
 	if (bell.loop != NULL)
 		timer_stop(&bell);
 	bell = (struct timer){ 0 };
+	bell_bus = NULL;
 }
 
 static void
@@ -70,21 +77,23 @@ static void
 start(struct call *c, const void *q)
 {
 	static const char end_of_log[] =
-	    "SELECT pg_snapshot_xmin(pg_current_snapshot())::text||'-0'";
-	/* What was thrown away under a number that nobody has got yet was so in another cluster,
-	 * before a restore: it says nothing of this log. Nor does a position from there. */
+	    "SELECT mf_log()||'-'||pg_snapshot_xmin(pg_current_snapshot())::text||'-0'";
+	/* w: the log of this server, and where it begins. Not `ours`: the database was restored and
+	 * upkeep has not been there yet, so what stands in the table may be another server's. Not
+	 * `yours`: the position says nothing of this log. Both are a gap without events. */
 	static const char after[] =
-	    "SELECT e.xid::text||'-'||e.seq::text,e.kind,e.namespace,e.task_id,e.version,e.state,"
-	    "e.type,e.priority,e.created_by,(extract(epoch FROM e.at)*1000000)::bigint,"
-	    "g.xid::text||'-'||g.seq::text,"
-	    "(g.xid,g.seq)>($1::xid8,$2::bigint) OR "
-	    "($1::xid8,$2::bigint)>(pg_snapshot_xmax(w.s),0) "
-	    "FROM (SELECT pg_current_snapshot() AS s) w CROSS JOIN LATERAL "
-	    "(SELECT xid,seq FROM events_gone WHERE xid<pg_snapshot_xmax(w.s) "
-	    "UNION ALL SELECT '0'::xid8,0 ORDER BY xid DESC LIMIT 1) g LEFT JOIN LATERAL "
-	    "(SELECT * FROM events WHERE (xid,seq)>($1::xid8,$2::bigint) "
-	    "AND xid<pg_snapshot_xmin(w.s) ORDER BY xid,seq LIMIT $3::int) e ON true "
-	    "ORDER BY e.xid,e.seq";
+	    "WITH w AS MATERIALIZED (SELECT n.s,n.log,g.xid,g.seq,"
+	    "g.log=n.log AND g.xid<pg_snapshot_xmax(n.s) AS ours,"
+	    "$4=n.log AND ($1::xid8,$2::bigint)<=(pg_snapshot_xmax(n.s),0) AS yours "
+	    "FROM (SELECT pg_current_snapshot() AS s,mf_log() AS log) n CROSS JOIN events_gone g) "
+	    "SELECT w.log||'-'||e.xid::text||'-'||e.seq::text,e.kind,e.namespace,e.task_id,"
+	    "e.version,e.state,e.type,e.priority,e.created_by,"
+	    "(extract(epoch FROM e.at)*1000000)::bigint,"
+	    "w.log||'-'||CASE WHEN w.ours THEN w.xid::text||'-'||w.seq::text ELSE '0-0' END,"
+	    "NOT (w.ours AND w.yours) OR (w.xid,w.seq)>($1::xid8,$2::bigint) "
+	    "FROM w LEFT JOIN LATERAL (SELECT * FROM events WHERE w.ours AND w.yours "
+	    "AND (xid,seq)>($1::xid8,$2::bigint) AND xid<pg_snapshot_xmin(w.s) "
+	    "ORDER BY xid,seq LIMIT $3::int) e ON true ORDER BY e.xid,e.seq";
 	const Mf__EventsAfter *from = q;
 	struct reading *x = ARENA_NEW(call_arena(c), struct reading);
 
@@ -102,22 +111,26 @@ start(struct call *c, const void *q)
 	x->page.position = from->position;
 	x->params[2] = arena_printf(call_arena(c), "%u",
 	    from->most == 0 || from->most > EVENTS_MOST ? EVENTS_MOST : from->most);
-	pg_read(sql_pool(), c, after, 3, x->params, on_events, x);
+	pg_read(sql_pool(), c, after, 4, x->params, on_events, x);
 }
 
-/* "XID-SEQ" */
+/* "LOG-XID-SEQ" */
 static bool
 read_position(struct reading *x, const char *position)
 {
-	struct str xid, seq;
+	struct str log, rest, xid, seq;
 	uint64_t n;
 
-	if (!str_cut(str_of(position), '-', &xid, &seq) || !str_u64(xid, UINT64_MAX, &n) ||
-	    !str_u64(seq, INT64_MAX, &n) || xid.n >= sizeof(x->xid))
+	if (!str_cut(str_of(position), '-', &log, &rest) || !str_token_ok(log) ||
+	    log.n >= sizeof(x->log) || !str_cut(rest, '-', &xid, &seq) ||
+	    !str_u64(xid, UINT64_MAX, &n) || !str_u64(seq, INT64_MAX, &n) ||
+	    xid.n >= sizeof(x->xid))
 		return false;
 	memcpy(x->xid, xid.p, xid.n);
+	memcpy(x->log, log.p, log.n);
 	x->params[0] = x->xid;
 	x->params[1] = seq.p;
+	x->params[3] = x->log;
 	return true;
 }
 

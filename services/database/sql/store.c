@@ -9,9 +9,11 @@
 #include "database/sql/store.h"
 #include "store/secret.h"
 
-#define EFFECT_TRIES  8
-#define EFFECT_MARGIN (50 * MS) /* before the deadline: the answer has to get back */
-#define SETTLE_US     (10 * MS)
+#define EFFECT_TRIES    8
+#define EFFECT_MARGIN   (50 * MS) /* before the deadline: the answer has to get back */
+#define SETTLE_US       (10 * MS)
+#define UPKEEP_FIRST_US (5 * SEC)
+#define LOGGED_KEYS     "task/" /* sql_key of objects whose changes are in the log */
 
 static struct {
 	struct loop *loop;
@@ -24,6 +26,7 @@ static struct {
 } store;
 
 static void on_up(void *ctx);
+static void on_commit(void *ctx, const char *key);
 static void on_settle(struct timer *t);
 static void effect_cancel(struct call_dep *d);
 static void on_effect_late(struct call *c, void *ctx);
@@ -60,6 +63,7 @@ sql_open(struct loop *l, struct work_pool *work, const struct sql_config *config
 				    });
 	secret_free(&password);
 	pg_pool_on_up(store.pool, on_up, NULL);
+	pg_pool_on_commit(store.pool, on_commit, NULL);
 	return true;
 }
 
@@ -90,7 +94,7 @@ sql_init(struct node *n)
 	store.node = n;
 	timer_init(&store.settle, node_loop(n), on_settle);
 	timer_in(&store.settle, SETTLE_US);
-	upkeep_start();
+	upkeep_start(UPKEEP_FIRST_US);
 	return true;
 }
 
@@ -139,6 +143,16 @@ on_up(void *ctx)
 		call_detach(e->call, &e->dep);
 		e->submit(e);
 	}
+	events_happened(); /* what was out when the server went may have been committed */
+}
+
+/* Whether anybody still waits for it or not. */
+static void
+on_commit(void *ctx, const char *key)
+{
+	(void)ctx;
+	if (key == NULL || strncmp(key, LOGGED_KEYS, strlen(LOGGED_KEYS)) == 0)
+		events_happened();
 }
 
 struct pg_pool *
@@ -190,6 +204,7 @@ effect_start(struct effect *e, struct call *c, void (*submit)(struct effect *e))
 	e->call = c;
 	e->submit = submit;
 	e->dep.cancel = effect_cancel;
+	events_bus(call_bus(c));
 	submit(e);
 }
 

@@ -68,11 +68,12 @@ void sql_reply_row(struct call *c, const struct row *row, bool repeated, uint64_
 /* --- events.c --- */
 void
 sql_events(Mf__Sql_Service *s, const Mf__EventsAfter *q, Mf__EventPage_Closure reply, void *ctx);
-/* an effect on objects of m is in the store: rings the bell if it concerns the log */
-void events_happened(struct call *c, const struct model *m);
+void events_bus(struct bus *b); /* where the bell rings */
+void events_happened(void);     /* there may be more in the log: rings the bell */
 void events_stop(void);
 
-void upkeep_start(void);
-void upkeep_stop(void);
+/* --- upkeep.c; the first round begins after first_us --- */
+void upkeep_start(int64_t first_us);
+void upkeep_stop(void); /* the pool goes next, and with it what is under way */
 
 #endif

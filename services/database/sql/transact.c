@@ -260,10 +260,8 @@ on_committed(const struct pg_reply *r, void *ctx)
 		return;
 	}
 	t->left = t->n + 1;
-	for (size_t i = 0; i < t->n; i++) {
-		events_happened(t->effect.call, t->members[i].model);
+	for (size_t i = 0; i < t->n; i++)
 		member_done(t, i, pg_reply_at(r, i + taking));
-	}
 	maybe_reply(t);
 }
 

@@ -1,56 +1,242 @@
-/* upkeep: once an hour throws away what nobody may ask for any more. Of node `sql` alone; twice
- * would do no harm. */
+/* upkeep: throws away what nobody may ask for any more, in the node sql alone.
+ *
+ * A round every minute, the first soon after the start and after each return of the server: table
+ * by table, oldest rows first, a slice per statement, so that none runs into statement_timeout
+ * however much there is. After each slice comes a pause that is longer than the slice was: most of
+ * the server's time is for others. A slice that takes long is followed by smaller ones. Of several
+ * processes the one that has the advisory lock does it, the others leave their round. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include "base/log.h"
+#include "base/metrics.h"
 #include "base/time.h"
 #include "database/sql/store.h"
 
-#define UPKEEP_US (INT64_C(3600) * SEC)
+#define ROUND_US    (60 * SEC)
+#define SLICE_FIRST 500u
+#define SLICE_LEAST 16u
+#define SLICE_MOST  4000u
+#define SLICE_US    (30 * MS) /* what a slice should take at most */
+#define PAUSE_TIMES 3         /* the pause, in times of the slice: three quarters are for others */
+#define PAUSE_LEAST (10 * MS)
+#define PAUSE_MOST  (2 * SEC)
 
-/* With the place up to which the log was thrown away. */
-static const char old_events[] =
-    "WITH gone AS (DELETE FROM events WHERE at < now() - interval '1 day' RETURNING xid,seq),"
-    "last AS (SELECT xid,seq FROM gone ORDER BY xid DESC,seq DESC LIMIT 1) "
-    "UPDATE events_gone g SET xid=last.xid,seq=last.seq FROM last "
-    "WHERE (last.xid,last.seq)>(g.xid,g.seq)";
+/* $1: rows of the slice, $2: where the last one ended (a time; in the log its own mark). Answers:
+ * is the lock ours, rows found, rows gone, where this one ended, by how many seconds the oldest of
+ * them was late. */
+#define ME  "WITH me AS MATERIALIZED (SELECT pg_try_advisory_xact_lock(7738135562846292) AS mine),"
+#define DUE "now()-interval '1 day'"
+#define ANSWER                                                                                     \
+	"SELECT me.mine,count(o.at),(SELECT count(*) FROM gone),max(o.at),"                        \
+	"extract(epoch FROM " DUE "-min(o.at)) FROM me LEFT JOIN old o ON true GROUP BY me.mine"
 
-static const char *const old[] = {
-	"DELETE FROM operations WHERE at < now() - interval '1 day'",
-	"DELETE FROM deleted WHERE at < now() - interval '1 day'",
-	"DELETE FROM sessions WHERE expires_at < now() - interval '1 day'",
-	"DELETE FROM idempotency WHERE created_at < now() - interval '1 day'",
-	"DELETE FROM revocations WHERE expires_at < now() - interval '1 day'",
-	old_events,
+/* The condition stands there twice: a row that was changed meanwhile is judged by what it is now. */
+#define SLICE_OF(table, time)                                                                      \
+	ME "old AS MATERIALIZED (SELECT ctid," time " AS at FROM " table                           \
+	   " WHERE (SELECT mine FROM me) AND " time ">=$2::timestamptz AND " time "<" DUE          \
+	   " ORDER BY " time " LIMIT $1::int),"                                                    \
+	   "gone AS (DELETE FROM " table " WHERE ctid=ANY(ARRAY(SELECT ctid FROM old)) AND " time  \
+	   "<" DUE " RETURNING 1) " ANSWER
+
+/* From its beginning to the last of the slice that is due, in the order in which it is read, and
+ * only of transactions before which none is under way: so what stands before the mark is gone, what
+ * stands behind it is there, and nothing will ever come to stand before it. */
+static const char slice_of_log[] =
+    ME "page AS MATERIALIZED (SELECT ctid,xid,seq,at FROM events WHERE (SELECT mine FROM me)"
+       " AND (xid,seq)>((SELECT xid FROM events_gone),(SELECT seq FROM events_gone))"
+       " AND xid<pg_snapshot_xmin(pg_current_snapshot()) AND $2::timestamptz IS NOT NULL"
+       " ORDER BY xid,seq LIMIT $1::int),"
+       "last AS MATERIALIZED (SELECT xid,seq FROM page WHERE at<" DUE
+       " ORDER BY xid DESC,seq DESC LIMIT 1),"
+       "old AS MATERIALIZED (SELECT p.ctid,p.at FROM page p,last l"
+       " WHERE (p.xid,p.seq)<=(l.xid,l.seq)),"
+       "gone AS (DELETE FROM events WHERE ctid=ANY(ARRAY(SELECT ctid FROM old)) RETURNING 1),"
+       "mark AS (UPDATE events_gone g SET xid=l.xid,seq=l.seq FROM last l) " ANSWER;
+
+static const char log_begin[] = "SELECT mf_log_begin()";
+
+static struct chore {
+	const char *table, *statement;
+	struct metric *rows, *late;
+} chores[] = {
+	{ "operations", SLICE_OF("operations", "at"), NULL, NULL },
+	{ "deleted", SLICE_OF("deleted", "at"), NULL, NULL },
+	{ "sessions", SLICE_OF("sessions", "expires_at"), NULL, NULL },
+	{ "idempotency", SLICE_OF("idempotency", "created_at"), NULL, NULL },
+	{ "revocations", SLICE_OF("revocations", "expires_at"), NULL, NULL },
+	{ "events", slice_of_log, NULL, NULL },
 };
+#define CHORES (sizeof(chores) / sizeof(chores[0]))
 
-static struct timer timer;
+static struct {
+	struct timer timer;
+	size_t at;      /* the chore in hand; CHORES: none, the next round begins with the log */
+	unsigned slice; /* rows */
+	char after[48];
+	int64_t first_us, began_us;
+	bool under_way; /* a statement is */
+} upkeep;
 
-static void
-on_swept(const struct pg_reply *r, void *ctx)
-{
-	if (!pg_ok(r))
-		log_warn("upkeep_failed", L_STR("statement", ctx), L_STR("why", pg_error(r)));
-}
-
-static void
-on_timer(struct timer *t)
-{
-	if (sql_state() == SQL_USABLE && pg_pool_up(sql_pool()))
-		for (size_t i = 0; i < sizeof(old) / sizeof(old[0]); i++)
-			pg_query(
-			    sql_pool(), NULL, old[i], 0, NULL, on_swept, (void *)(uintptr_t)old[i]);
-	timer_in(t, UPKEEP_US);
-}
+static void on_timer(struct timer *t);
+static void on_up(void *ctx);
+static void on_log(const struct pg_reply *r, void *ctx);
+static void chore_begin(size_t i);
+static void send_slice(void);
+static void on_slice(const struct pg_reply *r, void *ctx);
+static void slice_done(struct chore *x, const struct pg_reply *r);
+static void failed(const char *table, const struct pg_reply *r);
+static void round_end(void);
 
 void
-upkeep_start(void)
+upkeep_start(int64_t first_us)
 {
-	timer_init(&timer, sql_loop(), on_timer);
-	timer_in(&timer, UPKEEP_US);
+	static const char *const labels[] = { "table", NULL };
+	struct metric_family *rows = metric_family(METRIC_COUNTER, "metafed_sql_upkeep_rows_total",
+	    "Rows thrown away after their time.", labels);
+	struct metric_family *late = metric_family(METRIC_GAUGE,
+	    "metafed_sql_upkeep_backlog_seconds",
+	    "How long ago the oldest row should have been thrown away; 0: none is left.", labels);
+
+	for (size_t i = 0; i < CHORES; i++) {
+		chores[i].rows = metric_get(rows, &chores[i].table);
+		chores[i].late = metric_get(late, &chores[i].table);
+	}
+	memset(&upkeep, 0, sizeof(upkeep));
+	upkeep.slice = SLICE_FIRST;
+	upkeep.at = CHORES;
+	upkeep.first_us = first_us;
+	timer_init(&upkeep.timer, sql_loop(), on_timer);
+	timer_in(&upkeep.timer, first_us);
+	pg_pool_on_up(sql_pool(), on_up, NULL);
 }
 
 void
 upkeep_stop(void)
 {
-	if (timer.loop != NULL)
-		timer_stop(&timer);
+	if (upkeep.timer.loop != NULL)
+		timer_stop(&upkeep.timer);
+	memset(&upkeep, 0, sizeof(upkeep));
+}
+
+/* Perhaps with another log than before. */
+static void
+on_up(void *ctx)
+{
+	(void)ctx;
+	if (upkeep.timer.loop == NULL || upkeep.under_way)
+		return;
+	upkeep.at = CHORES;
+	timer_in(&upkeep.timer, upkeep.first_us);
+}
+
+static void
+on_timer(struct timer *t)
+{
+	(void)t;
+	if (sql_state() != SQL_USABLE || !pg_pool_up(sql_pool())) {
+		round_end();
+		return;
+	}
+	if (upkeep.at < CHORES) {
+		send_slice();
+		return;
+	}
+	upkeep.under_way = true;
+	pg_query(sql_pool(), NULL, log_begin, 0, NULL, on_log, NULL);
+}
+
+static void
+on_log(const struct pg_reply *r, void *ctx)
+{
+	(void)ctx;
+	upkeep.under_way = false;
+	if (!pg_ok(r)) {
+		failed("events", r);
+		round_end();
+		return;
+	}
+	if (pg_value(r, 0, 0)[0] == 't')
+		log_warn("event_log_begins_anew",
+		    L_STR("why", "the database was restored, or its stand-by promoted"));
+	chore_begin(0);
+}
+
+static void
+chore_begin(size_t i)
+{
+	upkeep.at = i;
+	strcpy(upkeep.after, "-infinity");
+	if (i < CHORES)
+		send_slice();
+	else
+		round_end();
+}
+
+static void
+send_slice(void)
+{
+	struct chore *x = &chores[upkeep.at];
+	char rows[12];
+
+	snprintf(rows, sizeof(rows), "%u", upkeep.slice);
+	upkeep.began_us = time_now_us();
+	upkeep.under_way = true;
+	pg_query(
+	    sql_pool(), NULL, x->statement, 2, (const char *[]){ rows, upkeep.after }, on_slice, x);
+}
+
+static void
+on_slice(const struct pg_reply *r, void *ctx)
+{
+	struct chore *x = ctx;
+
+	upkeep.under_way = false;
+	if (pg_status(r) == ST_DEADLINE_EXCEEDED && upkeep.slice > SLICE_LEAST) {
+		upkeep.slice = upkeep.slice / 4 > SLICE_LEAST ? upkeep.slice / 4 : SLICE_LEAST;
+		timer_in(&upkeep.timer, PAUSE_MOST);
+	} else if (!pg_ok(r)) {
+		failed(x->table, r);
+		round_end();
+	} else if (pg_value(r, 0, 0)[0] != 't') {
+		round_end(); /* another process is at it */
+	} else {
+		slice_done(x, r);
+	}
+}
+
+static void
+slice_done(struct chore *x, const struct pg_reply *r)
+{
+	unsigned long found = strtoul(pg_value(r, 0, 1), NULL, 10);
+	int64_t took = time_now_us() - upkeep.began_us, pause = PAUSE_TIMES * took;
+
+	metric_add(x->rows, strtod(pg_value(r, 0, 2), NULL));
+	if (found < upkeep.slice) {
+		metric_set(x->late, 0);
+		chore_begin(upkeep.at + 1);
+		return;
+	}
+	metric_set(x->late, strtod(pg_value(r, 0, 4), NULL));
+	snprintf(upkeep.after, sizeof(upkeep.after), "%s", pg_value(r, 0, 3));
+	if (took > SLICE_US && upkeep.slice / 2 >= SLICE_LEAST)
+		upkeep.slice /= 2;
+	else if (took < SLICE_US / 3 && upkeep.slice * 2 <= SLICE_MOST)
+		upkeep.slice *= 2;
+	if (pause < PAUSE_LEAST)
+		pause = PAUSE_LEAST;
+	timer_in(&upkeep.timer, pause < PAUSE_MOST ? pause : PAUSE_MOST);
+}
+
+static void
+failed(const char *table, const struct pg_reply *r)
+{
+	log_warn("upkeep_failed", L_STR("table", table), L_STR("why", pg_error(r)));
+}
+
+static void
+round_end(void)
+{
+	upkeep.at = CHORES;
+	timer_in(&upkeep.timer, ROUND_US);
 }
