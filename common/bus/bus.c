@@ -367,6 +367,8 @@ collect(void *unused)
 		serving += b->serving;
 		LIST_EACH(&b->peers, p)
 			out += (double)container_of(p, struct peer, link)->outs.n;
+		LIST_EACH(&b->targets, t)
+			target_show_pace(container_of(t, struct target, link));
 		if (s == NULL)
 			continue;
 		sum.frames_out += s->frames_out, sum.frames_in += s->frames_in;

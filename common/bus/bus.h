@@ -2,8 +2,9 @@
  *
  * A node serves the services it was given and calls targets. A target is a service as its callers
  * see it: a primary and its stand-ins, each with a breaker. Calls go to the first member that is
- * fit; a READ or IDEMPOTENT call that failed with UNAVAILABLE goes on to the next one (or the same
- * one when it is back) while deadline and retry budget last. */
+ * fit, in a paced target to the first that is not clearly slower than another either; a READ or
+ * IDEMPOTENT call that failed with UNAVAILABLE goes on to the next one (or the same one when it is
+ * back) while deadline and retry budget last. */
 #ifndef BUS_BUS_H
 #define BUS_BUS_H
 
@@ -63,6 +64,8 @@ struct target_def {
 /* Members whose Hello has another protocol version, or that do not serve the service, are passed
  * over. */
 struct target *target_new(struct bus *b, const struct target_def *d);
+/* From now on a member that is clearly slower of itself than another gives way: bus/pace.h. */
+void target_set_paced(struct target *t);
 bool target_ready(const struct target *t); /* some member is connected and not open */
 const char *target_name(const struct target *t);
 

@@ -127,6 +127,8 @@ answer_read(const void *p, size_t n, struct answer *a)
 		else if (f.number == 3 && f.type == BYTES) {
 			a->failed = true;
 			a->problem = f.bytes;
+		} else if (f.number == 5 && f.type == VARINT) {
+			a->waited_us = f.value;
 		}
 	}
 	return true;
@@ -150,6 +152,12 @@ answer_begin(struct out *o, uint64_t call_id)
 {
 	o->n = 0;
 	out_number(o, 1, call_id);
+}
+
+void
+answer_waited(struct out *o, uint64_t us)
+{
+	out_number(o, 5, us);
 }
 
 void

@@ -28,6 +28,7 @@ struct answer {
 	struct str payload;
 	bool failed;        /* problem is there */
 	struct str problem; /* packed Problem */
+	uint64_t waited_us; /* by its sender, for others */
 	struct str rest;    /* the message, for answer_hop */
 };
 
@@ -50,6 +51,7 @@ bool answer_read(const void *p, size_t n, struct answer *a) __attribute__((warn_
 bool answer_hop(struct str *rest, struct str *hop); /* the next packed Hop; false: that was all */
 
 void answer_begin(struct out *o, uint64_t call_id); /* empties o */
+void answer_waited(struct out *o, uint64_t us);
 void answer_payload(struct out *o, const ProtobufCMessage *m);
 void answer_problem(struct out *o, const ProtobufCMessage *m);
 void answer_add_hop(struct out *o, const ProtobufCMessage *m);

@@ -16,6 +16,7 @@
 #include "bus/bus.h"
 #include "bus/codec.h"
 #include "bus/fault.h"
+#include "bus/pace.h"
 #include "bus/retry.h"
 #include "bus/wire.h"
 
@@ -88,6 +89,9 @@ struct call {
 	enum call_kind kind;
 	bool ended, principal_read, want_hops, answer_hops;
 	int64_t start_us, deadline_us;
+	uint32_t n_waiting; /* rpcs that are not done */
+	int64_t waiting_us; /* since when there are some */
+	int64_t waited_us;  /* how long there were any */
 	struct timer timer; /* deadline */
 	struct list deps, rpcs, timers;
 	struct owned_json *json;
@@ -161,8 +165,10 @@ struct member {
 	struct target *target;
 	struct peer *peer;
 	struct breaker breaker;
+	struct pace pace;
 	bool unserved;        /* answered that it has no such service; until its next connection */
 	struct metric *gauge; /* state of the breaker */
+	struct metric *own;   /* mean of pace; NULL: nobody gives way here */
 };
 struct target_method {
 	char name[96]; /* "Sql.Read" */
@@ -178,7 +184,9 @@ struct target {
 	struct bus *bus;
 	const ProtobufCServiceDescriptor *service;
 	struct breaker_policy policy;
-	bool control; /* mf.Node: reaches draining members too */
+	bool control;  /* mf.Node: reaches draining members too */
+	bool paced;    /* who is clearly slower gives way */
+	uint32_t turn; /* of pace_choose */
 	size_t n_members;
 	struct member members[MEMBERS_MOST];
 	struct target_method *methods;
@@ -196,7 +204,9 @@ const char *target_why_not(const struct member *m); /* reason of a member that w
 bool target_last_fit(
     struct target *t, const struct member *m, int64_t now_us); /* no other member is fit */
 void target_count(struct member *m, bool fault, int64_t now_us);
-void target_trip(struct peer *p); /* contact lost though the connection stands */
+void target_took(struct member *m, int64_t own_us, int64_t now_us);
+void target_show_pace(const struct target *t); /* in the gauges */
+void target_trip(struct peer *p);              /* contact lost though the connection stands */
 void target_peer_up(struct peer *p);
 void target_failover(struct target *t, const char *from, const char *to);
 void target_free(struct target *t);

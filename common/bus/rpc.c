@@ -24,6 +24,9 @@ read_answer(struct rpc_call *r, const struct answer *a, ProtobufCMessage **m, bo
 static bool read_problem(struct rpc_call *r, struct str bytes);
 static void settle(struct rpc_call *r);
 static void finish(struct rpc_call *r, const ProtobufCMessage *m);
+static void done(struct rpc_call *r, enum status s, int64_t now);
+static void leave_member(struct rpc_call *r);
+static int64_t own_time(int64_t took, const struct answer *a);
 static void set_failure(
     struct rpc_call *r, enum status s, const char *reason, uint32_t retry_ms, const char *message);
 
@@ -83,8 +86,12 @@ rpc_answered(struct rpc_call *r, const struct answer *a)
 	bool ok, fault;
 
 	timer_stop(&r->timer);
+	pace_end(&r->member->pace);
+	pace_answered(&r->member->pace, now);
 	ok = read_answer(r, a, &m, &why.garbled);
 	fault = !ok && status_is_fault(r->failure.status);
+	if (r->target->paced && !fault)
+		target_took(r->member, own_time(took, a), now);
 	if (!r->counted)
 		target_count(
 		    r->member, fault || (r->method->slow_us > 0 && took > r->method->slow_us), now);
@@ -109,6 +116,7 @@ rpc_lost(struct rpc_call *r)
 	struct retry_case why = { .lost = true };
 
 	timer_stop(&r->timer);
+	pace_end(&r->member->pace);
 	r->lost_one = true;
 	set_failure(
 	    r, ST_UNAVAILABLE, "PEER_LOST", 0, "the connection was lost while the call was out");
@@ -147,7 +155,7 @@ rpc_drop(struct rpc_call *r, bool too_late)
 	set_failure(r, too_late ? ST_DEADLINE_EXCEEDED : ST_CANCELLED,
 	    too_late ? "DEADLINE" : "CANCELLED", 0, "its call has ended");
 	if (r->state == RPC_OUT) {
-		peer_cancel(r->member->peer, r);
+		leave_member(r);
 		if (!r->counted && too_late)
 			target_count(r->member, true, now);
 		else if (!r->counted)
@@ -160,9 +168,7 @@ rpc_drop(struct rpc_call *r, bool too_late)
 	} else if (r->state == RPC_SOON) {
 		list_del(&r->call->bus->soon, &r->waiting);
 	}
-	r->state = RPC_DONE;
-	meter_done(
-	    (struct meter *)(uintptr_t)&r->method->meter, r->failure.status, now - r->start_us);
+	done(r, r->failure.status, now);
 }
 
 void
@@ -190,6 +196,8 @@ invoke(ProtobufCService *service, unsigned method, const ProtobufCMessage *input
 	r->closure = closure;
 	r->closure_data = closure_data;
 	r->start_us = time_now_us();
+	if (c->n_waiting++ == 0)
+		c->waiting_us = r->start_us;
 	r->deadline_us =
 	    r->start_us + (r->opts.limit_us > 0 ? r->opts.limit_us : r->method->limit_us);
 	if (r->deadline_us > c->deadline_us)
@@ -242,6 +250,7 @@ try_on(struct rpc_call *r, struct member *m)
 	if (s == ST_OK) {
 		r->hold_until_us = 0;
 		breaker_begin(&m->breaker);
+		pace_begin(&m->pace, now);
 		arm(r);
 	} else if (s == ST_UNAVAILABLE) { /* the connection has just gone: nothing left */
 		r->tries--;
@@ -388,7 +397,7 @@ try_too_late(struct rpc_call *r, bool silent)
 	int64_t now = time_now_us();
 
 	timer_stop(&r->timer);
-	peer_cancel(r->member->peer, r);
+	leave_member(r);
 	if (!r->counted)
 		target_count(r->member, true, now);
 	if (!silent && r->member->peer->heard_us < r->try_us)
@@ -489,14 +498,37 @@ finish(struct rpc_call *r, const ProtobufCMessage *m)
 	struct call *before;
 	struct bus *b = r->call->bus;
 
-	r->state = RPC_DONE;
 	r->failed = m == NULL;
-	meter_done((struct meter *)(uintptr_t)&r->method->meter,
-	    r->failed ? r->failure.status : ST_OK, time_now_us() - r->start_us);
+	done(r, r->failed ? r->failure.status : ST_OK, time_now_us());
 	before = call_enter(r->call);
 	if (r->closure != NULL)
 		r->closure(m, r->closure_data);
 	call_leave(b, before);
+}
+
+static void
+done(struct rpc_call *r, enum status s, int64_t now)
+{
+	struct call *c = r->call;
+
+	r->state = RPC_DONE;
+	meter_done((struct meter *)(uintptr_t)&r->method->meter, s, now - r->start_us);
+	if (--c->n_waiting == 0)
+		c->waited_us += now - c->waiting_us;
+}
+
+/* Its answer is not wanted any more. */
+static void
+leave_member(struct rpc_call *r)
+{
+	pace_end(&r->member->pace);
+	peer_cancel(r->member->peer, r);
+}
+
+static int64_t
+own_time(int64_t took, const struct answer *a)
+{
+	return a == NULL || a->waited_us >= (uint64_t)took ? 0 : took - (int64_t)a->waited_us;
 }
 
 static void

@@ -147,6 +147,7 @@ server_answer(struct call *c, const ProtobufCMessage *reply, const struct failur
 	if (c->fault.drop || c->fault.hang)
 		return;
 	answer_begin(&b->out, c->id);
+	answer_waited(&b->out, (uint64_t)c->waited_us);
 	if (f != NULL)
 		add_problem(&b->out, f, c->arena);
 	else

@@ -1,7 +1,8 @@
 /* target: a service as its callers see it, and the choice among its members. A member is fit when
  * its connection is up, it does not drain, its breaker lets calls through and it serves the
- * service. The first fit one is taken, those that this call has not tried before those that it has.
- * Breakers change state here and nowhere else. */
+ * service. The first fit one is taken, those that this call has not tried before those that it has;
+ * in a paced target one that is clearly slower than another gives way (pace.h). Breakers change
+ * state here and nowhere else. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,10 @@ static struct metric *breaker_gauge(const struct target *t, const char *node);
 static bool has_method(const struct target *t, const char *name);
 static bool may_use(const struct member *m, const struct rpc_call *r);
 static bool is_fit(struct member *m, const struct rpc_call *r, int64_t now_us);
+static struct member *
+by_pace(struct target *t, const struct rpc_call *r, struct member *first, int64_t now_us);
+static double best_known(struct target *t, const struct member *but, int64_t now_us, bool *all);
+static struct metric *own_gauge(const struct target *t, const char *node);
 static void changed(struct member *m);
 static void wake(struct target *t);
 
@@ -43,6 +48,14 @@ target_new(struct bus *b, const struct target_def *d)
 	    (const char *const[]){ d->service->name, NULL });
 	list_add(&b->targets, &t->link);
 	return t;
+}
+
+void
+target_set_paced(struct target *t)
+{
+	t->paced = true;
+	for (size_t i = 0; i < t->n_members; i++)
+		t->members[i].own = own_gauge(t, t->members[i].peer->name);
 }
 
 bool
@@ -100,7 +113,7 @@ target_choose(struct target *t, const struct rpc_call *r, int64_t now_us)
 		if (!is_fit(m, r, now_us))
 			continue;
 		if ((r->tried & 1u << i) == 0)
-			return m;
+			return t->paced && !pace_fine(&m->pace) ? by_pace(t, r, m, now_us) : m;
 		if (second == NULL)
 			second = m;
 	}
@@ -148,7 +161,9 @@ target_why_not(const struct member *m)
 		return "NO_SERVICE";
 	if (m->breaker.state != BREAKER_CLOSED)
 		return "BREAKER_OPEN";
-	return m->peer->draining ? "DRAINING" : "";
+	if (m->peer->draining)
+		return "DRAINING";
+	return m->target->paced && !pace_fine(&m->pace) ? "SLOWER" : "";
 }
 
 bool
@@ -173,6 +188,29 @@ target_count(struct member *m, bool fault, int64_t now_us)
 		news = breaker_success(&m->breaker, &t->policy, now_us);
 	if (news)
 		changed(m);
+}
+
+void
+target_took(struct member *m, int64_t own_us, int64_t now_us)
+{
+	double best;
+	bool all;
+
+	if (!pace_took(&m->pace, own_us, now_us))
+		return;
+	best = best_known(m->target, m, now_us, &all);
+	if (!pace_judge(&m->pace, own_us, best, all, now_us))
+		return;
+	log_info(m->pace.gives_way ? "member_gives_way" : "member_in_place",
+	    L_STR("target", m->target->service->name), L_STR("member", m->peer->name),
+	    L_INT("own_us", (int64_t)m->pace.own_us));
+}
+
+void
+target_show_pace(const struct target *t)
+{
+	for (size_t i = 0; i < t->n_members && t->paced; i++)
+		metric_set(t->members[i].own, t->members[i].pace.own_us / (double)SEC);
 }
 
 void
@@ -206,6 +244,7 @@ target_peer_up(struct peer *p)
 				continue;
 			ours = true;
 			m->unserved = false;
+			pace_reset(&m->pace);
 			breaker_reset(&m->breaker);
 			if (news)
 				changed(m);
@@ -294,6 +333,52 @@ is_fit(struct member *m, const struct rpc_call *r, int64_t now_us)
 	if (!breaker_fit(&m->breaker, now_us))
 		return false;
 	return m->breaker.state == BREAKER_CLOSED || r == NULL || r->method->class != METHOD_UNSAFE;
+}
+
+/* `first` is the first fit one, and something speaks against it. */
+static struct member *
+by_pace(struct target *t, const struct rpc_call *r, struct member *first, int64_t now_us)
+{
+	struct member *fit[MEMBERS_MOST] = { first };
+	struct pace *of[MEMBERS_MOST] = { &first->pace };
+	size_t n = 1;
+
+	for (struct member *m = first + 1; m < t->members + t->n_members; m++)
+		if ((r->tried & 1u << (m - t->members)) == 0 && is_fit(m, r, now_us)) {
+			fit[n] = m;
+			of[n++] = &m->pace;
+		}
+	return fit[pace_choose(of, n, now_us, &t->turn)];
+}
+
+static double
+best_known(struct target *t, const struct member *but, int64_t now_us, bool *all)
+{
+	double best = -1, one;
+
+	*all = true;
+	for (size_t i = 0; i < t->n_members; i++) {
+		struct member *m = &t->members[i];
+
+		if (m == but || !is_fit(m, NULL, now_us))
+			continue;
+		one = pace_known(&m->pace, now_us);
+		*all = *all && one >= 0;
+		if (one >= 0 && (best < 0 || one < best))
+			best = one;
+	}
+	return best;
+}
+
+static struct metric *
+own_gauge(const struct target *t, const char *node)
+{
+	static const char *const labels[] = { "target", "member", NULL };
+
+	return metric_get(
+	    metric_family(METRIC_GAUGE, "metafed_bus_member_own_seconds",
+		"What a member takes of itself for a call, as a mean of late.", labels),
+	    (const char *const[]){ t->service->name, node, NULL });
 }
 
 /* Everybody who can do something about it hears of it: the log, the metrics, subscribers of

@@ -12,6 +12,12 @@ struct held {
 	struct fake *fake;
 };
 
+struct below {
+	struct call *c;
+	struct fake *fake;
+	struct rpc *rpc;
+};
+
 static void
 fake_answer(struct call *c, struct fake *f)
 {
@@ -34,6 +40,17 @@ on_slow(struct call *c, void *ctx)
 }
 
 static void
+on_below(const Mf__StoreResult *m, void *ctx)
+{
+	struct below *b = ctx;
+
+	if (m == NULL)
+		call_fail_with(b->c, rpc_failure(b->rpc));
+	else
+		fake_answer(b->c, b->fake);
+}
+
+static void
 note(struct fake *f, struct call *c)
 {
 	const Mf__Principal *p = call_principal(c);
@@ -49,7 +66,9 @@ note(struct fake *f, struct call *c)
 static void
 serve_one(struct fake *f, struct call *c)
 {
+	Mf__StoreOp op = MF__STORE_OP__INIT;
 	struct held *h;
+	struct below *b;
 
 	note(f, c);
 	switch (f->manner) {
@@ -71,6 +90,11 @@ serve_one(struct fake *f, struct call *c)
 		h->fake = f;
 		h->dep.cancel = on_cancel;
 		call_attach(c, &h->dep);
+		return;
+	case ASKS:
+		b = ARENA_NEW(call_arena(c), struct below);
+		*b = (struct below){ .c = c, .fake = f, .rpc = rpc_new(c, f->below, NULL) };
+		mf__sql__read(&b->rpc->service, &op, on_below, b);
 		return;
 	case ANSWERS:
 		fake_answer(c, f);

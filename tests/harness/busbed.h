@@ -7,7 +7,7 @@
 #include "harness/test.h"
 #include "proto/sql.pb-c.h"
 
-enum manner { ANSWERS, FAILS, HOLDS, SLOW, FAILS_EVERY_THIRD };
+enum manner { ANSWERS, FAILS, HOLDS, SLOW, FAILS_EVERY_THIRD, ASKS };
 
 struct fake {                    /* a member that serves mf.Sql */
 	Mf__Sql_Service service; /* first */
@@ -15,6 +15,7 @@ struct fake {                    /* a member that serves mf.Sql */
 	enum manner manner;
 	struct failure failure; /* FAILS */
 	int64_t delay_us;       /* SLOW */
+	struct target *below;   /* ASKS: answers when these have */
 	unsigned calls, cancelled;
 	struct call *held; /* HOLDS: the newest */
 	char principal[64], operation_id[64], trace[64];

@@ -426,6 +426,100 @@ a_connection_with_too_many_calls_refuses_more_at_once(void **unused)
 	assert_int_equal(sql.cancelled, WIRE_OUT_MAX);
 }
 
+/* Asks one after the other until the first member gives way, or does not any more; at most 10 s. */
+static void
+ask_until_it_gives_way(bool wanted)
+{
+	struct outcome o;
+
+	for (int64_t end = time_now_us() + 10 * SEC; t->members[0].pace.gives_way != wanted;) {
+		assert_true(time_now_us() < end);
+		ask(t, &o, NULL);
+		wait_for(&o);
+		assert_int_equal(o.status, ST_OK);
+	}
+}
+
+static void
+in_a_paced_target_a_slow_member_gives_way_and_comes_back(void **unused)
+{
+	struct outcome o;
+	unsigned before;
+
+	(void)unused;
+	target_set_paced(t);
+	sql.manner = SLOW;
+	sql.delay_us = 80 * MS;
+	ask_until_it_gives_way(true);
+	before = sql.calls;
+	for (int i = 0; i < 32; i++) {
+		ask(t, &o, NULL);
+		wait_for(&o);
+	}
+	assert_int_equal(sql.calls - before, 2); /* probes */
+	sql.manner = ANSWERS;
+	ask_until_it_gives_way(false);
+	ask(t, &o, NULL);
+	wait_for(&o);
+	assert_string_equal(o.node, "sql");
+}
+
+static void
+in_any_other_target_the_order_stands(void **unused)
+{
+	struct outcome o;
+
+	(void)unused;
+	sql.manner = SLOW;
+	sql.delay_us = 40 * MS;
+	for (int i = 0; i < 12; i++) {
+		ask(t, &o, NULL);
+		wait_for(&o);
+		assert_string_equal(o.node, "sql");
+	}
+}
+
+static void
+who_waits_for_others_is_not_slow_itself(void **unused)
+{
+	struct outcome o;
+
+	(void)unused;
+	target_set_paced(t);
+	sql.manner = ASKS;
+	sql.below = bed_target(NULL, MEMBERS("nosql"));
+	nosql.manner = SLOW;
+	nosql.delay_us = 300 * MS;
+	ask(t, &o, NULL);
+	wait_for(&o);
+	assert_string_equal(o.node, "sql");
+	assert_true(o.took_us >= 300 * MS);
+	assert_true(t->members[0].pace.own_us < 150 * MS);
+}
+
+static void
+what_is_out_on_a_member_is_counted_however_it_ends(void **unused)
+{
+	struct outcome o[4];
+
+	(void)unused;
+	ask(t, &o[0], NULL); /* answered */
+	wait_for(&o[0]);
+	sql.manner = HOLDS;
+	ask(t, &o[1], &(struct ask){ .opts.try_limit_us = 20 * MS }); /* made elsewhere */
+	wait_for(&o[1]);
+	ask(t, &o[2], NULL);
+	ask(t, &o[3], NULL);
+	assert_int_equal(t->members[0].pace.out, 2);
+	call_cancel(o[2].call);
+	assert_int_equal(t->members[0].pace.out, 1);
+	pass(2 * MS);
+	peer_down(bed_peer("sql"));
+	wait_for(&o[3]);
+	assert_int_equal(t->members[0].pace.out, 0);
+	assert_int_equal(t->members[1].pace.out, 0);
+}
+
 #define TG(f) cmocka_unit_test_setup_teardown(f, start, bed_stop)
 
 int
@@ -454,6 +548,10 @@ main(void)
 		TG(a_member_that_gives_no_sign_of_life_is_left_though_its_connection_stands),
 		TG(a_storm_of_failures_is_stopped_by_the_budget),
 		TG(a_connection_with_too_many_calls_refuses_more_at_once),
+		TG(in_a_paced_target_a_slow_member_gives_way_and_comes_back),
+		TG(in_any_other_target_the_order_stands),
+		TG(who_waits_for_others_is_not_slow_itself),
+		TG(what_is_out_on_a_member_is_counted_however_it_ends),
 	};
 
 	return TEST_RUN(tests);
