@@ -42,6 +42,8 @@ forward_init(struct bus *b)
 				   { .failures = 3, .limit_us = 5 * SEC } });
 	graphql = target_new(b, &(const struct target_def){ &mf__graphql__descriptor,
 				    graphql_members, { .failures = 3, .limit_us = 5 * SEC } });
+	target_set_paced(agents);
+	target_set_paced(graphql);
 	meta = target_new(b,
 	    &(const struct target_def){ &mf__meta__descriptor, meta_members, { .failures = 5 } });
 }
