@@ -14,7 +14,8 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	struct graphql_ask ask = { .operation_name = "" };
 	struct arena *a;
 	struct params q = { .ask = &ask };
-	const char *text, *type;
+	const struct id_kind *kind;
+	const char *text;
 	bool fine = true;
 
 	if (n < 2 || n > 65536)
@@ -33,9 +34,10 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 		(void)content_is_json(text);
 		break;
 	default:
-		if (id_split(a, text, &type) != NULL)
-			must(type[0] != '\0');
+		if (id_split(a, text, &kind) != NULL)
+			must(kind->type[0] != '\0');
 		(void)id_task(a, text);
+		must(strlen(name_of_violation(a, text)) <= n);
 	}
 	must(fine == (q.wrong == NULL));
 	if (p[0] % 4 < 2 && fine)

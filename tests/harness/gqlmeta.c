@@ -60,12 +60,31 @@ task_json(struct call *c, const char *id)
 	    "\"type\":"
 	    "\"manual\",\"priority\":\"HIGH\",\"state\":\"QUEUED\",\"labels\":{\"a\":\"b\"},"
 	    "\"payload\":"
-	    "\"%s\",\"created_by\":\"u1\",\"version\":3,\"created_at\":\"2026-01-02T03:04:05Z\","
+	    "\"%s\",\"created_by\":\"%s\",\"version\":3,\"created_at\":\"2026-01-02T03:04:05Z\","
 	    "\"updated_at\":\"2026-01-02T03:04:05Z\"}",
-	    id, id[35], payload);
+	    id, id[35], payload, gqlmeta.by_users ? id : "u1");
 }
 
-/* ID3 is nobody's. */
+static const char *
+member_json(struct call *c, const char *model, const char *id)
+{
+	if (strcmp(model, "task") == 0)
+		return task_json(c, id);
+	return arena_printf(call_arena(c),
+	    "{\"id\":\"%s\",\"username\":\"u%c\",\"roles\":[\"viewer\",\"gone\",\"clerk\"],"
+	    "\"disabled\":"
+	    "false,\"permissions\":[\"task.*\"],\"inherits\":[],\"version\":2,\"created_at\":"
+	    "\"2026-01-02T03:04:05Z\",\"updated_at\":\"2026-01-02T03:04:05Z\"}",
+	    id, id[strlen(id) - 1]);
+}
+
+static bool
+is_task(const Mf__DatabaseRequirement *q)
+{
+	return strcmp(q->model, "task") == 0;
+}
+
+/* ID3 is nobody's, nor is the role "gone". */
 static void
 list(struct call *c, Mf__TaskResponse *m, const Mf__DatabaseRequirement *q)
 {
@@ -75,7 +94,8 @@ list(struct call *c, Mf__TaskResponse *m, const Mf__DatabaseRequirement *q)
 	bool more = false;
 	struct str rest, one;
 
-	note("query %u %s%s", q->limit, q->cursor, q->cursors ? " cursors" : "");
+	note("query %s%s%u %s%s", is_task(q) ? "" : q->model, is_task(q) ? "" : " ", q->limit,
+	    q->cursor, q->cursors ? " cursors" : "");
 	for (size_t k = 0; k < q->n_filters; k++) {
 		note(" %s=%s", q->filters[k]->key, q->filters[k]->value);
 		if (strcmp(q->filters[k]->key, "id") == 0)
@@ -84,14 +104,14 @@ list(struct call *c, Mf__TaskResponse *m, const Mf__DatabaseRequirement *q)
 	note("\n");
 	for (rest = str_of(ids); rest.n != 0; i++) {
 		str_cut(rest, ',', &one, &rest);
-		if (i < from || str_eq(one, ID3))
+		if (i < from || str_eq(one, ID3) || str_eq(one, "gone"))
 			continue;
 		if (gqlmeta.page != 0 && n == gqlmeta.page) {
 			more = true;
 			break;
 		}
 		items = arena_printf(a, "%s%s%s", items, n == 0 ? "" : ",",
-		    task_json(c, arena_strndup(a, one.p, one.n)));
+		    member_json(c, q->model, arena_strndup(a, one.p, one.n)));
 		cursors = arena_printf(a, "%s%s\"c%zu\"", cursors, n++ == 0 ? "" : ",", i + 1);
 	}
 	answer(c, m,
@@ -108,8 +128,9 @@ store(struct call *c, Mf__TaskResponse *m, const Mf__DatabaseRequirement *q)
 		list(c, m, q);
 		return;
 	}
-	note("%s %s v%llu %.*s by %s\n", q->operation, q->id, (unsigned long long)q->if_version,
-	    (int)q->data.len, (const char *)q->data.data, call_operation_id(c));
+	note("%s%s%s %s v%llu %.*s by %s\n", q->operation, is_task(q) ? "" : " ",
+	    is_task(q) ? "" : q->model, q->id, (unsigned long long)q->if_version, (int)q->data.len,
+	    (const char *)q->data.data, call_operation_id(c));
 	if (strcmp(q->id, ID3) == 0)
 		refuse(c, m, ST_NOT_FOUND, "");
 	else if (q->if_version == 9)
@@ -124,7 +145,8 @@ store(struct call *c, Mf__TaskResponse *m, const Mf__DatabaseRequirement *q)
 			"\"description\":\"is too long\"}]}}]}",
 			task_json(c, ID)));
 	else
-		answer(c, m, strcmp(q->operation, "delete") == 0 ? "" : task_json(c, q->id));
+		answer(c, m,
+		    strcmp(q->operation, "delete") == 0 ? "" : member_json(c, q->model, q->id));
 }
 
 static void
@@ -140,14 +162,15 @@ meta_execute(
 	} else if (q->database != NULL) {
 		store(ctx, &m, q->database);
 	} else if (q->meta != NULL) {
-		note("%s %s\n", q->meta->operation, q->meta->node);
+		note("%s %s %.*s\n", q->meta->operation, q->meta->node, (int)q->meta->data.len,
+		    (const char *)q->meta->data.data);
 		answer(ctx, &m,
 		    "{\"nodes\":[{\"name\":\"sql\",\"level\":2,\"state\":\"READY\",\"rss\":"
 		    "5000000000}],"
 		    "\"apart\":[],\"mode\":\"normal\",\"status\":\"ok\",\"domains\":{\"api\":"
 		    "\"up\","
 		    "\"auth\":\"down\"},\"node\":\"sql\",\"generation\":2,\"pid\":7,\"took_ms\":5,"
-		    "\"state\":\"READY\"}");
+		    "\"state\":\"READY\",\"faults\":\"\",\"level\":\"warn\"}");
 	} else {
 		note("auth %s %s %.*s\n", q->auth->operation, q->auth->credential,
 		    (int)q->auth->data.len, (const char *)q->auth->data.data);

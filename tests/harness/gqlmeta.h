@@ -17,6 +17,7 @@ struct gqlmeta {
 	size_t page;    /* items of one answer; 0: all */
 	bool down;
 	size_t payload; /* bytes of each task's */
+	bool by_users;  /* a task was made by the user who has its id; else by u1 */
 };
 extern struct gqlmeta gqlmeta;
 

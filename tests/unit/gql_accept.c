@@ -75,30 +75,81 @@ a_body_is_json_in_utf_8(void **unused)
 	assert_false(content_is_json(""));
 }
 
+#define UUID "0199f0c0-1234-7abc-8def-0123456789ab"
+
 static void
 global_ids_lead_back(void **unused)
 {
+	static const char *const types[] = { "Task", "User", "Role", "FleetNode" };
 	struct arena *a = arena_new(1 << 20);
-	const char *type;
+	const struct id_kind *kind;
 
 	(void)unused;
 	assert_string_equal(id_global(a, "Task", "x"), "VGFzazp4");
-	assert_string_equal(id_split(a, "VGFzazp4", &type), "x");
-	assert_string_equal(type, "Task");
 	assert_string_equal(id_global(a, "FleetNode", "sql"), "RmxlZXROb2RlOnNxbA==");
-	assert_string_equal(id_split(a, "RmxlZXROb2RlOnNxbA==", &type), "sql");
-	assert_string_equal(id_split(a, "RmxlZXROb2RlOnNxbA", &type), "sql");
-	assert_null(id_split(a, "", &type));
-	assert_null(id_split(a, "VGFzazo=", &type));     /* Task: */
-	assert_null(id_split(a, "VXNlcjp4", &type));     /* User:x */
-	assert_null(id_split(a, "VGFzazp4!", &type));    /* no base64 */
-	assert_null(id_split(a, "VGFzazoAeA==", &type)); /* with a NUL in it */
-	assert_string_equal(id_task(a, "0199F0C0-1234-7abc-8def-0123456789ab"),
-	    "0199f0c0-1234-7abc-8def-0123456789ab");
+	assert_string_equal(id_split(a, "RmxlZXROb2RlOnNxbA", &kind), "sql"); /* no padding */
+	for (size_t i = 0; i < 4; i++) {
+		assert_string_equal(id_split(a, id_global(a, types[i], UUID), &kind), UUID);
+		assert_string_equal(kind->type, types[i]);
+	}
+	assert_null(id_split(a, "", &kind));
+	assert_null(id_split(a, "VGFzazp4", &kind));     /* Task:x, which is no UUID */
+	assert_null(id_split(a, "VGFzazo=", &kind));     /* Task: */
+	assert_null(id_split(a, "VXNlcjp4", &kind));     /* User:x */
+	assert_null(id_split(a, "Um9sZTp4IHk=", &kind)); /* Role:x y */
+	assert_null(id_split(a, "Tm9uZTp4", &kind));     /* None:x */
+	assert_null(id_split(a, "VGFzazp4!", &kind));    /* no base64 */
+	assert_null(id_split(a, "VGFzazoAeA==", &kind)); /* with a NUL in it */
+	arena_free(&a);
+}
+
+static void
+either_id_names_a_thing(void **unused)
+{
+	struct arena *a = arena_new(1 << 20);
+	const struct id_kind *user = id_kind_of("User"), *role = id_kind_of("Role");
+
+	(void)unused;
+	assert_string_equal(id_task(a, "0199F0C0-1234-7abc-8def-0123456789ab"), UUID);
 	assert_string_equal(
-	    id_task(a, id_global(a, "Task", "0199f0c0-1234-7abc-8def-0123456789AB")),
-	    "0199f0c0-1234-7abc-8def-0123456789ab");
+	    id_task(a, id_global(a, "Task", "0199f0c0-1234-7abc-8def-0123456789AB")), UUID);
 	assert_string_equal(id_task(a, "nothing"), "nothing");
+	assert_string_equal(id_of(a, user, UUID), UUID);
+	assert_string_equal(id_of(a, user, id_global(a, "User", UUID)), UUID);
+	assert_null(id_of(a, user, id_global(a, "Task", UUID)));
+	assert_null(id_of(a, user, "admin"));
+	assert_string_equal(id_of(a, role, "Admin"), "Admin");
+	assert_string_equal(id_of(a, role, id_global(a, "Role", "Admin")), "Admin");
+	assert_null(id_of(a, role, "no/name"));
+	assert_null(id_of(a, role, ""));
+	arena_free(&a);
+}
+
+static void
+names_of_rest_are_ours_in_another_case(void **unused)
+{
+	static const char *const violations[][2] = {
+		{ "limit", "first" },
+		{ "created_after", "createdAfter" },
+		{ "", "" },
+		{ "/title", "/title" },
+		{ "/refresh_token", "/refreshToken" },
+		{ "/labels/my_label", "/labels/my_label" },
+		{ "/tasks/3/title", "/input/3/title" },
+		{ "/requirements/database/if_version", "/requirements/database/ifVersion" },
+		{ "/requirements/database/filters/created_after",
+		    "/requirements/database/filters/created_after" },
+		{ "/_/", "/_/" },
+	};
+	struct arena *a = arena_new(1 << 20);
+
+	(void)unused;
+	assert_string_equal(name_there(a, "title"), "title");
+	assert_string_equal(name_there(a, "requirePermission"), "require_permission");
+	assert_string_equal(name_here(a, "require_permission"), "requirePermission");
+	assert_string_equal(name_here(a, "_a__b_"), "A_B_");
+	for (size_t i = 0; i < sizeof(violations) / sizeof(violations[0]); i++)
+		assert_string_equal(name_of_violation(a, violations[i][0]), violations[i][1]);
 	arena_free(&a);
 }
 
@@ -110,6 +161,8 @@ main(void)
 		T(a_page_is_for_those_who_name_it),
 		T(a_body_is_json_in_utf_8),
 		T(global_ids_lead_back),
+		T(either_id_names_a_thing),
+		T(names_of_rest_are_ours_in_another_case),
 	};
 
 	return TEST_RUN(tests);

@@ -65,7 +65,7 @@ nodes_of_the_fleet_are_one_look_beside_the_tasks(void **unused)
 	    "{\"data\":{\"a\":{\"id\":\"RmxlZXROb2RlOnNxbA==\",\"rss\":"
 	    "5000000000},\"b\":null,\"task\":"
 	    "{\"title\":\"tb\"}}}");
-	assert_string_equal(gqlmeta.log, "read " ID " v0  by " ID "\nfleet \n");
+	assert_string_equal(gqlmeta.log, "read " ID " v0  by " ID "\nfleet  \n");
 }
 
 static void
@@ -100,7 +100,7 @@ a_connection_has_edges_cursors_and_pages(void **unused)
 	    "\"pageInfo\":{\"hasNextPage\":false,\"hasPreviousPage\":false,\"startCursor\":\"c1\","
 	    "\"endCursor\":\"c2\"}}}}");
 	assert_string_equal(gqlmeta.log,
-	    "query 5  cursors state=QUEUED priority=LOW type=x created_by=me label=a label=b=c\n");
+	    "query 5  cursors state=QUEUED priority=LOW type=x label=a label=b=c created_by=me\n");
 	gqlmeta.page = 1;
 	gqlmeta_run("{tasks(first:1,after:\\\"c1\\\"){nodes{title}}}", "null");
 	assert_string_equal(gqlgot.body, "{\"data\":{\"tasks\":{\"nodes\":[{\"title\":\"tb\"}]}}}");
@@ -108,6 +108,123 @@ a_connection_has_edges_cursors_and_pages(void **unused)
 	gqlmeta_run("{tasks{pageInfo{hasNextPage hasPreviousPage}}}", "null");
 	assert_string_equal(gqlgot.body, "{\"data\":{\"tasks\":{\"pageInfo\":{\"hasNextPage\":true,"
 					 "\"hasPreviousPage\":false}}}}");
+}
+
+static void
+tasks_their_creators_and_those_roles_are_one_read_each(void **unused)
+{
+	(void)unused;
+	gqlmeta.by_users = true;
+	gqlmeta_run("{tasks(first:5){nodes{title createdBy creator{userId username roles "
+		    "roleDetails{name permissions}}}}}",
+	    "null");
+	assert_string_equal(gqlgot.body,
+	    "{\"data\":{\"tasks\":{\"nodes\":[{\"title\":\"tc\",\"createdBy\":\"" ID2
+	    "\",\"creator\":{\"userId\":\"" ID2
+	    "\",\"username\":\"uc\",\"roles\":[\"viewer\",\"gone\",\"clerk\"],"
+	    "\"roleDetails\":[{\"name\":\"viewer\",\"permissions\":[\"task.*\"]},null,{\"name\":"
+	    "\"clerk\",\"permissions\":[\"task.*\"]}]}},{\"title\":\"tb\",\"createdBy\":\"" ID
+	    "\",\"creator\":{\"userId\":\"" ID
+	    "\",\"username\":\"ub\",\"roles\":[\"viewer\",\"gone\",\"clerk\"],"
+	    "\"roleDetails\":[{\"name\":\"viewer\",\"permissions\":[\"task.*\"]},null,{\"name\":"
+	    "\"clerk\",\"permissions\":[\"task.*\"]}]}}]}}}");
+	assert_string_equal(gqlmeta.log,
+	    "query 5 \nquery user 2  id=" ID2 "," ID "\nquery role 3  id=viewer,gone,clerk\n");
+	gqlmeta.by_users = false; /* nobody of that id can be */
+	gqlmeta_run("{task(id:\\\"" ID "\\\"){createdBy creator{userId}}}", "null");
+	assert_string_equal(
+	    gqlgot.body, "{\"data\":{\"task\":{\"createdBy\":\"u1\",\"creator\":null}}}");
+	assert_int_equal(gqlmeta.calls, 1);
+}
+
+static void
+users_and_roles_are_found_and_listed_as_tasks_are(void **unused)
+{
+	(void)unused;
+	gqlmeta_run(
+	    "{user(id:\\\"" ID "\\\"){id username disabled} role(id:\\\"Clerk\\\"){id name} "
+	    "users(first:2,filter:{username:\\\"x\\\",disabled:false,createdAfter:"
+	    "\\\"2026-01-02T03:04:05Z\\\"},sort:[{by:USERNAME,direction:DESC}]){edges{cursor "
+	    "node{username}}} roles(sort:[{by:UPDATED_AT}]){nodes{version}}}",
+	    "null");
+	assert_int_equal(gqlgot.status, 200);
+	assert_non_null(
+	    strstr(gqlgot.body, "\"role\":{\"id\":\"Um9sZTpDbGVyaw==\",\"name\":\"Clerk\"}"));
+	assert_non_null(strstr(gqlgot.body, "{\"cursor\":\"c1\",\"node\":{\"username\":\"uc\"}}"));
+	assert_non_null(strstr(gqlmeta.log, "read user " ID " v0"));
+	assert_non_null(strstr(gqlmeta.log, "read role Clerk v0"));
+	assert_non_null(strstr(gqlmeta.log, "query user 2  cursors username=x disabled=false "
+					    "created_after=2026-01-02T03:04:05Z\n"));
+	assert_non_null(strstr(gqlmeta.log, "query role 100 \n"));
+}
+
+static void
+users_and_roles_are_changed_as_tasks_are(void **unused)
+{
+	(void)unused;
+	gqlmeta_run("mutation{a:createUser(input:{username:\\\"ann\\\",password:\\\"p\\\",roles:["
+		    "\\\"viewer\\\"]"
+		    "}){userId} b:updateUser(id:\\\"" ID2
+		    "\\\",patch:{disabled:true},ifVersion:2){username} c:deleteUser(id:\\\"" ID2
+		    "\\\") d:createRole(input:{id:\\\"clerk\\\",permissions:[\\\"task.*\\\"]}){id} "
+		    "e:updateRole(id:\\\"clerk\\\",patch:{inherits:null}){name} "
+		    "f:deleteRole(id:\\\"clerk\\\") "
+		    "g:deleteRole(id:\\\"no name\\\")}",
+	    "null");
+	assert_int_equal(gqlgot.status, 294);
+	assert_non_null(strstr(gqlmeta.log,
+	    "create user " ID
+	    " v0 {\"username\":\"ann\",\"password\":\"p\",\"roles\":[\"viewer\"]} "
+	    "by " ID "\nupdate user " ID2 " v2 {\"disabled\":true} by "));
+	assert_non_null(strstr(gqlmeta.log, "\ndelete user " ID2 " v0  by "));
+	assert_non_null(
+	    strstr(gqlmeta.log, "\ncreate role clerk v0 {\"permissions\":[\"task.*\"]} by "));
+	assert_non_null(strstr(gqlmeta.log, "\nupdate role clerk v0 {\"inherits\":null} by "));
+	assert_non_null(strstr(gqlmeta.log, "\ndelete role clerk v0  by "));
+	assert_non_null(strstr(gqlgot.body, "\"f\":\"Um9sZTpjbGVyaw==\",\"g\":null}}"));
+	assert_non_null(
+	    strstr(gqlgot.body, "\"path\":[\"g\"],\"extensions\":{\"code\":\"NOT_FOUND\""));
+}
+
+static void
+a_request_as_it_is_has_the_names_of_here(void **unused)
+{
+	(void)unused;
+	gqlmeta_run(
+	    "mutation($d:JSON){execute(request:{taskId:\\\"x\\\",priority:LOW,requirements:{"
+	    "database:{operation:\\\"update\\\",model:\\\"task\\\",id:\\\"" ID2
+	    "\\\",ifVersion:4,data:$d},auth:{requirePermission:\\\"task.update\\\"}},dependsOn:[{"
+	    "domain:\\\"database\\\",on:\\\"auth\\\"}],deadlineMs:500}){success result "
+	    "successfulDomains executionTrace{level hops{node}}}}",
+	    "{\"d\":{\"snakeCase\":{\"a_b\":1}}}");
+	assert_int_equal(gqlgot.status, 200);
+	assert_string_equal(
+	    gqlmeta.log, "update " ID2 " v4 {\"snakeCase\":{\"a_b\":1}} by " ID "\n");
+	assert_non_null(
+	    strstr(gqlgot.body, "{\"data\":{\"execute\":{\"success\":true,\"result\":{\"id\":"));
+	assert_non_null(strstr(gqlgot.body, "\"successfulDomains\":[],\"executionTrace\":[{"
+					    "\"level\":0,\"hops\":[]},{\"level\":1,\"hops\":"
+					    "[]},{\"level\":2,\"hops\":[]}]}}}"));
+	gqlmeta_run("mutation{execute(request:{taskId:\\\"x\\\",requirements:{database:{operation:"
+		    "\\\"read\\\","
+		    "model:\\\"task\\\"},auth:{requirePermission:\\\"task.update\\\"}}}){success}}",
+	    "null");
+	assert_non_null(strstr(
+	    gqlgot.body, "\"errors\":[{\"pointer\":\"#/requirements/auth/requirePermission\","));
+}
+
+static void
+nodes_are_ordered_about_as_in_rest(void **unused)
+{
+	(void)unused;
+	gqlmeta_run(
+	    "mutation{setFaults(node:\\\"sql\\\",spec:\\\"error:0.1\\\",forMs:4000000000){node} "
+	    "setLogLevel(node:\\\"sql\\\",level:WARN){node} "
+	    "restartNode(name:\\\"a/b\\\"){node}}",
+	    "null");
+	assert_string_equal(gqlmeta.log,
+	    "faults sql {\"spec\":\"error:0.1\",\"for_ms\":4000000000}\n"
+	    "log_level sql {\"level\":\"warn\"}\nrestart ? \n");
 }
 
 static void
@@ -221,7 +338,7 @@ accounts_fleet_health_and_viewer_are_those_of_rest(void **unused)
 	    "5}}}");
 	assert_string_equal(gqlmeta.log,
 	    "auth login tok {\"username\":\"a\",\"password\":\"p\"}\nauth refresh tok "
-	    "{\"refresh_token\":\"r\"}\nauth logout tok {\"refresh_token\":\"r\"}\nrestart sql\n");
+	    "{\"refresh_token\":\"r\"}\nauth logout tok {\"refresh_token\":\"r\"}\nrestart sql \n");
 	gqlmeta_run("mutation{login(username:\\\"a\\\",password:\\\"p\\\"){accessToken}}", "null");
 	assert_string_equal(gqlgot.principal, "-"); /* that one is not the request's own */
 	gqlmeta_run(
@@ -350,6 +467,11 @@ main(void)
 		META(nodes_of_the_fleet_are_one_look_beside_the_tasks),
 		META(what_can_not_be_read_fails_each_field_that_wanted_it),
 		META(a_connection_has_edges_cursors_and_pages),
+		META(tasks_their_creators_and_those_roles_are_one_read_each),
+		META(users_and_roles_are_found_and_listed_as_tasks_are),
+		META(users_and_roles_are_changed_as_tasks_are),
+		META(a_request_as_it_is_has_the_names_of_here),
+		META(nodes_are_ordered_about_as_in_rest),
 		META(a_page_size_out_of_bounds_is_refused_here),
 		META(each_mutation_has_an_id_of_its_own_and_the_first_that_of_the_request),
 		META(mutations_fail_as_in_rest),

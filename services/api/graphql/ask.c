@@ -148,7 +148,7 @@ on_executed(const Mf__TaskResponse *m, void *ctx)
 	}
 	if (m->principal != NULL && is_own(&k->op))
 		k->s->principal = m->principal;
-	if (!m->success) {
+	if (!m->success && !(m->partial_success && k->op.route->kind == OP_REQUEST)) {
 		failure_of(k, m, &f);
 		end(k, ask_failed(k->s, &f));
 		return;
@@ -203,25 +203,24 @@ failure_of(struct asking *k, const Mf__TaskResponse *m, struct failure *f)
 		problem_from(k->s->a, m->problem, f);
 }
 
-/* What REST calls limit, cursor and label has other names here. */
+struct gql_value
+take_thing(struct asking *k, const Mf__TaskResponse *m, const json_t *result)
+{
+	(void)m;
+	return thing_value(k->s->a, gql_type_name(k->at), result);
+}
+
 struct gql_value
 ask_failed(struct serving *s, const struct failure *f)
 {
-	static const char *const names[][2] = { { "limit", "first" }, { "cursor", "after" },
-		{ "label", "labels" }, { "created_by", "createdBy" },
-		{ "created_after", "createdAfter" }, { "created_before", "createdBefore" },
-		{ "updated_after", "updatedAfter" }, { "updated_before", "updatedBefore" } };
 	struct failure *to = arena_dup(s->a, f, sizeof(*f));
 	struct violation *v = ARENA_ARRAY(s->a, struct violation, f->n_violations);
 
 	to->message = arena_strdup(s->a, f->message);
 	to->reason = arena_strdup(s->a, f->reason);
 	for (size_t i = 0; i < f->n_violations; i++) {
-		v[i].field = arena_strdup(s->a, f->violations[i].field);
+		v[i].field = name_of_violation(s->a, arena_strdup(s->a, f->violations[i].field));
 		v[i].what = arena_strdup(s->a, f->violations[i].what);
-		for (size_t k = 0; k < sizeof(names) / sizeof(names[0]); k++)
-			if (strcmp(v[i].field, names[k][0]) == 0)
-				v[i].field = names[k][1];
 	}
 	to->violations = v;
 	return gql_failed(to);

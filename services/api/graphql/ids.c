@@ -7,7 +7,8 @@
 #include "api/graphql/serving.h"
 #include "base/id.h"
 
-#define ID_MOST 256
+#define ID_MOST   256
+#define NAME_MOST 64
 
 char *
 id_global(struct arena *a, const char *type, const char *id)
@@ -20,39 +21,77 @@ id_global(struct arena *a, const char *type, const char *id)
 	    out, n, (const unsigned char *)text, strlen(text), sodium_base64_VARIANT_ORIGINAL);
 }
 
-char *
-id_split(struct arena *a, const char *global, const char **type)
+const struct id_kind *
+id_kind_of(const char *type)
 {
-	static const char *const types[] = { "Task", "FleetNode" };
-	unsigned char text[ID_MOST + 1];
+	static const struct id_kind kinds[] = {
+		{ "Task", "/tasks", false },
+		{ "User", "/users", false },
+		{ "Role", "/roles", true },
+		{ "FleetNode", NULL, true },
+		{ NULL, NULL, false },
+	};
+	const struct id_kind *k = kinds;
+
+	while (k->type != NULL && strcmp(k->type, type) != 0)
+		k++;
+	return k->type == NULL ? NULL : k;
+}
+
+/* "TYPE:id", and where its id begins; false: it is no global id of ours. */
+static bool
+decode(const char *global, char text[ID_MOST + 1], const struct id_kind **kind, char **id)
+{
 	size_t n, len = strcspn(global, "=");
 
-	*type = "";
-	if (strlen(global) > ID_MOST || sodium_base642bin(text, ID_MOST, global, len, NULL, &n,
-					    NULL, sodium_base64_VARIANT_ORIGINAL_NO_PADDING) != 0)
-		return NULL;
+	if (strlen(global) > ID_MOST ||
+	    sodium_base642bin((unsigned char *)text, ID_MOST, global, len, NULL, &n, NULL,
+		sodium_base64_VARIANT_ORIGINAL_NO_PADDING) != 0)
+		return false;
 	text[n] = '\0';
-	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
-		size_t k = strlen(types[i]);
+	*id = strchr(text, ':');
+	if (strlen(text) != n || *id == NULL || (*id)[1] == '\0')
+		return false;
+	*(*id)++ = '\0';
+	return (*kind = id_kind_of(text)) != NULL;
+}
 
-		if (n <= k + 1 || strlen((char *)text) != n || text[k] != ':' ||
-		    strncmp((char *)text, types[i], k) != 0)
-			continue;
-		*type = types[i];
-		return arena_strdup(a, (char *)text + k + 1);
-	}
-	return NULL;
+/* UUIDs are written small. */
+static const char *
+own_form(const struct id_kind *kind, char *id)
+{
+	if (kind->named)
+		return strlen(id) <= NAME_MOST && str_token_ok(str_of(id)) ? id : NULL;
+	for (char *p = id; *p != '\0'; p++)
+		*p = (char)tolower((unsigned char)*p);
+	return uuid_ok(id) ? id : NULL;
+}
+
+const char *
+id_split(struct arena *a, const char *global, const struct id_kind **kind)
+{
+	char text[ID_MOST + 1], *id;
+
+	if (!decode(global, text, kind, &id))
+		return NULL;
+	return own_form(*kind, arena_strdup(a, id));
+}
+
+const char *
+id_of(struct arena *a, const struct id_kind *kind, const char *id)
+{
+	const struct id_kind *found;
+	char text[ID_MOST + 1], *own;
+
+	if (!decode(id, text, &found, &own) || found != kind)
+		own = (char *)(uintptr_t)id;
+	return own_form(kind, arena_strdup(a, own));
 }
 
 const char *
 id_task(struct arena *a, const char *id)
 {
-	const char *type;
-	char *raw = id_split(a, id, &type);
+	const char *own = id_of(a, id_kind_of("Task"), id);
 
-	if (raw == NULL || strcmp(type, "Task") != 0)
-		raw = arena_strdup(a, id);
-	for (char *p = raw; *p != '\0'; p++)
-		*p = (char)tolower((unsigned char)*p);
-	return uuid_ok(raw) ? raw : id;
+	return own == NULL ? id : own;
 }

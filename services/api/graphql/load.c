@@ -1,23 +1,30 @@
 /* load: objects by their ids. All tasks that a turn of a request wants are one read by a list of
- * ids; all nodes are one look at the fleet. */
+ * ids, so are all users and all roles; all nodes are one look at the fleet. */
 #include <string.h>
 
 #include "api/graphql/serving.h"
 #include "base/id.h"
 
-#define TASKS_MOST 1000 /* ids of one read */
+#define IDS_MOST 1000 /* of one read */
 
 struct loading { /* one fetch */
 	struct serving *s;
 	struct gql_batch *batch;
 	size_t n, parts; /* keys; reads that are not back yet */
-	size_t n_tasks;
+};
+
+struct part { /* what one fetch wants of a collection */
+	struct loading *l;
+	const char *type, *path;
+	const char **ids;
+	size_t n;
 };
 
 static void fetch(struct gql_batch *, void *);
-static void ask_one(struct loading *);
-static void ask_many(struct loading *, const char *);
-static void add_filter(struct loading *, Mf__DatabaseRequirement *);
+static void fetch_part(struct loading *, const char *);
+static void ask_one(struct part *);
+static void ask_many(struct part *, const char *);
+static void add_filter(const struct part *, Mf__DatabaseRequirement *);
 static struct gql_value take_one(struct asking *, const Mf__TaskResponse *, const json_t *);
 static struct gql_value take_many(struct asking *, const Mf__TaskResponse *, const json_t *);
 static void on_page(struct asking *, struct gql_value);
@@ -27,20 +34,22 @@ static struct gql_value take_fleet(struct asking *, const Mf__TaskResponse *, co
 static void on_fleet(struct asking *, struct gql_value);
 static void part_done(struct loading *);
 
-/* Keys are "Task:UUID" and "FleetNode:NAME". */
-static const struct gql_loader nodes = { .name = "nodes", .most = TASKS_MOST, .fetch = fetch };
+/* Keys are "Task:UUID", "FleetNode:NAME" and so on. */
+static const struct gql_loader nodes = { .name = "nodes", .most = IDS_MOST, .fetch = fetch };
 
 static const char *
-key_of(struct arena *a, const char *global)
+key_of(struct arena *a, const struct id_kind *kind, const char *id)
 {
-	const char *type;
-	char *id = id_split(a, global, &type);
+	return id == NULL ? "" : arena_printf(a, "%s:%s", kind->type, id);
+}
 
-	if (id == NULL)
-		return "";
-	if (strcmp(type, "Task") == 0 && !uuid_ok(id = (char *)(uintptr_t)id_task(a, id)))
-		return "";
-	return arena_printf(a, "%s:%s", type, id);
+static const char *
+key_of_global(struct arena *a, const char *global)
+{
+	const struct id_kind *kind;
+	const char *id = id_split(a, global, &kind);
+
+	return key_of(a, kind, id);
 }
 
 static const char *
@@ -51,12 +60,25 @@ id_in(const char *key, const char *type)
 	return strncmp(key, type, n) == 0 && key[n] == ':' ? key + n + 1 : NULL;
 }
 
+static struct gql_value
+load(const struct gql_at *at, const char *key)
+{
+	return key[0] == '\0' ? gql_null() : gql_load(at, &nodes, key);
+}
+
 struct gql_value
 load_node(const struct gql_at *at, const char *id)
 {
-	const char *key = key_of(gql_arena(at), id);
+	return load(at, key_of_global(gql_arena(at), id));
+}
 
-	return key[0] == '\0' ? gql_null() : gql_load(at, &nodes, key);
+struct gql_value
+load_one(const struct gql_at *at, const char *type, const char *id)
+{
+	const struct id_kind *kind = id_kind_of(type);
+	struct arena *a = gql_arena(at);
+
+	return load(at, key_of(a, kind, id_of(a, kind, id)));
 }
 
 struct gql_value
@@ -65,39 +87,55 @@ load_nodes(const struct gql_at *at, const struct gql_value *ids)
 	const char **keys = ARENA_ARRAY(gql_arena(at), const char *, ids->n);
 
 	for (uint32_t i = 0; i < ids->n; i++)
-		keys[i] = key_of(gql_arena(at), ids->list[i].text);
+		keys[i] = key_of_global(gql_arena(at), ids->list[i].text);
 	return gql_load_list(at, &nodes, keys, ids->n);
 }
 
 struct gql_value
-load_task(const struct gql_at *at, const char *id)
+load_roles(const struct gql_at *at, const json_t *names)
 {
-	const char *raw = id_task(gql_arena(at), id);
+	const struct id_kind *kind = id_kind_of("Role");
+	size_t n = json_array_size(names);
+	const char **keys = ARENA_ARRAY(gql_arena(at), const char *, n);
 
-	if (!uuid_ok(raw))
-		return gql_null();
-	return gql_load(at, &nodes, arena_printf(gql_arena(at), "Task:%s", raw));
+	for (size_t i = 0; i < n; i++)
+		keys[i] = key_of(gql_arena(at), kind,
+		    id_of(gql_arena(at), kind, json_string_value(json_array_get(names, i))));
+	return gql_load_list(at, &nodes, keys, n);
 }
 
 static void
 fetch(struct gql_batch *b, void *host)
 {
+	static const char *const collections[] = { "Task", "User", "Role" };
 	struct serving *s = host;
 	struct loading *l = ARENA_NEW(s->a, struct loading);
 	bool fleet = false;
 
 	*l = (struct loading){ .s = s, .batch = b, .n = gql_batch_n(b), .parts = 1 };
-	for (size_t i = 0; i < l->n; i++) {
-		l->n_tasks += id_in(gql_batch_key(b, i), "Task") != NULL;
+	for (size_t i = 0; i < sizeof(collections) / sizeof(collections[0]); i++)
+		fetch_part(l, collections[i]);
+	for (size_t i = 0; i < l->n; i++)
 		fleet |= id_in(gql_batch_key(b, i), "FleetNode") != NULL;
-	}
-	if (l->n_tasks == 1)
-		ask_one(l);
-	else if (l->n_tasks > 1)
-		ask_many(l, "");
 	if (fleet)
 		ask_fleet(l);
 	part_done(l);
+}
+
+static void
+fetch_part(struct loading *l, const char *type)
+{
+	struct part *p = ARENA_NEW(l->s->a, struct part);
+
+	*p = (struct part){ .l = l, .type = type, .path = id_kind_of(type)->path };
+	p->ids = ARENA_ARRAY(l->s->a, const char *, l->n);
+	for (size_t i = 0; i < l->n; i++)
+		if ((p->ids[p->n] = id_in(gql_batch_key(l->batch, i), type)) != NULL)
+			p->n++;
+	if (p->n == 1)
+		ask_one(p);
+	else if (p->n > 1)
+		ask_many(p, "");
 }
 
 static void
@@ -107,7 +145,7 @@ part_done(struct loading *l)
 		gql_batch_done(l->batch);
 }
 
-/* For all tasks, or for the nodes, of the batch. */
+/* For all of the batch that are of this type. */
 static void
 set_all(struct loading *l, const char *type, struct gql_value v)
 {
@@ -123,84 +161,85 @@ set(struct loading *l, const char *type, const char *id, const json_t *v)
 	    l->batch, arena_printf(l->s->a, "%s:%s", type, id), thing_value(l->s->a, type, v));
 }
 
-/* --- one task: the read that may come from a cache --- */
+/* --- one: the read that may come from a cache --- */
+
+static struct asking *
+ask_part(struct part *p, const char *path, void (*done)(struct asking *, struct gql_value))
+{
+	struct asking *k = ask_of(p->l->s, "GET", path);
+
+	k->ctx = p;
+	k->done = done;
+	p->l->parts++;
+	return k;
+}
 
 static void
-ask_one(struct loading *l)
+ask_one(struct part *p)
 {
-	const char *id = NULL;
-	struct asking *k;
-
-	for (size_t i = 0; id == NULL; i++)
-		id = id_in(gql_batch_key(l->batch, i), "Task");
-	k = ask_of(l->s, "GET", arena_printf(l->s->a, "/tasks/%s", id));
-	k->ctx = l;
-	k->done = on_one;
-	l->parts++;
-	ask_for(k, take_one);
+	ask_for(
+	    ask_part(p, arena_printf(p->l->s->a, "%s/%s", p->path, p->ids[0]), on_one), take_one);
 }
 
 static struct gql_value
 take_one(struct asking *k, const Mf__TaskResponse *m, const json_t *result)
 {
-	struct loading *l = k->ctx;
+	struct part *p = k->ctx;
 
 	(void)m;
-	set(l, "Task", k->op.id, result);
+	set(p->l, p->type, p->ids[0], result);
 	return gql_null();
 }
 
 static void
 on_one(struct asking *k, struct gql_value v)
 {
-	struct loading *l = k->ctx;
+	struct part *p = k->ctx;
 
 	if (v.kind == GQL_FAILED && v.failure->status != ST_NOT_FOUND)
-		set_all(l, "Task", v);
-	part_done(l);
+		set_all(p->l, p->type, v);
+	part_done(p->l);
 }
 
-/* --- many tasks: a query by their ids, page by page when they are large --- */
+/* --- many: a query by their ids, page by page when they are large --- */
 
 static void
-ask_many(struct loading *l, const char *cursor)
+ask_many(struct part *p, const char *cursor)
 {
-	struct asking *k = ask_of(l->s, "GET", "/tasks");
-	struct param *params = ARENA_ARRAY(l->s->a, struct param, 2);
+	struct arena *a = p->l->s->a;
+	struct asking *k = ask_part(p, p->path, on_page);
+	struct param *params = ARENA_ARRAY(a, struct param, 2);
 	struct failure f;
 
-	params[0] = (struct param){ "limit", arena_printf(l->s->a, "%zu", l->n_tasks) };
+	params[0] = (struct param){ "limit", arena_printf(a, "%zu", p->n) };
 	params[1] = (struct param){ "cursor", cursor };
 	k->op.params = params;
 	k->op.n_params = cursor[0] == '\0' ? 1 : 2;
-	k->ctx = l;
-	k->done = on_page;
-	k->task = ops_build(l->s->a, &k->op, &f);
+	k->task = ops_build(a, &k->op, &f);
 	if (k->task != NULL)
-		add_filter(l, k->task->database);
-	l->parts++;
+		add_filter(p, k->task->database);
 	ask_for(k, take_many);
 }
 
 static void
-add_filter(struct loading *l, Mf__DatabaseRequirement *r)
+add_filter(const struct part *p, Mf__DatabaseRequirement *r)
 {
-	Mf__KeyValue *kv = arena_alloc(l->s->a, sizeof(*kv));
-	char *list = arena_alloc(l->s->a, l->n_tasks * UUID_LEN + 1), *p = list;
+	Mf__KeyValue *kv = arena_alloc(p->l->s->a, sizeof(*kv));
+	size_t bytes = 1;
+	char *list, *at;
 
-	for (size_t i = 0; i < l->n; i++) {
-		const char *id = id_in(gql_batch_key(l->batch, i), "Task");
-
-		if (id == NULL)
-			continue;
-		if (p != list)
-			*p++ = ',';
-		p = stpcpy(p, id);
+	for (size_t i = 0; i < p->n; i++)
+		bytes += strlen(p->ids[i]) + 1;
+	list = at = arena_alloc(p->l->s->a, bytes);
+	for (size_t i = 0; i < p->n; i++) {
+		if (i != 0)
+			*at++ = ',';
+		at = stpcpy(at, p->ids[i]);
 	}
 	mf__key_value__init(kv);
 	kv->key = (char *)"id";
 	kv->value = list;
-	r->filters = ARENA_ARRAY(l->s->a, Mf__KeyValue *, 1);
+	r->filters = ARENA_ARRAY(p->l->s->a, Mf__KeyValue *, 1);
 	r->filters[0] = kv;
 	r->n_filters = 1;
 }
@@ -210,29 +249,29 @@ take_many(struct asking *k, const Mf__TaskResponse *m, const json_t *result)
 {
 	const json_t *items = json_object_get(result, "items"),
 		     *next = json_object_get(result, "next_cursor");
-	struct loading *l = k->ctx;
+	struct part *p = k->ctx;
 
 	(void)m;
 	for (size_t i = 0; i < json_array_size(items); i++) {
-		const json_t *t = json_array_get(items, i);
-		const char *id = json_string_value(json_object_get(t, "id"));
+		const json_t *v = json_array_get(items, i);
+		const char *id = json_string_value(json_object_get(v, "id"));
 
 		if (id != NULL)
-			set(l, "Task", id, t);
+			set(p->l, p->type, id, v);
 	}
 	if (json_is_string(next))
-		ask_many(l, json_string_value(next));
+		ask_many(p, json_string_value(next));
 	return gql_null();
 }
 
 static void
 on_page(struct asking *k, struct gql_value v)
 {
-	struct loading *l = k->ctx;
+	struct part *p = k->ctx;
 
 	if (v.kind == GQL_FAILED)
-		set_all(l, "Task", v);
-	part_done(l);
+		set_all(p->l, p->type, v);
+	part_done(p->l);
 }
 
 /* --- nodes --- */

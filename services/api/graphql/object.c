@@ -26,7 +26,7 @@ text_of(const struct gql_at *at, const char *key)
 struct gql_value
 object_member(const struct gql_at *at)
 {
-	return value_of(at, json_object_get(json_of(at), gql_key(at)));
+	return value_of(at, json_object_get(json_of(at), name_there(gql_arena(at), gql_key(at))));
 }
 
 /* A leaf as it is; an object as a thing of the field's type. */
@@ -79,16 +79,25 @@ large_letters(const struct gql_at *at)
 	return s[0] == '\0' ? gql_null() : gql_string(s);
 }
 
+/* gql_key is the type. */
 static struct gql_value
-task_global_id(const struct gql_at *at)
+global_id(const struct gql_at *at)
 {
-	return gql_string(id_global(gql_arena(at), "Task", text_of(at, "id")));
+	bool node = strcmp(gql_key(at), "FleetNode") == 0;
+
+	return gql_string(id_global(gql_arena(at), gql_key(at), text_of(at, node ? "name" : "id")));
 }
 
 static struct gql_value
-node_global_id(const struct gql_at *at)
+task_creator(const struct gql_at *at)
 {
-	return gql_string(id_global(gql_arena(at), "FleetNode", text_of(at, "name")));
+	return load_one(at, "User", text_of(at, "created_by"));
+}
+
+static struct gql_value
+user_roles(const struct gql_at *at)
+{
+	return load_roles(at, json_object_get(json_of(at), "roles"));
 }
 
 /* {"mf.Sql -> nosql": "closed"} or {"api": "up"} as a list: each a thing whose type is the name. */
@@ -139,16 +148,15 @@ problem_errors(const struct gql_at *at)
 	return v == NULL ? gql_list(NULL, 0) : list_of(at, v);
 }
 
-/* REST's body of a bulk create is {"tasks":[...]}, our argument is `input`. */
+/* "#/title" */
 static struct gql_value
 violation_pointer(const struct gql_at *at)
 {
-	static const char rest[] = "#/tasks/";
 	const char *p = text_of(at, "pointer");
 
-	if (strncmp(p, rest, sizeof(rest) - 1) == 0)
-		return gql_string(arena_printf(gql_arena(at), "#/input/%s", p + sizeof(rest) - 1));
-	return p[0] == '\0' ? gql_null() : gql_string(p);
+	return p[0] == '\0' ? gql_null()
+	                    : gql_string(arena_printf(
+				  gql_arena(at), "#%s", name_of_violation(gql_arena(at), p + 1)));
 }
 
 static struct gql_value
@@ -166,7 +174,7 @@ event_kind(const struct gql_at *at)
 static struct gql_value
 event_task(const struct gql_at *at)
 {
-	return load_task(at, text_of(at, "id"));
+	return load_one(at, "Task", text_of(at, "id"));
 }
 
 static struct gql_value
@@ -178,14 +186,17 @@ event_itself(const struct gql_at *at)
 /* clang-format off */
 #define KEY(f, k)	{ .field = (f), .key = (k) }
 #define BIND(f, r)	{ .field = (f), .resolve = (r) }
+#define ID(type)	{ .field = type ".id", .resolve = global_id, .key = (type) }
 const struct gql_binding object_bindings[] = {
-	BIND("Task.id", task_global_id),
+	ID("Task"),
 	KEY("Task.taskId", "id"),
-	KEY("Task.createdBy", "created_by"),
-	KEY("Task.createdAt", "created_at"),
-	KEY("Task.updatedAt", "updated_at"),
-	BIND("FleetNode.id", node_global_id),
-	KEY("FleetNode.inFlight", "in_flight"),
+	{ .field = "Task.creator", .resolve = task_creator, .cost = 2 },
+	ID("User"),
+	KEY("User.userId", "id"),
+	{ .field = "User.roleDetails", .resolve = user_roles, .cost = 2, .size = 2 },
+	ID("Role"),
+	KEY("Role.name", "id"),
+	ID("FleetNode"),
 	BIND("FleetNode.breakers", list_of_named),
 	BIND("Breaker.name", name_of_named),
 	BIND("Breaker.state", breaker_state),
@@ -193,22 +204,17 @@ const struct gql_binding object_bindings[] = {
 	{ .field = "Fleet.apart", .size = 5 },
 	BIND("Fleet.mode", large_letters),
 	KEY("Viewer.userId", "id"),
-	KEY("Viewer.expiresAt", "expires_at"),
 	BIND("Health.status", large_letters),
 	BIND("Health.domains", list_of_named),
 	BIND("DomainHealth.name", name_of_named),
 	BIND("DomainHealth.up", domain_up),
-	KEY("Tokens.accessToken", "access_token"),
-	KEY("Tokens.refreshToken", "refresh_token"),
-	KEY("Tokens.expiresIn", "expires_in"),
-	KEY("Tokens.tokenType", "token_type"),
 	BIND("Problem.errors", problem_errors),
 	BIND("Violation.pointer", violation_pointer),
-	KEY("RestartedNode.tookMs", "took_ms"),
+	BIND("LogLevelSet.level", large_letters),
+	{ .field = "TaskResponse.executionTrace", .size = 3 },
 	BIND("TaskEvent.kind", event_kind),
 	KEY("TaskEvent.taskId", "id"),
 	BIND("TaskEvent.task", event_task),
-	KEY("TaskEvent.createdBy", "created_by"),
 	BIND("Subscription.taskEvents", event_itself),
 	BIND("Subscription.fleetEvents", event_itself),
 	{ .field = NULL },

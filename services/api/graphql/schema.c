@@ -25,7 +25,7 @@ const struct gql_schema *
 graphql_schema(void)
 {
 	static const struct gql_binding *const tables[] = { query_bindings, mutation_bindings,
-		object_bindings };
+		page_bindings, object_bindings };
 	static struct gql_binding all[128]; /* they stay as long as the schema */
 	static struct gql_schema *schema;
 	struct gql_errors e;

@@ -72,8 +72,9 @@ void serving_errors(struct arena *a, const struct gql_errors *e, const char *tra
 const struct gql_schema *graphql_schema(void); /* built at the first use */
 struct gql_value thing_value(struct arena *a, const char *type, const json_t *v);
 
-/* --- query.c, mutation.c, object.c: tables that schema.c joins --- */
-extern const struct gql_binding query_bindings[], mutation_bindings[], object_bindings[];
+/* --- query.c, mutation.c, page.c, object.c: tables that schema.c joins --- */
+extern const struct gql_binding query_bindings[], mutation_bindings[], page_bindings[],
+    object_bindings[];
 gql_resolve_fn object_member; /* the member of the JSON object that has the field's key */
 
 /* --- ask.c: from a resolver to meta --- */
@@ -83,7 +84,8 @@ typedef struct gql_value
 asked_fn(struct asking *k, const Mf__TaskResponse *m, const json_t *result);
 struct asking {
 	struct serving *s;
-	const struct gql_at *at; /* a copy, good for gql_arena and gql_arg, not for gql_later */
+	/* A copy, good for gql_arena, gql_arg and gql_type_name, not for gql_later. */
+	const struct gql_at *at;
 	struct op op;
 	Mf__TaskRequest *task;
 	struct rpc *rpc;
@@ -101,19 +103,42 @@ struct gql_value ask_meta(struct asking *k, asked_fn *take);
 void ask_for(struct asking *k, asked_fn *take);
 /* For a TaskRequest that is no operation of REST's. */
 struct gql_value ask_raw(struct asking *k, Mf__TaskRequest *t, asked_fn *take);
+asked_fn take_thing; /* the result, as an object of the field's type */
 /* Into memory of the request, with the names that things have here. */
 struct gql_value ask_failed(struct serving *s, const struct failure *f);
 
 /* --- load.c --- */
 struct gql_value load_node(const struct gql_at *at, const char *id);
 struct gql_value load_nodes(const struct gql_at *at, const struct gql_value *ids);
-struct gql_value load_task(const struct gql_at *at, const char *id); /* global, or a UUID */
+/* By global id, or by the one that REST knows. */
+struct gql_value load_one(const struct gql_at *at, const char *type, const char *id);
+struct gql_value load_roles(const struct gql_at *at, const json_t *names);
+
+/* --- page.c: connections --- */
+struct listing {
+	const char *type, *path; /* of REST */
+	const char *const
+	    *conditions; /* fields of `filter`, those of every list aside; NULL-ended */
+};
+struct gql_value page_ask(const struct gql_at *at, const struct listing *l);
 
 /* --- ids.c: global ids, pure --- */
+struct id_kind {
+	const char *type, *path; /* "Task", "/tasks"; NULL: it is no collection */
+	bool named;              /* an id is a name; else a UUID */
+};
+const struct id_kind *id_kind_of(const char *type);
 char *id_global(struct arena *a, const char *type, const char *id);
-/* NULL: none; *type is static then unless it is one of ours. */
-char *id_split(struct arena *a, const char *global, const char **type);
-/* The UUID of a task, in lower case, from its global id or itself; else the text as it is. */
-const char *id_task(struct arena *a, const char *id);
+/* REST's id, and what it is of; NULL: no such thing can be. */
+const char *id_split(struct arena *a, const char *global, const struct id_kind **kind);
+/* The same from REST's id itself or the global one; NULL: it is no id of this kind. */
+const char *id_of(struct arena *a, const struct id_kind *kind, const char *id);
+const char *id_task(struct arena *a, const char *id); /* of a task; else the text as it is */
+
+/* --- names.c, pure --- */
+const char *name_there(struct arena *a, const char *name); /* "createdAt": "created_at" */
+const char *name_here(struct arena *a, const char *name);
+/* Of a parameter, or a JSON Pointer into a body of REST's. */
+const char *name_of_violation(struct arena *a, const char *field);
 
 #endif

@@ -77,9 +77,27 @@ gql_member(const struct gql_value *map, const char *name)
 	return (struct gql_value){ .kind = GQL_ABSENT };
 }
 
-/* Recurses over lists and input objects only: parser or JSON reader have bounded their depth. */
 void
 gql_value_write(struct jw *w, const char *key, const struct gql_value *v)
+{
+	gql_value_write_as(w, key, v, NULL);
+}
+
+static void
+write_map(struct jw *w, const struct gql_map *m, gql_name_fn *rename)
+{
+	for (uint32_t i = 0; i < m->type->n_inputs; i++) {
+		const char *name = m->type->inputs[i].name;
+
+		if (m->members[i].kind != GQL_ABSENT)
+			gql_value_write_as(
+			    w, rename == NULL ? name : rename(w->a, name), &m->members[i], rename);
+	}
+}
+
+/* Recurses over lists and input objects only: parser or JSON reader have bounded their depth. */
+void
+gql_value_write_as(struct jw *w, const char *key, const struct gql_value *v, gql_name_fn *rename)
 {
 	switch (v->kind) {
 	case GQL_BOOL:
@@ -98,15 +116,12 @@ gql_value_write(struct jw *w, const char *key, const struct gql_value *v)
 	case GQL_LIST:
 		jw_array(w, key);
 		for (uint32_t i = 0; i < v->n; i++)
-			gql_value_write(w, NULL, &v->list[i]);
+			gql_value_write_as(w, NULL, &v->list[i], rename);
 		jw_close(w, ']');
 		break;
 	case GQL_MAP:
 		jw_object(w, key);
-		for (uint32_t i = 0; i < v->map->type->n_inputs; i++)
-			if (v->map->members[i].kind != GQL_ABSENT)
-				gql_value_write(
-				    w, v->map->type->inputs[i].name, &v->map->members[i]);
+		write_map(w, v->map, rename);
 		jw_close(w, '}');
 		break;
 	case GQL_JSON:

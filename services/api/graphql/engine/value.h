@@ -68,6 +68,10 @@ gql_given(struct gql_value v) /* and not null */
 	return v.kind > GQL_NULL;
 }
 void gql_value_write(struct jw *w, const char *key, const struct gql_value *v);
+/* The same with other names for the fields of input objects. */
+typedef const char *gql_name_fn(struct arena *a, const char *name);
+void
+gql_value_write_as(struct jw *w, const char *key, const struct gql_value *v, gql_name_fn *rename);
 
 /* --- errors (error.c) --- */
 #define GQL_ERRORS_MOST 100

@@ -1,0 +1,229 @@
+/* page: connections, as the Relay cursor connections specification has them, over the lists of REST:
+ * the same filters, orders and cursors. */
+#include <ctype.h>
+#include <string.h>
+
+#include "api/graphql/serving.h"
+
+#define FIRST_MOST 1000
+#define SORTS_MOST 4
+
+struct page { /* a connection */
+	const char *type;
+	const json_t *items, *cursors;
+	bool more, after;
+};
+struct edge {
+	const struct page *page;
+	size_t i;
+};
+
+static const struct failure *
+page_params(const struct gql_at *, const struct listing *, struct op *);
+static void add_conditions(struct arena *, struct op *, struct gql_value, const char *const *);
+static void add_param(struct op *, const char *, struct gql_value);
+static struct gql_value sort_of(struct arena *, struct gql_value);
+static struct gql_value take_page(struct asking *, const Mf__TaskResponse *, const json_t *);
+
+struct gql_value
+page_ask(const struct gql_at *at, const struct listing *l)
+{
+	struct asking *k = ask_new(at, "GET", l->path);
+	const struct failure *wrong = page_params(at, l, &k->op);
+	struct failure f;
+
+	if (wrong != NULL)
+		return gql_failed(wrong);
+	k->ctx = (void *)(uintptr_t)l;
+	if ((k->task = ops_build(k->s->a, &k->op, &f)) == NULL)
+		return ask_failed(k->s, &f);
+	k->task->database->cursors = gql_selects(at, "edges") || gql_selects(at, "pageInfo");
+	return ask_raw(k, k->task, take_page);
+}
+
+static const struct failure *
+page_params(const struct gql_at *at, const struct listing *l, struct op *o)
+{
+	static const char *const of_all[] = { "createdAfter", "createdBefore", "updatedAfter",
+		"updatedBefore", NULL };
+	struct gql_value filter = gql_arg(at, "filter"), first = gql_arg(at, "first");
+	struct arena *a = gql_arena(at);
+	struct failure f = { .status = ST_OK };
+
+	if (first.integer < 1 || first.integer > FIRST_MOST) {
+		ops_violation(a, &f, "first", "must be 1 to %d", FIRST_MOST);
+		return arena_dup(a, &f, sizeof(f));
+	}
+	if (gql_arg(at, "sort").n > SORTS_MOST) {
+		ops_violation(a, &f, "sort", "has more than %d fields", SORTS_MOST);
+		return arena_dup(a, &f, sizeof(f));
+	}
+	o->params = ARENA_ARRAY(a, struct param, 20 + gql_member(&filter, "labels").n);
+	add_param(o, "limit", gql_string(arena_printf(a, "%d", (int)first.integer)));
+	add_param(o, "cursor", gql_arg(at, "after"));
+	add_conditions(a, o, filter, l->conditions);
+	add_conditions(a, o, filter, of_all);
+	add_param(o, "sort", sort_of(a, gql_arg(at, "sort")));
+	return NULL;
+}
+
+/* A list is its items, each a condition: the labels. */
+static void
+add_conditions(struct arena *a, struct op *o, struct gql_value filter, const char *const *names)
+{
+	for (; *names != NULL; names++) {
+		struct gql_value v = gql_member(&filter, *names);
+
+		if (v.kind == GQL_BOOL)
+			v = gql_string(v.boolean ? "true" : "false");
+		if (v.kind != GQL_LIST)
+			add_param(o, name_there(a, *names), v);
+		else
+			for (uint32_t i = 0; i < v.n; i++)
+				add_param(o, "label", v.list[i]);
+	}
+}
+
+static void
+add_param(struct op *o, const char *name, struct gql_value v)
+{
+	struct param *p = (struct param *)(uintptr_t)o->params;
+
+	if (gql_given(v))
+		p[o->n_params++] = (struct param){ name, v.text };
+}
+
+/* "-priority,created_at", as REST has it. */
+static struct gql_value
+sort_of(struct arena *a, struct gql_value list)
+{
+	char *text = NULL;
+
+	for (uint32_t i = 0; list.kind == GQL_LIST && i < list.n; i++) {
+		bool down = gql_member(&list.list[i], "direction").text[0] == 'D';
+
+		text = arena_printf(a, "%s%s%s%s", i == 0 ? "" : text, i == 0 ? "" : ",",
+		    down ? "-" : "", gql_member(&list.list[i], "by").text);
+	}
+	for (char *p = text; p != NULL && *p != '\0'; p++)
+		*p = (char)tolower((unsigned char)*p);
+	return gql_string(text);
+}
+
+static struct gql_value
+take_page(struct asking *k, const Mf__TaskResponse *m, const json_t *result)
+{
+	const struct listing *l = k->ctx;
+	struct page *p = ARENA_NEW(k->s->a, struct page);
+
+	(void)m;
+	p->type = l->type;
+	p->items = json_object_get(result, "items");
+	p->cursors = json_object_get(result, "cursors");
+	p->more = json_is_string(json_object_get(result, "next_cursor"));
+	p->after = gql_given(gql_arg(k->at, "after"));
+	return gql_object(p);
+}
+
+/* --- its fields --- */
+
+static struct gql_value
+page_edges(const struct gql_at *at)
+{
+	const struct page *p = at->object;
+	size_t n = json_array_size(p->items);
+	struct gql_value *items = ARENA_ARRAY(gql_arena(at), struct gql_value, n);
+	struct edge *edges = ARENA_ARRAY(gql_arena(at), struct edge, n);
+
+	for (size_t i = 0; i < n; i++) {
+		edges[i] = (struct edge){ p, i };
+		items[i] = gql_object(&edges[i]);
+	}
+	return gql_list(items, n);
+}
+
+static struct gql_value
+page_nodes(const struct gql_at *at)
+{
+	const struct page *p = at->object;
+	size_t n = json_array_size(p->items);
+	struct gql_value *items = ARENA_ARRAY(gql_arena(at), struct gql_value, n);
+
+	for (size_t i = 0; i < n; i++)
+		items[i] = thing_value(gql_arena(at), p->type, json_array_get(p->items, i));
+	return gql_list(items, n);
+}
+
+static struct gql_value
+page_itself(const struct gql_at *at)
+{
+	return gql_object(at->object);
+}
+
+static struct gql_value
+page_more(const struct gql_at *at)
+{
+	return gql_bool(((const struct page *)at->object)->more);
+}
+
+static struct gql_value
+page_before(const struct gql_at *at)
+{
+	return gql_bool(((const struct page *)at->object)->after);
+}
+
+static struct gql_value
+cursor_at(const struct page *p, size_t i)
+{
+	return gql_string(json_string_value(json_array_get(p->cursors, i)));
+}
+
+static struct gql_value
+page_start(const struct gql_at *at)
+{
+	return cursor_at(at->object, 0);
+}
+
+static struct gql_value
+page_end(const struct gql_at *at)
+{
+	const struct page *p = at->object;
+
+	return cursor_at(p, json_array_size(p->items) - 1);
+}
+
+static struct gql_value
+edge_node(const struct gql_at *at)
+{
+	const struct edge *e = at->object;
+
+	return thing_value(gql_arena(at), e->page->type, json_array_get(e->page->items, e->i));
+}
+
+static struct gql_value
+edge_cursor(const struct gql_at *at)
+{
+	const struct edge *e = at->object;
+
+	return cursor_at(e->page, e->i);
+}
+
+/* clang-format off */
+#define BIND(f, r)	{ .field = (f), .resolve = (r) }
+#define CONNECTION(type)					\
+	BIND(type "Connection.edges", page_edges),		\
+	BIND(type "Connection.nodes", page_nodes),		\
+	BIND(type "Connection.pageInfo", page_itself),		\
+	BIND(type "Edge.node", edge_node),			\
+	BIND(type "Edge.cursor", edge_cursor)
+const struct gql_binding page_bindings[] = {
+	CONNECTION("Task"),
+	CONNECTION("User"),
+	CONNECTION("Role"),
+	BIND("PageInfo.hasNextPage", page_more),
+	BIND("PageInfo.hasPreviousPage", page_before),
+	BIND("PageInfo.startCursor", page_start),
+	BIND("PageInfo.endCursor", page_end),
+	{ .field = NULL },
+};
+/* clang-format on */
