@@ -115,7 +115,8 @@ fake_events(
 		mf__task_event__init(e);
 		e->position = arena_printf(a, "%u", after + 1);
 		e->kind = (char *)(uintptr_t) "task.created";
-		e->task_id = arena_printf(a, "task-%u", after + 1);
+		e->task_id = live.task != NULL ? arena_strdup(a, live.task)
+		                               : arena_printf(a, "task-%u", after + 1);
 		e->state = (char *)(uintptr_t)(after % 2 == 0 ? "QUEUED" : "FAILED");
 		p.events[p.n_events++] = e;
 	}

@@ -22,6 +22,7 @@ struct livebed {
 	/* the log of tasks: event i has position "i" and is of task "task-i" */
 	bool log_down;
 	unsigned n_events, first, reads;
+	const char *task; /* of all of them; NULL: task-i */
 	/* the session */
 	const char *protocol;
 	uint8_t state[64 << 10];

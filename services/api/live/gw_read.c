@@ -125,7 +125,7 @@ gw_request_write(struct arena *a, const struct graphql_ask *ask)
 	jw_object(&w, NULL);
 	if (ask->query != NULL)
 		jw_str(&w, "query", ask->query);
-	if (ask->apq)
+	if (ask->apq && str_starts(ask->document_id, "sha256:"))
 		write_apq(&w, ask->document_id);
 	else if (ask->document_id != NULL)
 		jw_str(&w, "documentId", ask->document_id);
