@@ -80,6 +80,8 @@ BINS := $(NODES:%=$(BIN)/metafed-%) $(BIN)/metafed
 EXAMPLES := $(patsubst services/cli/examples/%.c,$(BIN)/examples/%,$(wildcard services/cli/examples/*.c))
 
 .PHONY: all gen libs check check-fleet check-fault e2e asan tsan fuzz lint bench cover soak install clean check-compose
+# Objects that only a pattern leads to (of tests, examples) are kept like all others.
+.SECONDARY:
 all: $(BINS) $(EXAMPLES)
 gen: $(PB_H) $(GEN)/methods.c
 libs: $(ALL_LIBS:%=$(LIB)/lib%.a)
