@@ -357,10 +357,10 @@ take_step(struct session *s, const Mf__SessionStep *m)
 	bytes_set(&s->opening, NULL, 0);
 	drop_heard(s);
 	learn(s, m->principal);
-	for (size_t i = 0; i < m->n_work; i++)
-		jobs_add(s, m->work[i]);
 	for (size_t i = 0; i < m->n_dropped; i++)
 		jobs_drop(&s->jobs, m->dropped[i]);
+	for (size_t i = 0; i < m->n_work; i++)
+		jobs_add(s, m->work[i]);
 	s->listens = live_topics(m->n_listens, m->listens);
 	s->bell = s->bell || live_heard(l, s->listens, s->turn.serial);
 	s->more = m->more;

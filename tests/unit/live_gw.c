@@ -311,6 +311,36 @@ a_job_that_is_completed_by_the_client_is_dropped(void **unused)
 }
 
 static void
+an_id_is_free_as_soon_as_the_client_has_completed_it(void **unused)
+{
+	(void)unused;
+	open_as_ann();
+	live.running = "q";
+	TURN(COMPLETE("q"), ASK("q", "{__typename}"));
+	assert_string_equal(live.dropped, "q");
+	assert_int_equal(live.works, 1);
+	assert_int_equal(live.close_code, 0);
+	live.running = NULL;
+	TURN(ASK("r", "{__typename}"), COMPLETE("r"), ASK("r", EVENTS), COMPLETE("r"),
+	    ASK("r", "{__typename}"));
+	assert_string_equal(live.dropped, "");
+	assert_int_equal(live.works, 1);
+	assert_int_equal(live.close_code, 0);
+	assert_string_equal(live.listens, "");
+}
+
+static void
+a_state_that_is_none_is_an_internal_error(void **unused)
+{
+	(void)unused;
+	live.state[0] = 0xff;
+	live.state_n = 1;
+	test_expect_log(LOG_ERROR, 1);
+	livebed_turn(0, NULL);
+	assert_closed(4500, "Internal server error");
+}
+
+static void
 an_id_in_use_is_not_taken_twice(void **unused)
 {
 	(void)unused;
@@ -663,7 +693,9 @@ main(void)
 		GW(a_mutation_is_done_with_the_jobs_operation_id),
 		GW(what_can_not_be_executed_is_an_error_without_complete),
 		GW(a_job_that_is_completed_by_the_client_is_dropped),
+		GW(an_id_is_free_as_soon_as_the_client_has_completed_it),
 		GW(an_id_in_use_is_not_taken_twice),
+		GW(a_state_that_is_none_is_an_internal_error),
 		GW(a_subscription_hears_what_happens_from_now_on),
 		GW(variables_fragments_and_filters_count_for_each_event),
 		GW(what_an_event_does_not_have_is_loaded_as_the_one_who_hears_it),

@@ -22,6 +22,7 @@ enum { /* why we close: the protocol's own codes */
 	GW_INIT_TIMEOUT = 4408,
 	GW_ID_IN_USE = 4409,
 	GW_SECOND_INIT = 4429,
+	GW_INTERNAL = 4500,
 };
 
 /* --- gw_say.c: the messages, and those that are said in a turn --- */

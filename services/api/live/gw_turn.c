@@ -43,6 +43,7 @@ static void turn_away(struct turn *);
 const struct protocol protocol_gw = {
 	.name = "graphql-transport-ws",
 	.refused = GW_FORBIDDEN,
+	.broken = GW_INTERNAL,
 	.turn = gw_turn,
 	.work = gw_work,
 	.error = gw_error,

@@ -7,6 +7,8 @@
 
 #define STATE_VERSION 1
 
+static void refuse(struct call *, const struct protocol *);
+static bool has(size_t, char *const *, const char *);
 static void *grown(struct arena *, void *, size_t, size_t);
 
 struct turn *
@@ -29,8 +31,26 @@ turn_begin(struct call *c, const struct protocol *p, const Mf__SessionTurn *q)
 	}
 	if (t->state != NULL && t->state->version == STATE_VERSION)
 		return t;
-	call_fail(c, ST_INTERNAL, "state: is none of ours");
+	refuse(c, p);
 	return NULL;
+}
+
+/* Of a program that is older than what its state has, or a bug. */
+static void
+refuse(struct call *c, const struct protocol *p)
+{
+	Mf__SessionStep step = MF__SESSION_STEP__INIT;
+	uint8_t nothing = 0;
+
+	if (p->broken == 0) {
+		call_fail(c, ST_INTERNAL, "state: is none of ours");
+		return;
+	}
+	log_error("session_state_broken", L_STR("protocol", p->name));
+	step.state = (ProtobufCBinaryData){ 1, &nothing };
+	step.close_code = (uint32_t)p->broken;
+	step.close_reason = (char *)"Internal server error";
+	call_reply(c, &step.base);
 }
 
 void
@@ -54,9 +74,8 @@ turn_say_text(struct turn *t, ProtobufCBinaryData text)
 bool
 turn_running(const struct turn *t, const char *id)
 {
-	for (size_t i = 0; i < t->q->n_running; i++)
-		if (strcmp(t->q->running[i], id) == 0)
-			return true;
+	if (has(t->q->n_running, t->q->running, id) && !has(t->step.n_dropped, t->step.dropped, id))
+		return true;
 	for (size_t i = 0; i < t->step.n_work; i++)
 		if (strcmp(t->step.work[i]->id, id) == 0)
 			return true;
@@ -82,6 +101,11 @@ turn_drop(struct turn *t, const char *id)
 {
 	Mf__SessionStep *s = &t->step;
 
+	for (size_t i = 0; i < s->n_work; i++)
+		if (strcmp(s->work[i]->id, id) == 0) {
+			s->work[i] = s->work[--s->n_work]; /* it does not even begin */
+			return;
+		}
 	s->dropped = grown(t->a, s->dropped, s->n_dropped, sizeof(*s->dropped));
 	s->dropped[s->n_dropped++] = arena_strdup(t->a, id);
 }
@@ -115,9 +139,8 @@ turn_listen(struct turn *t, const char *topic)
 {
 	Mf__SessionStep *s = &t->step;
 
-	for (size_t i = 0; i < s->n_listens; i++)
-		if (strcmp(s->listens[i], topic) == 0)
-			return;
+	if (has(s->n_listens, s->listens, topic))
+		return;
 	s->listens = grown(t->a, s->listens, s->n_listens, sizeof(*s->listens));
 	s->listens[s->n_listens++] = (char *)topic;
 }
@@ -145,6 +168,15 @@ turn_end(struct turn *t)
 		t->step.principal->n_permissions = 0;
 	}
 	call_reply(t->c, &t->step.base);
+}
+
+static bool
+has(size_t n, char *const *names, const char *name)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(names[i], name) == 0)
+			return true;
+	return false;
 }
 
 /* Room for one more, twice as much whenever it is full. */

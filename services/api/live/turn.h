@@ -28,7 +28,8 @@ struct source_event;
 enum note { NOTE_SUBSCRIBED, NOTE_GAP, NOTE_LAGGING, NOTE_CAUGHT_UP };
 struct protocol {
 	const char *name;
-	int refused;                  /* it closes with this when a credential counts no more */
+	int refused; /* it closes with this when a credential counts no more */
+	int broken;  /* and with this when a state is none; 0: that is the call's failure */
 	void (*turn)(struct turn *t); /* ends with turn_end */
 	void (*work)(struct call *c, const Mf__LiveWork *w, const char *operation_id);
 	/* What the client calls id has failed, or ends. */
@@ -45,13 +46,13 @@ struct protocol {
 };
 extern const struct protocol protocol_v1, protocol_gw, protocol_none;
 
-/* NULL: the state is none; c was failed. */
+/* NULL: the state is none; c was answered. */
 struct turn *turn_begin(struct call *c, const struct protocol *p, const Mf__SessionTurn *q);
 void turn_say(struct turn *t, struct jw *w); /* one message, whole */
 void turn_say_text(struct turn *t, ProtobufCBinaryData text);
 bool turn_running(const struct turn *t, const char *id);
 void turn_work(struct turn *t, const Mf__LiveWork *w);
-void turn_drop(struct turn *t, const char *id);
+void turn_drop(struct turn *t, const char *id);                /* the id is free again */
 void turn_close(struct turn *t, int code, const char *reason); /* the first one counts */
 bool turn_closing(const struct turn *t);
 void turn_wake(struct turn *t, int64_t in_us); /* the earliest one counts */
