@@ -127,12 +127,10 @@ forwarded_by(const struct address *peer, struct str forwarded_for, const struct 
 	struct address from = *peer, one;
 	struct str rest = forwarded_for;
 
-	while (rest.n != 0 && (trusted == NULL || networks_have(trusted, &from))) {
+	while (rest.n != 0 && networks_have(trusted, &from)) {
 		if (!address_parse(last_word(&rest), &one))
 			break;
 		from = one;
-		if (trusted == NULL)
-			break;
 	}
 	return from;
 }

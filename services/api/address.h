@@ -38,7 +38,7 @@ bool networks_have(const struct networks *ns, const struct address *a);
 
 /* Whom a request is from: `peer` sent it; proxies that we trust wrote into X-Forwarded-For whom
  * they had it from, the nearest last. A word that is no address ends the belief: then it is whoever
- * wrote it. trusted NULL: the peer is a proxy, whoever it is, and the only one. */
+ * wrote it. */
 struct address
 forwarded_by(const struct address *peer, struct str forwarded_for, const struct networks *trusted);
 

@@ -59,6 +59,12 @@ api_init(struct node *n)
 	}
 	log_info("listening", L_STR("address", o.handed_down ? "handed down" : c->listen),
 	    L_BOOL("tls", o.tls), L_BOOL("handed_down", o.handed_down));
+	if (c->behind_proxy && c->proxies[0] == '\0' && listener_is_public(o.fd))
+		log_warn("proxies_not_named",
+		    L_STR("why",
+			"behind_proxy without proxies: X-Forwarded-For is believed of this "
+			"machine's own addresses only; name the proxy's network in proxies, "
+			"or all its clients are one"));
 	node_ready(n);
 	if (o.tls)
 		watch_certificate(n);

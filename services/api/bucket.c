@@ -61,6 +61,17 @@ buckets_washed(const struct buckets *b)
 	return b->washed;
 }
 
+size_t
+buckets_kept(const struct buckets *b, int64_t now_us)
+{
+	size_t n = 0;
+
+	for (const struct bucket *k = b->slots; k < b->slots + b->sets * WAYS; k++)
+		n +=
+		    k->key != 0 && (now_us - k->used_us < b->idle_us || k->full_ns > now_us * 1000);
+	return n;
+}
+
 bool
 buckets_take(struct buckets *b, size_t n, struct taking *t, int64_t now_us)
 {
@@ -93,13 +104,11 @@ find(struct buckets *b, uint64_t key, int64_t now_us, size_t n, struct bucket *c
 		struct bucket *k = &set[i];
 
 		if (k->key == key) {
-			if (now_us - k->used_us >= b->idle_us || k->full_ns < now_ns)
+			if (k->full_ns < now_ns)
 				k->full_ns = now_ns;
 			k->used_us = now_us;
 			return k;
 		}
-		if (now_us - k->used_us >= b->idle_us)
-			k->full_ns = 0;
 		if (!is_held(k, n, held) && (free_one == NULL || k->full_ns < free_one->full_ns))
 			free_one = k;
 	}

@@ -17,7 +17,7 @@ struct quota {
 	struct buckets *buckets;
 	struct knowns *knowns;
 	uint8_t secret[crypto_shorthash_siphashx24_KEYBYTES];
-	struct metric *limited, *washed;
+	struct metric *limited, *kept, *washed;
 };
 
 static uint64_t key_of(const struct quota *, const void *, size_t);
@@ -36,6 +36,8 @@ quota_new(size_t buckets, size_t credentials, int64_t idle_us)
 	id_random(l->secret, sizeof(l->secret));
 	l->limited = metric_simple(METRIC_COUNTER, "metafed_http_limited_total",
 	    "Requests refused because their bucket was empty.");
+	l->kept = metric_simple(METRIC_GAUGE, "metafed_http_buckets",
+	    "Buckets that are not full, or were used within limit_idle.");
 	l->washed = metric_simple(METRIC_COUNTER, "metafed_http_buckets_washed_total",
 	    "Buckets that made way before they were full again: too few for so many clients.");
 	metric_on_collect(on_collect, l);
@@ -180,5 +182,6 @@ on_collect(void *ctx)
 {
 	struct quota *l = ctx;
 
+	metric_set(l->kept, (double)buckets_kept(l->buckets, time_now_us()));
 	l->washed->value = (double)buckets_washed(l->buckets);
 }

@@ -19,10 +19,10 @@ const struct config_key api_keys[] = {
 	    "address of the HTTP listener, where no supervisor hands one down" },
 	{ "behind_proxy", CONFIG_BOOL, AT(behind_proxy), "false", 0, 0, false, true,
 	    "a proxy in front speaks TLS: plain HTTP beyond loopback is fine, X-Forwarded-For is "
-	    "believed" },
+	    "believed of `proxies`" },
 	{ "proxies", CONFIG_STR, AT(proxies), "", 0, 0, false, false,
 	    "networks of the proxies that are believed, \"10.0.0.0/8, local\" (local: loopback and "
-	    "unix sockets); empty: whoever connects is the one proxy" },
+	    "unix sockets); empty: local" },
 	{ "tls_cert", CONFIG_PATH, AT(tls_cert), "", 0, 0, false, false,
 	    "certificate chain (PEM): HTTPS, TLS 1.2 and 1.3; read anew at SIGHUP and once a day" },
 	{ "tls_key", CONFIG_PATH, AT(tls_key), "", 0, 0, false, false, "private key (PEM)" },
@@ -88,7 +88,8 @@ const struct config_key api_keys[] = {
 	    "further limits, \"POST /v1/auth/login=20/0.2, * /v1/requests*=50/5\"; not for roles "
 	    "that are off" },
 	{ "limit_idle", CONFIG_DURATION, AT(limit_idle_us), "5m", 1 * SEC, 86400 * SEC, false,
-	    false, "a bucket that nobody used for so long is forgotten" },
+	    false,
+	    "a bucket that nobody used for so long is forgotten, but never before it is full" },
 	{ "limit_buckets", CONFIG_INT, AT(limit_buckets), "65536", 8, 1 << 24, false, true,
 	    "buckets that are kept, 24 bytes each" },
 	{ "limit_credentials", CONFIG_INT, AT(limit_credentials), "8192", 4, 1 << 20, false, true,
@@ -99,7 +100,7 @@ const struct config_key api_keys[] = {
 bool
 settings_build(struct api_settings *out, const struct api_config *c, char *err, size_t err_size)
 {
-	*out = (struct api_settings){ .c = c, .any_proxy = c->proxies[0] == '\0' };
+	*out = (struct api_settings){ .c = c };
 	if (!access_log_parse(c->access_log, &out->access_log))
 		return complain(err, err_size, "access_log: must be off, errors or all");
 	if ((c->tls_cert[0] == '\0') != (c->tls_key[0] == '\0'))
@@ -111,7 +112,7 @@ settings_build(struct api_settings *out, const struct api_config *c, char *err, 
 		    out->hsts, sizeof(out->hsts), "max-age=%lld", (long long)(c->hsts_us / SEC));
 	if (c->uri_limit > c->connection_memory / 2)
 		return complain(err, err_size, "uri_limit: at most half of connection_memory");
-	if (!networks_parse(&out->proxies, c->proxies))
+	if (!networks_parse(&out->proxies, c->proxies[0] == '\0' ? "local" : c->proxies))
 		return complain(err, err_size,
 		    "proxies: must be at most 32 addresses, ADDRESS/BITS or local, with commas "
 		    "between");
@@ -134,15 +135,13 @@ config_tls(const struct api_config *c)
 bool
 settings_is_proxy(const struct api_settings *s, const struct address *peer)
 {
-	return s->c->behind_proxy && (s->any_proxy || networks_have(&s->proxies, peer));
+	return s->c->behind_proxy && networks_have(&s->proxies, peer);
 }
 
 struct address
 settings_client(const struct api_settings *s, const struct address *peer, struct str forwarded_for)
 {
-	return s->c->behind_proxy
-	           ? forwarded_by(peer, forwarded_for, s->any_proxy ? NULL : &s->proxies)
-	           : *peer;
+	return s->c->behind_proxy ? forwarded_by(peer, forwarded_for, &s->proxies) : *peer;
 }
 
 static bool

@@ -1,5 +1,6 @@
-/* settings: the configuration of api with its texts understood. Built whole, beside the old one;
- * then swapped. */
+/* settings: the configuration of api with its texts understood. Built where it stands, over the old
+ * one, so that who points into it points to what holds now. That can't fail halfway: a configuration
+ * is built once for trial (api_check) before the node takes it. */
 #ifndef API_SETTINGS_H
 #define API_SETTINGS_H
 
@@ -45,7 +46,6 @@ extern const struct config_key api_keys[];
 
 struct api_settings {
 	const struct api_config *c; /* the node's; holds until its next reload */
-	bool any_proxy;             /* whoever connects is the proxy */
 	struct networks proxies;
 	enum access_log access_log;
 	char hsts[48]; /* Strict-Transport-Security; "": not said */

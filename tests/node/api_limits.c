@@ -145,6 +145,18 @@ behind_a_proxy_each_client_has_its_own_bucket(void **unused)
 }
 
 static void
+a_proxy_that_nobody_named_is_believed_only_on_this_machine(void **unused)
+{
+	(void)unused;
+	APIBED_RESTART("limit=2/0.01", "behind_proxy=true");
+	assert_int_equal(let_in(3, NULL, "X-Forwarded-For: 203.0.113.1\r\n"), 2);
+	assert_int_equal(let_in(3, NULL, "X-Forwarded-For: 203.0.113.2\r\n"), 2);
+	APIBED_RESTART("limit=2/0.01", "behind_proxy=true", "proxies=10.0.0.0/8");
+	assert_int_equal(let_in(3, NULL, "X-Forwarded-For: 203.0.113.1\r\n"), 2);
+	assert_int_equal(let_in(3, NULL, "X-Forwarded-For: 203.0.113.2\r\n"), 0);
+}
+
+static void
 without_a_proxy_nobody_is_believed(void **unused)
 {
 	(void)unused;
@@ -186,6 +198,7 @@ main(void)
 		T(admin_operator_and_service_have_no_limit_user_and_viewer_the_default),
 		T(a_role_and_a_route_have_the_limits_they_are_given),
 		T(behind_a_proxy_each_client_has_its_own_bucket),
+		T(a_proxy_that_nobody_named_is_believed_only_on_this_machine),
 		T(without_a_proxy_nobody_is_believed),
 		T(a_refused_request_does_no_work_and_its_body_is_read_past),
 	};

@@ -128,18 +128,21 @@ who_needs_two_tokens_gets_both_or_loses_none(void **unused)
 }
 
 static void
-an_idle_bucket_is_forgotten(void **unused)
+an_idle_bucket_is_forgotten_but_never_before_it_is_full(void **unused)
 {
 	const struct limit hours = { .capacity = 10, .token_ns = 3600 * SEC * 1000 };
 	struct buckets *b = buckets_new(64, IDLE);
 
 	(void)unused;
 	assert_int_equal(take_all(b, 1, &hours, START), 10);
-	assert_int_equal(take_all(b, 1, &hours, START + IDLE - 1), 0); /* looked at: not idle */
-	assert_int_equal(take_all(b, 1, &hours, START + 2 * IDLE - 2), 0);
-	assert_int_equal(take_all(b, 1, &hours, START + 3 * IDLE), 10);
-	buckets_set_idle(b, 1 * SEC);
-	assert_int_equal(take_all(b, 1, &hours, START + 3 * IDLE + 1 * SEC), 10);
+	assert_int_equal(take_all(b, 1, &hours, START + 2 * IDLE), 0);
+	assert_int_equal(take_all(b, 1, &hours, START + 3600 * SEC), 1);
+	assert_true(take(b, 2, &spec, START + 3600 * SEC).allowed);
+	assert_int_equal(buckets_kept(b, START + 3600 * SEC + IDLE - 1), 2);
+	assert_int_equal(buckets_kept(b, START + 3600 * SEC + IDLE), 1);
+	buckets_set_idle(b, 2 * IDLE);
+	assert_int_equal(buckets_kept(b, START + 3600 * SEC + IDLE), 2);
+	assert_int_equal(buckets_kept(b, START + 20 * 3600 * SEC), 0);
 	buckets_free(&b);
 }
 
@@ -181,7 +184,7 @@ main(void)
 		T(what_more_us_promises_is_kept),
 		T(buckets_of_different_keys_know_nothing_of_each_other),
 		T(who_needs_two_tokens_gets_both_or_loses_none),
-		T(an_idle_bucket_is_forgotten),
+		T(an_idle_bucket_is_forgotten_but_never_before_it_is_full),
 		T(a_flood_of_new_keys_does_not_refill_an_empty_bucket),
 		T(a_full_bucket_makes_way_without_loss),
 	};
