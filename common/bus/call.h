@@ -41,6 +41,9 @@ const char *call_operation_id(const struct call *c);
 void call_set_operation_id(struct call *c, const char *id);
 /* authenticated name of the caller; "" for a plain client or a root */
 const char *call_peer(const struct call *c);
+/* Of the client for whom the caller speaks: what is claimed when the caller is of the fleet; of
+ * anybody else it is not believed, "key:NAME" stands for him. */
+const char *call_client_address(struct call *c, const char *claimed);
 uint32_t call_attempt(const struct call *c);
 
 /* --- how it ends --- */

@@ -66,6 +66,9 @@ check(struct op *o)
 	const Mf__TaskRequest *q = o->q;
 	const char *wrong = NULL;
 
+	if (q->auth != NULL)
+		q->auth->client_address =
+		    (char *)(uintptr_t)call_client_address(o->c, q->auth->client_address);
 	if (strlen(q->task_id) > TASK_ID_MOST)
 		return "task_id: is longer than 128 bytes";
 	if (q->auth != NULL && q->auth->operation[0] != '\0' && !strategy_signs(q->auth) &&

@@ -141,7 +141,7 @@ test('the command line speaks to a fleet over tcp, as its configuration and its 
   assert.match(within('rest', 'metafed', ['fleet']).stdout, /websocket/);
 });
 
-test('a client with a key of its own gets the front door, and is told where that ends', () => {
+test('a client with a key of its own gets in by the front doors, and there its credential decides', () => {
   const own = path.join(dir, 'own');
   mkdirSync(own);
   writeFileSync(path.join(own, 'metafed.conf'), conf('rest').replace('rest.key', 'stranger.key').replace(/^var = .*$/m, ''));
@@ -149,15 +149,28 @@ test('a client with a key of its own gets the front door, and is told where that
   const r = within('none', 'examples/submit', [own, 'From a client of its own']);
   assert.equal(r.status, 0, r.stderr);
   assert.equal(JSON.parse(r.stdout.split('\n')[0]).title, 'From a client of its own');
-  const refused = within('none', 'metafed', ['--var', own, 'task', 'list']);
-  assert.equal(refused.status, 3, refused.stderr);
-  assert.match(refused.stderr, /does not let this key/);
+  const list = within('none', 'metafed', ['--var', own, '--json', 'task', 'list', '--limit', '1']);
+  assert.equal(list.status, 0, list.stderr);
+  assert.equal(JSON.parse(list.stdout).items.length, 1);
+  const nameless = within('none', 'metafed', ['--var', own, 'task', 'list'],
+    { METAFED_ADMIN_FILE: '/nowhere', METAFED_TOKEN_FILE: path.join(dir, 'no-token') });
+  assert.equal(nameless.status, 3, nameless.stderr);
   const nobody = within('none', 'metafed', ['--var', own, 'task', 'list'], { METAFED_BUS_PEERS: 'tcp://127.0.0.1:1' });
   assert.equal(nobody.status, 6);
   assert.match(nobody.stderr, /no answer over tcp:\/\/127\.0\.0\.1:1/);
   const keyless = within('none', 'metafed', ['--var', own, 'task', 'list'], { METAFED_BUS_KEY_FILE: '/nowhere' });
   assert.equal(keyless.status, 6);
   assert.match(keyless.stderr, /\/nowhere: No such file/);
+});
+
+test('guesses of a client with a key of its own are counted under that key, whatever address he claims', async () => {
+  const own = path.join(dir, 'own');
+  const guess = () => run(path.join(BIN, 'metafed'), ['--var', own, 'login', 'nobody-of-this-name', '--password-stdin'],
+    { ...ids, input: 'guessed\n', env: { METAFED_TOKEN_FILE: path.join(dir, 'no-token') } });
+  let last;
+  for (let i = 0; i < 13; i++) last = guess();
+  assert.equal(last.status, 6, last.stderr);      // 429
+  assert.match(readFileSync(path.join(dir, 'auth.log'), 'utf8'), /"event":"login_limited".*"address":"key:stranger"/);
 });
 
 test('a node without its key, or with another node\'s, does not start', () => {
