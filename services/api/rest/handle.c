@@ -100,7 +100,7 @@ read_request(struct handling *h)
 	}
 	h->op.params = params;
 	h->op.operation_id = q->operation_id;
-	h->op.client_address = q->client_address;
+	h->op.client_address = call_client_address(h->c, q->client_address);
 	if ((h->op.credential = bearer_of(h)) == NULL || !read_body(h) || !read_conditions(h) ||
 	    !fields_read(h))
 		return false;
