@@ -69,6 +69,33 @@ config_print(FILE *f, const struct config_key *const *tables, void *const *outs,
 	}
 }
 
+bool
+config_differs(const struct config_key *k, const void *a, const void *b)
+{
+	if (k->type == CONFIG_STR || k->type == CONFIG_PATH)
+		return strcmp(*(const char *const *)a, *(const char *const *)b) != 0;
+	return memcmp(a, b, config_size(k)) != 0;
+}
+
+size_t
+config_size(const struct config_key *k)
+{
+	switch (k->type) {
+	case CONFIG_STR:
+	case CONFIG_PATH:
+		return sizeof(const char *);
+	case CONFIG_BOOL:
+		return sizeof(bool);
+	case CONFIG_NUM:
+		return sizeof(double);
+	case CONFIG_INT:
+	case CONFIG_DURATION:
+	case CONFIG_BYTES:
+		break;
+	}
+	return sizeof(int64_t);
+}
+
 /* The key behind that of *s, over all tables; behind a slot of zeros stands the first. */
 static bool
 next_slot(const struct loader *l, struct slot *s)

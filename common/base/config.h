@@ -61,6 +61,10 @@ bool config_load(struct arena *a, const struct config_key *const *tables, void *
     size_t n_tables, const struct config_source *src, char *err, size_t err_size)
     __attribute__((warn_unused_result));
 
+/* Do two values of a key, each at its place in a struct, say different things? */
+bool config_differs(const struct config_key *k, const void *a, const void *b);
+size_t config_size(const struct config_key *k); /* of the value in the struct */
+
 /* Which name was meant? Offered one by one, `best` ends as the nearest, or NULL when none is near. */
 struct config_near {
 	const char *best;

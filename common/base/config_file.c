@@ -106,7 +106,7 @@ static bool
 read_line(struct file *f, struct str line)
 {
 	const char *node = f->l->src->node;
-	char where[PATH_MAX + 16];
+	char where[PATH_MAX + 80];
 	struct str name;
 	bool optional;
 
@@ -119,6 +119,9 @@ read_line(struct file *f, struct str line)
 		return read_include(f, name, optional, where);
 	if (f->part.n > 0 && (node == NULL || !str_eq(f->part, node)) && !is_shared(f, line))
 		return true;
+	if (f->part.n > 0)
+		snprintf(where, sizeof(where), "%s:%d: [%.*s]", f->path, f->line, (int)f->part.n,
+		    f->part.p);
 	return read_key(f, line, where);
 }
 

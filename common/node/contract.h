@@ -83,10 +83,23 @@ struct contract_command { /* orchestrator -> supervisor */
 };
 _Static_assert(sizeof(struct contract_command) == 32, "32-byte records");
 
+/* How a process ended the last time. */
+enum contract_end {
+	END_NONE = 0,    /* it has not, or it was asked to */
+	END_EXIT = 1,    /* code: its status */
+	END_SIGNAL = 2,  /* code: the signal */
+	END_HUNG = 3,    /* killed by the supervisor: no beat */
+	END_LATE = 4,    /* killed by the supervisor: over a time limit */
+	END_UNKNOWN = 5, /* nobody's child: only its end was seen */
+};
+
 /* Supervisor -> orchestrator: the whole table when a new orchestrator starts, then each change, and
  * each entry once a second. */
 struct contract_report {
-	char node[24];     /* "sql", "postgres", "guard", "supervisor" */
+	char node[20]; /* "sql", "postgres", "guard", "supervisor"; NUL-ended */
+	uint8_t end;   /* enum contract_end */
+	uint8_t end_code;
+	uint16_t reserved;
 	int32_t pid;       /* 0: none */
 	uint32_t restarts; /* within the window of its policy */
 	uint64_t generation;

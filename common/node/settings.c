@@ -66,8 +66,6 @@ static size_t tables_of(const struct node *n, const struct settings *s,
     const struct config_key *tables[2], void *outs[2]);
 static bool complete(const struct node *n, struct settings *s, char *err, size_t err_size);
 static const char *text_at(const char *p);
-static bool key_differs(const struct config_key *k, const char *a, const char *b);
-static size_t key_size(const struct config_key *k);
 
 struct settings *
 settings_load(const struct node *n, char *err, size_t err_size)
@@ -176,14 +174,14 @@ settings_keep(const struct node *n, const struct settings *old, struct settings 
 		for (const struct config_key *k = tables[t]; k->name != NULL; k++) {
 			char *from = (char *)was[t] + k->offset, *to = (char *)is[t] + k->offset;
 
-			if (!k->restart || !key_differs(k, from, to))
+			if (!k->restart || !config_differs(k, from, to))
 				continue;
 			log_warn("config_needs_restart", L_STR("key", k->name));
 			if (k->type == CONFIG_STR || k->type == CONFIG_PATH)
 				*(const char **)(void *)to =
 				    arena_strdup(fresh->arena, text_at(from));
 			else
-				memcpy(to, from, key_size(k));
+				memcpy(to, from, config_size(k));
 		}
 	}
 }
@@ -233,20 +231,4 @@ static const char *
 text_at(const char *p)
 {
 	return *(const char *const *)(const void *)p;
-}
-
-static bool
-key_differs(const struct config_key *k, const char *a, const char *b)
-{
-	if (k->type == CONFIG_STR || k->type == CONFIG_PATH)
-		return strcmp(text_at(a), text_at(b)) != 0;
-	return memcmp(a, b, key_size(k)) != 0;
-}
-
-static size_t
-key_size(const struct config_key *k)
-{
-	if (k->type == CONFIG_BOOL)
-		return sizeof(bool);
-	return k->type == CONFIG_NUM ? sizeof(double) : sizeof(int64_t);
 }

@@ -14,6 +14,7 @@
 #define RESTART_LIMIT (30 * SEC)
 #define RESTART_LOOK  (20 * MS)
 
+static void show_reasons(const json_t *);
 static int await_back(struct cli *, json_t *);
 static const json_t *fleet_row(const json_t *, const char *);
 static bool is_ready(const json_t *);
@@ -45,8 +46,28 @@ cli_fleet(struct cli *cli, int argc, char **argv)
 			printf("\n");
 			cli_table(json_object_get(a->json, "apart"), columns, true);
 		}
+		show_reasons(json_object_get(a->json, "nodes"));
+		show_reasons(json_object_get(a->json, "apart"));
 	}
 	return cli_result(cli, a);
+}
+
+/* Of whom does not run and should. */
+static void
+show_reasons(const json_t *rows)
+{
+	const json_t *row;
+	size_t i;
+
+	json_array_foreach(rows, i, row)
+	{
+		const char *reason = json_string_value(json_object_get(row, "reason"));
+
+		if (reason != NULL)
+			printf("\n%s is %s: %s\n",
+			    json_string_value(json_object_get(row, "name")) ?: "?",
+			    json_string_value(json_object_get(row, "state")) ?: "?", reason);
+	}
 }
 
 /* A node that carried this very request answers before it goes: then we look until another one is

@@ -86,7 +86,8 @@ check_configuration(const struct conf *s)
 		fwrite(said.p, 1, said.n, stderr);
 	buf_free(&said);
 	arena_free(&a);
-	check_variables(s, say);
+	if (fine)
+		check_variables(s, say);
 	return fine;
 }
 

@@ -18,8 +18,6 @@
 #include "meta/conf.h"
 #include "meta/stop.h"
 
-#define SETS_MAX 64
-
 enum {
 	OPT_VAR = 256,
 	OPT_CONFIG,
@@ -34,7 +32,7 @@ enum {
 
 struct command {
 	struct conf_options options;
-	char *sets[SETS_MAX + 1];
+	char *sets[CONF_SETS_MOST + 1];
 	int n_sets;
 	bool detach, stop, status, check, print, sweep;
 };
@@ -115,8 +113,8 @@ parse(int key, char *arg, struct argp_state *state)
 		c->options.config = arg;
 		break;
 	case OPT_SET:
-		if (c->n_sets == SETS_MAX)
-			argp_error(state, "more than %d --set", SETS_MAX);
+		if (c->n_sets == CONF_SETS_MOST)
+			argp_error(state, "more than %d --set", CONF_SETS_MOST);
 		c->sets[c->n_sets++] = arg;
 		break;
 	case OPT_DETACH:

@@ -178,6 +178,26 @@ conf_free(struct conf *s)
 }
 
 void
+conf_say_changed(const struct conf *s)
+{
+	const struct conf_options o = { .config = s->config, .var = s->var, .sets = s->sets };
+	struct conf fresh;
+	char err[512];
+
+	if (!conf_load(&fresh, &o, err, sizeof(err))) {
+		log_warn("config_unread", L_STR("error", err)); /* changed since it was checked */
+		return;
+	}
+	for (const struct config_key *k = conf_keys; k->name != NULL; k++) {
+		if (config_differs(
+			k, (const char *)s + k->offset, (const char *)&fresh + k->offset))
+			log_warn(
+			    "config_needs_restart", L_STR("part", "guard"), L_STR("key", k->name));
+	}
+	conf_free(&fresh);
+}
+
+void
 conf_print(const struct conf *s, FILE *f)
 {
 	const struct config_key *const tables[] = { conf_keys };
@@ -232,6 +252,7 @@ load_keys(struct conf *s, const struct conf_options *o, char *err, size_t n)
 	char file[CONF_PATH];
 
 	s->texts = arena_new(4 << 20); /* files of up to 1 MiB */
+	s->sets = o->sets;
 	if (!find_file(file, o, err, n))
 		return false;
 	src.file = file[0] == '\0' ? NULL : file;

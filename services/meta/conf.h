@@ -12,7 +12,8 @@
 #include "meta/restart.h"
 
 /* longest path that we make: VAR is short, sockets must fit into 107 bytes */
-#define CONF_PATH 256
+#define CONF_PATH      256
+#define CONF_SETS_MOST 64
 
 struct conf_options {       /* of the command line */
 	const char *config; /* NULL: METAFED_CONFIG, else VAR/metafed.conf when there is one */
@@ -22,6 +23,7 @@ struct conf_options {       /* of the command line */
 
 struct conf {
 	struct arena *texts; /* of the keys */
+	char *const *sets;   /* of the command line, which must live on; at most CONF_SETS_MOST */
 	const char *var_key, *listen, *stores, *pg_bin, *redis_server, *user, *exe_dir, *log_level;
 	bool behind_proxy, tls;
 	int64_t ready_limit_us, kill_after_us, start_limit_us;
@@ -44,6 +46,8 @@ bool conf_load(struct conf *s, const struct conf_options *o, char *err, size_t e
 bool conf_find_var(struct conf *s, const struct conf_options *o, char *err, size_t err_size)
     __attribute__((warn_unused_result)); /* only var: enough to stop a fleet */
 void conf_free(struct conf *s);
+/* Warns of each key that stands otherwise in the file by now: it counts from the next start on. */
+void conf_say_changed(const struct conf *s);
 void conf_print(const struct conf *s, FILE *f);
 struct restart_policy conf_policy(const struct conf *s);
 

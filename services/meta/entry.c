@@ -41,6 +41,7 @@ static void tick_starting(struct entry *e);
 static void tick_hung(struct entry *e);
 static int64_t limit_of(const struct entry *e, enum contract_state s);
 static void log_exit(const struct entry *e, bool known, int status, int64_t ran_us);
+static void keep_end(struct entry *e, bool known, int status);
 
 void
 entry_init(struct entry *e, struct supervisor *s, int slot, const struct super_note *memo)
@@ -58,6 +59,8 @@ entry_init(struct entry *e, struct supervisor *s, int slot, const struct super_n
 		return;
 	e->wanted = memo->wanted;
 	e->exits = memo->exits;
+	e->end = (enum contract_end)memo->end;
+	e->end_code = memo->end_code;
 	e->restart = memo->restart;
 	e->generation = memo->generation;
 	if (memo->state == NODE_FAILED || memo->state == NODE_BACKOFF)
@@ -101,6 +104,8 @@ entry_event(struct entry *e, enum lifecycle_event ev)
 
 	if (!lifecycle_step(e->state, ev, &next, &action))
 		return;
+	if (ev == EV_HUNG || ev == EV_LATE)
+		e->blame = ev == EV_HUNG ? END_HUNG : END_LATE;
 	SAY(LOG_INFO, "state", L_STR("process", e->def->name),
 	    L_STR("on", lifecycle_event_name(ev)), L_STR("from", contract_state_name(was)),
 	    L_STR("to", contract_state_name(next)), L_INT("pid", e->pid),
@@ -138,6 +143,7 @@ entry_exited(struct entry *e, bool known, int status)
 	enum verdict v;
 
 	log_exit(e, known, status, ran);
+	keep_end(e, known, status);
 	if (e->pidfd >= 0) {
 		supervisor_unwatch(e->sup, e);
 		close(e->pidfd);
@@ -437,4 +443,18 @@ log_exit(const struct entry *e, bool known, int status, int64_t ran_us)
 	SAY(asked ? LOG_INFO : LOG_WARN, "exited", L_STR("process", e->def->name),
 	    L_INT("pid", e->pid), L_INT("of", e->generation), L_STR("how", how),
 	    L_INT("code", code), L_INT("ready_ms", ran_us / MS));
+}
+
+static void
+keep_end(struct entry *e, bool known, int status)
+{
+	enum contract_end seen = !known ? END_UNKNOWN : WIFSIGNALED(status) ? END_SIGNAL : END_EXIT;
+
+	if (e->pid == 0)
+		return; /* it never came to a process */
+	e->end = e->planned || !e->wanted ? END_NONE : e->blame != END_NONE ? e->blame : seen;
+	e->end_code = !known                ? 0
+	              : WIFSIGNALED(status) ? (uint8_t)WTERMSIG(status)
+	                                    : (uint8_t)WEXITSTATUS(status);
+	e->blame = END_NONE;
 }

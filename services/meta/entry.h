@@ -27,6 +27,9 @@ struct entry {
 	uint64_t generation;
 	uint16_t load;
 	uint32_t exits;
+	enum contract_end blame; /* why we killed it; END_NONE: we did not */
+	enum contract_end end;   /* how it ended the last time */
+	uint8_t end_code;
 	struct restart_state restart;
 	/* CLOCK_MONOTONIC; 0: not */
 	int64_t since_us; /* when the state was entered */

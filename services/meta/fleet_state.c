@@ -170,6 +170,8 @@ fleet_state_beat(struct fleet_state *f, const Mf__Beat *b)
 	r->pid = (int32_t)b->pid;
 	r->load = (uint16_t)(b->load > UINT16_MAX ? UINT16_MAX : b->load);
 	r->beat_us = now;
+	if (b->state != NODE_FAILED)
+		r->reason[0] = '\0';
 	if (!r->shall_exit || b->generation != r->generation)
 		set_state(f, r, (enum contract_state)b->state, b->generation);
 	if (f->check.at_us == 0) {
@@ -195,6 +197,8 @@ fleet_state_report(struct fleet_state *f, const struct contract_report *p)
 	r->restarts = p->restarts;
 	r->load = p->load;
 	r->since_us = p->since_us;
+	if (r->state != (enum contract_state)p->state || r->generation != p->generation)
+		reason_of(r->reason, f->meta->node != NULL ? node_var(f->meta->node) : NULL, p);
 	set_state(f, r, (enum contract_state)p->state, p->generation);
 }
 
@@ -238,6 +242,7 @@ set_state(struct fleet_state *f, struct fleet_row *r, enum contract_state s, uin
 	n.state = (char *)contract_state_name(s);
 	n.generation = generation;
 	n.restarts = r->restarts;
+	n.reason = r->reason;
 	bus_publish(f->meta->bus, "fleet.node", &n.base);
 	waiters_wake(&f->changes);
 }
@@ -375,8 +380,11 @@ on_check(struct timer *t)
 		if (late && r->beat_us != 0)
 			r->beat_us = now;
 		if (r->beat_us != 0 && r->state != NODE_FAILED &&
-		    now - r->beat_us > CONTRACT_HUNG_US)
+		    now - r->beat_us > CONTRACT_HUNG_US) {
+			snprintf(r->reason, sizeof(r->reason), "no heartbeat for %d s",
+			    CONTRACT_HUNG_US / 1000000);
 			set_state(f, r, NODE_FAILED, r->generation);
+		}
 	}
 	timer_in(t, CHECK_US);
 }

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include "base/id.h"
 #include "base/status.h"
+#include "meta/reason.h"
 #include "meta/wait.h"
 #include "node/contract.h"
 #include "proto/meta.pb-c.h"
@@ -28,9 +29,10 @@ struct fleet_row {
 	uint64_t generation;
 	uint32_t restarts;
 	uint16_t load;
-	int64_t since_us; /* of the start; 0: not known */
-	int64_t beat_us;  /* container mode: the last one */
-	bool shall_exit;  /* container mode: to be told with its next beat */
+	int64_t since_us;        /* of the start; 0: not known */
+	int64_t beat_us;         /* container mode: the last one */
+	char reason[REASON_MAX]; /* BACKOFF, FAILED: why; else "" */
+	bool shall_exit;         /* container mode: to be told with its next beat */
 	/* operation id of the last restart: the same again is the same restart */
 	char order[UUID_LEN];
 	uint64_t order_generation; /* ... of the process that had to go */

@@ -237,6 +237,7 @@ node_of(struct meta *m, struct arena *a, const struct fleet_row *r)
 	n->generation = r->generation;
 	n->restarts = r->restarts;
 	n->in_flight = r->load;
+	n->reason = (char *)r->reason;
 	if (r->since_us != 0 && r->since_us < now && r->pid != 0)
 		n->uptime_us = (uint64_t)(now - r->since_us);
 	if (fleet_state_local(m->fleet) && r->pid > 0)
@@ -354,5 +355,7 @@ write_node(struct jw *w, const Mf__FleetNode *n)
 	jw_close(w, '}');
 	jw_int(w, "in_flight", n->in_flight);
 	jw_int(w, "rss", (int64_t)n->rss_bytes);
+	if (n->reason[0] != '\0')
+		jw_str(w, "reason", n->reason);
 	jw_close(w, '}');
 }

@@ -1,4 +1,4 @@
-/* guard: see guard.h. It forks and never execs. It can be killed, too: the supervisor goes on, and
+/* guard: see guard.h. It forks and never execs itself. It can be killed, too: the supervisor goes on, and
  * the next start makes a guard that adopts (takeover.c). */
 #include "meta/guard.h"
 
@@ -19,6 +19,7 @@
 #include "meta/check.h"
 #include "meta/holdings.h"
 #include "meta/lifecycle.h"
+#include "meta/reload.h"
 #include "meta/runfile.h"
 #include "meta/conf.h"
 #include "meta/stop.h"
@@ -35,6 +36,7 @@ struct guard {
 	const struct conf *settings;
 	struct holdings holdings;
 	struct super_start start; /* with the last note of each slot */
+	struct reload reload;
 	int lock, notes_r, words_w, signals;
 	pid_t super; /* 0: none */
 	int64_t now, born_us, super_born_us, super_beat_us, super_due_us;
@@ -69,6 +71,8 @@ guard_run(const struct conf *s, int news)
 		await_turn(&g);
 		on_notes(&g);
 		on_signals(&g);
+		reload_read(&g.reload);
+		reload_tick(&g.reload, g.now);
 		tell_news(&g);
 		if (g.super != 0 && g.now - g.super_beat_us > SUPER_HUNG_US) {
 			log_error("supervisor_hung", L_INT("pid", g.super));
@@ -83,11 +87,11 @@ static void
 await_turn(struct guard *g)
 {
 	struct pollfd p[] = { { .fd = g->signals, .events = POLLIN },
-		{ .fd = g->notes_r, .events = POLLIN } };
+		{ .fd = g->notes_r, .events = POLLIN }, { .fd = g->reload.out, .events = POLLIN } };
 	int ms = wait_ms(g);
 	int64_t due = time_now_us() + ms * MS;
 
-	poll(p, 2, ms);
+	poll(p, 3, ms);
 	g->now = time_now_us();
 	if (g->now - due > OWN_PAUSE)
 		g->super_beat_us = g->now;
@@ -115,6 +119,7 @@ prepare(struct guard *g, const struct conf *s, int news)
 	signal(SIGPIPE, SIG_IGN);
 	g->signals = held_high(signalfd(-1, &mask, SFD_NONBLOCK | SFD_CLOEXEC));
 	make_channels(g);
+	reload_init(&g->reload, s);
 	g->start.settings = s;
 	g->start.holdings = &g->holdings;
 	g->start.guard = getpid();
@@ -185,7 +190,8 @@ on_signals(struct guard *g)
 		case SIGCHLD:
 			break;
 		case SIGHUP:
-			word(g, WORD_RELOAD, 0, 0);
+			if (reload_ask(&g->reload, g->now))
+				word(g, WORD_RELOAD, 0, 0);
 			break;
 		default:
 			g->hurry = g->stopping; /* asked twice */
@@ -210,7 +216,10 @@ reap(struct guard *g)
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		if (pid == g->super)
 			supervisor_died(g, status);
-		else
+		else if (pid == g->reload.pid) {
+			if (reload_ended(&g->reload, status, g->now))
+				word(g, WORD_RELOAD, 0, 0);
+		} else
 			word(g, WORD_EXITED, pid, status);
 	}
 }

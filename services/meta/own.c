@@ -10,6 +10,7 @@
 #include "meta/meta.h"
 #include "meta/own.h"
 #include "meta/permits.h"
+#include "meta/precheck.h"
 #include "node/node.h"
 #include "proto/node.pb-c.h"
 
@@ -18,6 +19,7 @@ typedef void own_fn(struct own_ask *);
 static void own_fleet(struct own_ask *);
 static void on_fleet(void *, const Mf__FleetState *);
 static void own_restart(struct own_ask *);
+static void on_prechecked(void *, const char *);
 static bool ordered_already(const struct own_ask *, const struct fleet_row *);
 static bool carries(const struct own_ask *, const char *);
 static void restart_wait(void *);
@@ -86,14 +88,11 @@ on_fleet(void *ctx, const Mf__FleetState *s)
 	finish(o);
 }
 
-/* Answers when another process of that name is READY. A node that carries this very request is
- * different: it drains, and that waits for the request. There the answer comes first. */
+/* A node that could not start again stays: its configuration is read first, by its own executable. */
 static void
 own_restart(struct own_ask *o)
 {
 	struct fleet_row *r = fleet_state_find(o->meta->fleet, o->q->node);
-	enum status s;
-	const char *why;
 
 	if (r == NULL || strcmp(r->name, "guard") == 0 || strcmp(r->name, "supervisor") == 0) {
 		fail(o, r == NULL ? ST_NOT_FOUND : ST_INVALID_ARGUMENT,
@@ -102,6 +101,30 @@ own_restart(struct own_ask *o)
 		return;
 	}
 	o->since = loop_now(o->meta->loop);
+	if (r->level >= 0 && fleet_state_local(o->meta->fleet) && o->meta->node != NULL &&
+	    !ordered_already(o, r))
+		precheck_node(node_work(o->meta->node), o->c, r->name, on_prechecked, o);
+	else
+		on_prechecked(o, NULL);
+}
+
+/* Answers when another process of that name is READY. A node that carries this very request is
+ * different: it drains, and that waits for the request. There the answer comes first. */
+static void
+on_prechecked(void *ctx, const char *wrong)
+{
+	struct own_ask *o = ctx;
+	struct fleet_row *r = fleet_state_find(o->meta->fleet, o->q->node);
+	enum status s;
+	const char *why;
+
+	if (wrong != NULL) {
+		log_error("restart_refused", L_STR("name", r->name), L_STR("why", wrong));
+		fail(o, ST_FAILED_PRECONDITION,
+		    arena_printf(
+			call_arena(o->c), "not restarted, it would not start again: %s", wrong));
+		return;
+	}
 	if (carries(o, r->name)) {
 		log_info("restart_ordered", L_STR("name", r->name),
 		    L_INT("its_generation", r->generation));

@@ -19,7 +19,8 @@ struct super_note { /* supervisor -> guard */
 	int32_t slot;
 	int32_t pid;
 	uint8_t state; /* enum contract_state */
-	uint8_t wanted, planned, reserved;
+	uint8_t wanted, planned;
+	uint8_t end, end_code; /* enum contract_end */
 	uint32_t exits;
 	uint64_t generation;
 	int64_t ready_us; /* when it became READY, 0: it is not */

@@ -103,6 +103,8 @@ supervisor_tell(struct supervisor *s, const struct entry *e)
 		.state = e->state,
 		.wanted = e->wanted ? NODE_READY : NODE_STOPPED,
 		.load = e->load,
+		.end = (uint8_t)e->end,
+		.end_code = e->end_code,
 		.exits = e->exits,
 		.since_us = e->born_us,
 		.next_us = e->state == NODE_BACKOFF ? e->due_us : 0 };
@@ -113,6 +115,8 @@ supervisor_tell(struct supervisor *s, const struct entry *e)
 		.state = e->state,
 		.wanted = e->wanted,
 		.planned = e->planned,
+		.end = (uint8_t)e->end,
+		.end_code = e->end_code,
 		.exits = e->exits,
 		.generation = e->generation,
 		.ready_us = e->ready_us,
@@ -259,8 +263,12 @@ on_signal(struct supervisor *s)
 	struct signalfd_siginfo si;
 
 	while (read(s->signals, &si, sizeof(si)) == (ssize_t)sizeof(si)) {
-		if (si.ssi_signo == SIGHUP)
-			signal_all(s, SIGHUP);
+		if (si.ssi_signo == SIGHUP && !s->guard_gone)
+			kill(s->start->guard,
+			    SIGHUP); /* our parent: it checks before anybody reads */
+		else if (si.ssi_signo == SIGHUP)
+			log_error(
+			    "reload_refused", L_STR("error", "the guard, who checks, is gone"));
 		else if (s->stopping)
 			hurry(s);
 		else

@@ -476,7 +476,7 @@ a_reload_builds_the_new_before_it_touches_the_old(void **unused)
 	fputs("log_level = info\n[cache]\ngreetings = x\n", f);
 	fclose(f);
 	kill(toy.pid, SIGHUP);
-	assert_true(says("metafed.conf:3: greetings: no such key", 2000));
+	assert_true(says("metafed.conf:3: [cache]: greetings: no such key", 2000));
 	for (int i = 0; i < 3; i++) {
 		f = fopen(path, "we");
 		fprintf(f, "retry_budget = 0.%d\n[cache]\ngreeting = third%d\n", i + 1, i);

@@ -151,9 +151,9 @@ an_error_says_file_line_and_what_would_be_right(void **unused)
 	assert_false(load("nmae = x\n", NULL, NULL));
 	assert_string_equal(said(), "some.conf:1: nmae: no such key; is name meant?");
 	assert_false(load("[sql]\nnmae = x\n", NULL, NULL));
-	assert_string_equal(said(), "some.conf:2: nmae: no such key; is name meant?");
+	assert_string_equal(said(), "some.conf:2: [sql]: nmae: no such key; is name meant?");
 	assert_false(load("[sql]\ncolour = x\n", NULL, NULL));
-	assert_string_equal(said(), "some.conf:2: colour: no such key");
+	assert_string_equal(said(), "some.conf:2: [sql]: colour: no such key");
 	assert_false(load("name\n", NULL, NULL));
 	assert_string_equal(said(), "some.conf:1: expected key = value");
 	assert_false(load("[sql\n", NULL, NULL));
@@ -317,7 +317,7 @@ a_common_key_may_belong_to_another_node_when_the_caller_says_so(void **unused)
 	(void)unused;
 	assert_true(load_with("theirs = 1\n", &with));
 	assert_false(load_with("[sql]\ntheirs = 1\n", &with));
-	assert_true(says("other.conf:2: theirs: no such key"));
+	assert_true(says("other.conf:2: [sql]: theirs: no such key"));
 	assert_false(load_with("nobodys = 1\n", &with));
 	assert_true(says("other.conf:1: nobodys: is nobody's"));
 }
@@ -470,8 +470,8 @@ a_key_of_another_part_is_read_there_and_nowhere_else(void **unused)
 	assert_false(load("pool = 7\n", NULL, NULL));
 	assert_false(load("[sql]\npool = 7\n", NULL, NULL));
 	assert_false(load("[cache]\npool = 700\n", NULL, NULL));
-	assert_string_equal(
-	    said(), "some.conf:2: cache/pool: \"700\": must be a whole number, from 1 to 100");
+	assert_string_equal(said(),
+	    "some.conf:2: [cache]: cache/pool: \"700\": must be a whole number, from 1 to 100");
 	assert_false(load("[cache]\npool = 7\npool = 8\n", NULL, NULL));
 	assert_true(load("[cache]\npool = 9\n", NULL, NULL));
 	config_print(f, tables, outs, 1);
