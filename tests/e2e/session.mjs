@@ -6,11 +6,20 @@ import { Raw } from '../harness/http_raw.mjs';
 export class Session {
   // header: the token goes with the handshake; token null: nobody says who it is.
   static async open(f, { token = f.token, header = false, protocols = ['metafed.v1'], headers = {}, localAddress } = {}) {
-    const s = new Session();
+    const s = await this.connect(f, '/v1/ws', protocols, { localAddress, headers: { ...(header && { authorization: `Bearer ${token}` }), ...headers } });
+    s.hello = await s.next({ type: 'hello' });
+    if (token && !header) s.say({ type: 'auth', token });
+    if (token) s.who = await s.next({ type: 'authenticated' });
+    return s;
+  }
+
+  // Any protocol of JSON messages with a type.
+  static async connect(f, p, protocols, opts) {
+    const s = new this();
     s.messages = [];  // not taken yet
     s.waiting = [];
     s.n = 0;
-    s.ws = new WebSocket(`ws://127.0.0.1:${f.port}/v1/ws`, protocols, { localAddress, headers: { ...(header && { authorization: `Bearer ${token}` }), ...headers } });
+    s.ws = new WebSocket(`ws://127.0.0.1:${f.port}${p}`, protocols, opts);
     s.ws.on('message', (data, binary) => { if (binary) s.ws.terminate(); else s.#take(JSON.parse(data)); });
     s.closed = new Promise((resolve) => s.ws.on('close', (code, reason) => { s.end = { code, reason: reason.toString() }; resolve(s.end); s.#wake(); }));
     await new Promise((resolve, reject) => {
@@ -19,9 +28,6 @@ export class Session {
       s.ws.once('unexpected-response', (q, r) => { q.destroy(); reject(Object.assign(new Error(`handshake: ${r.statusCode}`), { status: r.statusCode })); });
     });
     s.ws.on('error', () => {});
-    s.hello = await s.next({ type: 'hello' });
-    if (token && !header) s.say({ type: 'auth', token });
-    if (token) s.who = await s.next({ type: 'authenticated' });
     return s;
   }
 
@@ -88,10 +94,10 @@ export function frame(opcode, payload = '', { fin = true, rsv = 0, mask = true, 
 export const closing = (code, reason = '') => { const p = Buffer.alloc(2 + Buffer.byteLength(reason)); p.writeUInt16BE(code); p.write(reason, 2); return p; };
 
 export class RawSession {
-  static async open(f, { more = '', token = f.token } = {}) {
+  static async open(f, { path = '/v1/ws', more = '', token = f.token } = {}) {
     const s = new RawSession();
     s.raw = await Raw.to(f.port);
-    s.raw.say(`GET /v1/ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${randomBytes(16).toString('base64')}\r\n`
+    s.raw.say(`GET ${path} HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${randomBytes(16).toString('base64')}\r\n`
       + `${token ? `Authorization: Bearer ${token}\r\n` : ''}${more}\r\n`);
     s.answer = await s.raw.answer();
     return s;
