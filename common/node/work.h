@@ -1,4 +1,4 @@
-/* work: CPU-heavy or blocking pieces (Argon2id, cancelling a statement) on a bounded pool of
+/* work: CPU-heavy or blocking pieces (Argon2id, log-ins of libpq) on a bounded pool of
  * threads. */
 #ifndef NODE_WORK_H
 #define NODE_WORK_H

@@ -154,7 +154,6 @@ pg_pool_free(struct pg_pool **pp)
 	p->turn_wanted = true; /* nothing is asked for any more */
 	for (unsigned i = 0; i < p->n_conns; i++) {
 		silence(&p->conns[i]);
-		conn_forget_cancel(&p->conns[i]);
 		conn_drop_batches(&p->conns[i]);
 		conn_drop_long(&p->conns[i]);
 		conn_close(&p->conns[i]);

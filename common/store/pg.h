@@ -2,8 +2,8 @@
  *
  * A pool has two lanes. The short lane pipelines: many statements of many callers on few
  * connections, a Sync per statement or group, guarded by statement_timeout, never cancelled. The
- * long lane gives one connection to one caller and cancels the statement (from the work pool:
- * libpq's cancel blocks) when its call ends. One log-in in flight, delay with back-off after a
+ * long lane gives one connection to one caller and cancels the statement, over the
+ * short one, when its call ends. One log-in in flight, delay with back-off after a
  * failed one, bounded wait: a statement that no connection took in time fails with UNAVAILABLE at
  * its deadline or after 2 s, whichever is first; at once when the server is known to be down. It is
  * known to be down when it could not be reached for 500 ms, or when it hangs: it answers nothing on

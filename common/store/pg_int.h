@@ -41,7 +41,6 @@
 
 struct login;
 struct pg_conn;
-struct pg_cancel;
 
 enum pg_kind { PG_READ, PG_SINGLE, PG_WRITE, PG_INSERT, PG_LONG, PG_SCRIPT };
 
@@ -140,7 +139,7 @@ struct pg_conn {
 	PGresult *result; /* the last one, or the first error */
 	unsigned n_rows;
 	size_t n_bytes;
-	struct pg_cancel *cancel; /* under way */
+	bool cancelling; /* a cancel is under way: no other statement may be hit by it */
 };
 
 struct pg_listener {
@@ -197,6 +196,9 @@ void pg_fail_queues(struct pg_pool *p);
 void pg_op_end(struct pg_op *op, const struct pg_reply *r); /* callback, then memory */
 void pg_op_free(struct pg_op *op);
 void pg_op_queue(struct pg_pool *p, struct pg_op *op, bool first);
+/* pg_query for the pool's own: before what waits, however much that is */
+void pg_op_urgent(struct pg_pool *p, const char *statement, int n, const char *const *params,
+    pg_done_fn *done, void *ctx);
 void pg_op_fail(struct pg_pool *p, struct pg_op *op, enum status s); /* at the end of the turn */
 void pg_op_down(struct pg_op *op, bool unknown);                     /* now: STORE_DOWN */
 void pg_op_committed(struct pg_pool *p, const struct pg_op *op);     /* or perhaps */
@@ -248,6 +250,5 @@ void pg_serve_longs(struct pg_pool *p);
 void conn_read_long(struct pg_conn *k);
 void conn_drop_long(struct pg_conn *k);
 void conn_cancel_long(struct pg_conn *k);
-void conn_forget_cancel(struct pg_conn *k);
 
 #endif

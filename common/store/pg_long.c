@@ -1,25 +1,18 @@
 /* pg_long: one connection for one caller. Rows come one by one, so that an answer that is too large
- * is given up before it is all in memory. When the call ends, the statement is cancelled from the
- * work pool (libpq's cancel blocks) and the connection is free again when both the cancel and the
- * statement's answer are done. */
+ * is given up before it is all in memory. When the call ends, the statement is cancelled over the
+ * short lane (libpq 15's own cancel blocks, for ever where the server is stopped) and the connection
+ * is free again when both the cancel and the statement's answer are done. */
 #include <stdlib.h>
 #include <string.h>
 #include "base/log.h"
 #include "store/pg_int.h"
-
-struct pg_cancel {
-	struct work work;
-	struct pg_conn *conn; /* NULL: the connection or the pool is gone */
-	PGcancel *cancel;
-};
 
 static bool long_send(struct pg_conn *k, struct pg_op *op);
 static const char *take_row(struct pg_conn *k, PGresult *r);
 static void answer(struct pg_conn *k);
 static bool is_copy(const PGresult *r);
 static void give_up(struct pg_conn *k, enum status s, const char *why);
-static void cancel_run(struct work *w);
-static void cancel_done(struct work *w, bool dropped);
+static void on_cancelled(const struct pg_reply *r, void *ctx);
 
 void
 pg_serve_longs(struct pg_pool *p)
@@ -29,7 +22,7 @@ pg_serve_longs(struct pg_pool *p)
 		struct link *first;
 		struct pg_op *op;
 
-		if (k->state != CONN_UP || k->op != NULL || k->cancel != NULL)
+		if (k->state != CONN_UP || k->op != NULL || k->cancelling)
 			continue;
 		first = list_pop(&p->longs);
 		must(first != NULL);
@@ -214,50 +207,25 @@ conn_drop_long(struct pg_conn *k)
 void
 conn_cancel_long(struct pg_conn *k)
 {
-	struct pg_cancel *x;
+	static const char cancel[] = "SELECT pg_cancel_backend($1::int)";
+	char pid[12];
 
 	pg_ask_idle(k->pool); /* does nobody answer? */
-	if (k->cancel != NULL || k->pool->work == NULL)
+	if (k->cancelling)
 		return;
-	x = calloc(1, sizeof(*x));
-	must(x != NULL);
-	x->conn = k;
-	x->cancel = PQgetCancel(k->pg);
-	x->work.run = cancel_run;
-	x->work.done = cancel_done;
-	k->cancel = x;
-	if (x->cancel == NULL || !work_start(k->pool->work, &x->work))
-		cancel_done(&x->work, true); /* the statement runs to its end, nobody listens */
+	k->cancelling = true;
+	snprintf(pid, sizeof(pid), "%d", PQbackendPID(k->pg));
+	pg_op_urgent(k->pool, cancel, 1, (const char *[]){ pid }, on_cancelled, k);
 }
 
-void
-conn_forget_cancel(struct pg_conn *k)
-{
-	if (k->cancel != NULL)
-		k->cancel->conn = NULL;
-	k->cancel = NULL;
-}
-
+/* Where it failed the statement runs to its end, and nobody listens. */
 static void
-cancel_run(struct work *w)
+on_cancelled(const struct pg_reply *r, void *ctx)
 {
-	struct pg_cancel *x = container_of(w, struct pg_cancel, work);
-	char err[256];
+	struct pg_conn *k = ctx;
 
-	if (PQcancel(x->cancel, err, sizeof(err)) != 1)
-		log_warn("cancel_failed", L_STR("why", err));
-}
-
-static void
-cancel_done(struct work *w, bool dropped)
-{
-	struct pg_cancel *x = container_of(w, struct pg_cancel, work);
-
-	(void)dropped;
-	if (x->conn != NULL) {
-		x->conn->cancel = NULL;
-		pg_soon(x->conn->pool);
-	}
-	PQfreeCancel(x->cancel);
-	free(x);
+	if (!pg_ok(r))
+		log_warn("cancel_failed", L_STR("why", pg_error(r)));
+	k->cancelling = false;
+	pg_soon(k->pool);
 }

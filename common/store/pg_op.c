@@ -64,6 +64,19 @@ pg_script(struct pg_pool *p, const char *text, pg_done_fn *done, void *ctx)
 	op_start(p, op_new(p, NULL, PG_SCRIPT, NULL, 1, &s, done, ctx), &p->longs);
 }
 
+void
+pg_op_urgent(struct pg_pool *p, const char *statement, int n, const char *const *params,
+    pg_done_fn *done, void *ctx)
+{
+	const struct pg_statement s = { statement, n, params };
+	struct pg_op *op = op_new(p, NULL, PG_SINGLE, NULL, 1, &s, done, ctx);
+
+	if (p->down)
+		pg_op_fail(p, op, ST_UNAVAILABLE);
+	else
+		pg_op_queue(p, op, true);
+}
+
 /* One block: the op, its params, their bytes. */
 static struct pg_op *
 op_new(struct pg_pool *p, struct call *c, enum pg_kind kind, const char *key, size_t n,

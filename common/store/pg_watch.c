@@ -79,8 +79,8 @@ look_at(struct pg_conn *k, int64_t now)
 		conn_lost(k, "log-in takes too long");
 	else if (k->state == CONN_UP && is_hung(k, now))
 		conn_lost(k, "server does not answer");
-	else if (k->kind == CONN_LONG && k->state == CONN_UP && k->op == NULL &&
-		 k->cancel == NULL && now - k->since_us > PG_IDLE_US)
+	else if (k->kind == CONN_LONG && k->state == CONN_UP && k->op == NULL && !k->cancelling &&
+		 now - k->since_us > PG_IDLE_US)
 		conn_close(k);
 }
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include "base/time.h"
 #include "harness/pgbed.h"
+#include "node/work.h"
 
 static pid_t
 stop_a_back_end(void)
@@ -138,6 +139,71 @@ slow_statements_everywhere_are_no_hanging_server(void **unused)
 	pgbed_end_own_pool();
 }
 
+static void
+on_end(struct call *c, const struct call_end *end, void *ctx)
+{
+	(void)c, (void)end;
+	*(bool *)ctx = true;
+}
+
+static bool
+is_true(void *ctx)
+{
+	return *(bool *)ctx;
+}
+
+struct piece {
+	struct work work;
+	bool done;
+};
+
+static void
+piece_run(struct work *w)
+{
+	(void)w;
+}
+
+static void
+piece_done(struct work *w, bool dropped)
+{
+	assert_false(dropped);
+	container_of(w, struct piece, work)->done = true;
+}
+
+/* There is one thread for blocking work in all: whoever held it up would hold up log-ins. */
+static void
+a_cancel_that_a_stopped_server_does_not_take_holds_nobody_up(void **unused)
+{
+	struct piece piece = { .work = { .run = piece_run, .done = piece_done } };
+	struct got g[2] = { 0 }, after = { 0 };
+	bool over = false;
+	struct call *c;
+
+	(void)unused;
+	c = call_root(pgbed.bus,
+	    &(const struct call_opts){ .limit_us = 500 * MS, .done = on_end, .ctx = &over });
+	for (int i = 0; i < 2; i++)
+		pg_query_long(pgbed.pool, c, "SELECT pg_sleep(60), 'not cancelled'", 0, NULL, NULL,
+		    got_done, &g[i]);
+	for (struct got n = { 0 }; atoi(n.value) < 2 && !over;)
+		pgbed_ask("SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query "
+			  "LIKE '%not cancelled%' AND pid <> pg_backend_pid()",
+		    &n);
+	stores_pause_postgres(pgbed.stores, true);
+	loop_run_until(pgbed.loop, is_true, &over, 5 * SEC);
+	assert_true(over);
+	pgbed_pass(100 * MS);
+	assert_true(work_start(pgbed.work, &piece.work));
+	loop_run_until(pgbed.loop, is_true, &piece.done, 5 * SEC);
+	assert_true(piece.done);
+	stores_pause_postgres(pgbed.stores, false);
+	loop_run_until(pgbed.loop, is_up, NULL, 8 * SEC);
+	pg_query_long(pgbed.pool, NULL, "SELECT 7", 0, NULL, NULL, got_done, &after);
+	got_wait(&after, 1);
+	assert_true(after.ok);
+	assert_int_equal(g[0].times + g[1].times, 0);
+}
+
 static int
 resume(void **state)
 {
@@ -154,6 +220,8 @@ main(void)
 		cmocka_unit_test_teardown(a_stopped_back_end_is_dropped_in_the_end, resume),
 		cmocka_unit_test_teardown(a_stopped_server_is_down_until_it_answers_again, resume),
 		T(slow_statements_everywhere_are_no_hanging_server),
+		cmocka_unit_test_teardown(
+		    a_cancel_that_a_stopped_server_does_not_take_holds_nobody_up, resume),
 	};
 
 	return cmocka_run_group_tests(tests, pgbed_start, pgbed_stop);

@@ -1,6 +1,7 @@
 /* sql_query: filters, pages and cursors against a real PostgreSQL. */
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include "base/id.h"
 #include "base/time.h"
 #include "harness/sqlbed.h"
@@ -221,6 +222,55 @@ each_item_has_its_cursor_when_they_are_wanted(void **unused)
 	done_free(&d);
 }
 
+/* As many bytes as the rows have in all never come into this process at once. */
+static void
+a_page_of_very_large_rows_is_shorter_and_takes_little_memory(void **unused)
+{
+	static const char *const sorts[] = { "", "-created_at" };
+	struct rusage before, after;
+	char cursor[200];
+	size_t seen, pages, n;
+	json_t *items, *ids;
+	struct done d;
+
+	(void)unused;
+	(void)bed_count("INSERT INTO tasks (id,namespace,title,description,type,priority,state,"
+			"payload,created_at,updated_at) SELECT gen_random_uuid(),'large','x',"
+			"repeat('x',90000),'manual',3,'QUEUED',to_json(repeat('y',200000)),"
+			"now()+i*interval '1 s',now() FROM generate_series(1,400) i");
+	getrusage(RUSAGE_SELF, &before);
+	for (size_t s = 0; s < 2; s++) {
+		ids = json_object();
+		cursor[0] = '\0';
+		for (seen = pages = 0; pages == 0 || cursor[0] != '\0'; pages++, seen += n) {
+			d = op_run(OP(QUERY, .namespace_ = S("large"), .limit = 1000,
+			    .cursor = cursor, .sort = S(sorts[s])));
+			assert_int_equal(d.status, ST_OK);
+			items = json_object_get(d.json, "items");
+			n = json_array_size(items);
+			assert_in_range(n, 1, 7);
+			for (size_t i = 0; i < n; i++)
+				json_object_set_new(ids,
+				    json_string_value(
+					json_object_get(json_array_get(items, i), "id")),
+				    json_true());
+			snprintf(cursor, sizeof(cursor), "%s",
+			    json_is_string(json_object_get(d.json, "next_cursor"))
+				? done_str(&d, "next_cursor")
+				: "");
+			done_free(&d);
+		}
+		assert_int_equal(seen, 400);
+		assert_int_equal(json_object_size(ids), 400);
+		json_decref(ids);
+	}
+	getrusage(RUSAGE_SELF, &after);
+#ifndef __SANITIZE_ADDRESS__ /* which keeps what was freed */
+	assert_true(after.ru_maxrss - before.ru_maxrss < 64 * 1024); /* of 116 MB; in kB */
+#endif
+	(void)bed_count("DELETE FROM tasks WHERE namespace='large'");
+}
+
 /* --- statements of operators --- */
 
 struct asked {
@@ -306,6 +356,7 @@ main(void)
 		T(a_cursor_that_is_not_ours_is_refused),
 		T(tasks_of_a_list_of_ids_come_in_one_query),
 		T(each_item_has_its_cursor_when_they_are_wanted),
+		T(a_page_of_very_large_rows_is_shorter_and_takes_little_memory),
 		T(an_operators_answer_has_bounds_and_says_which_was_passed),
 	};
 

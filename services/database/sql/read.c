@@ -7,9 +7,8 @@
 #include "database/sql/store.h"
 #include "database/sql/text.h"
 
-#define ROWS_DEFAULT 1000       /* of an operator's statement */
-#define ROWS_BYTES   (3u << 20) /* of all its rows: an answer of the bus takes 4 MiB */
-#define PAGE_BYTES   (2u << 20)
+#define ROWS_DEFAULT 1000        /* of an operator's statement */
+#define ROWS_BYTES   (3u << 20)  /* of all its rows: an answer of the bus takes 4 MiB */
 #define SORTED_BYTES (32u << 20) /* that PostgreSQL may answer, of which a page is taken */
 
 struct reading {
@@ -133,12 +132,25 @@ send_query(struct reading *x, pg_done_fn *done)
 		pg_read(sql_pool(), x->call, text_query(a, &x->filter), (int)n, params, done, x);
 }
 
+/* Of the fields that are counted in the query. */
+static size_t
+row_bytes(const struct pg_reply *r, int i, const struct model *m)
+{
+	size_t n = 0;
+
+	for (size_t k = 0; k < m->n_fields; k++)
+		if (text_counts(&m->fields[k]))
+			n += pg_length(r, i, (int)k);
+	return n;
+}
+
 static void
 on_many(const struct pg_reply *r, void *ctx)
 {
 	Mf__StoreResult m = MF__STORE_RESULT__INIT;
 	struct reading *x = ctx;
 	const char **cursors;
+	size_t bytes = 0;
 	struct row row, last = { .model = x->model };
 	struct jw w;
 	int n;
@@ -154,7 +166,8 @@ on_many(const struct pg_reply *r, void *ctx)
 	jw_array(&w, "items");
 	for (int i = 0; i < n; i++) {
 		row_of_reply(r, i, 0, x->model, &row);
-		if (i > 0 && w.n + render_most(&row) > PAGE_BYTES) {
+		bytes += row_bytes(r, i, x->model);
+		if (i > 0 && (bytes >= PAGE_BYTES || w.n + render_most(&row) > PAGE_BYTES)) {
 			n = i; /* a page may be shorter than its limit */
 			break;
 		}

@@ -31,6 +31,10 @@ extern const char text_transaction[], text_transaction_same[];
  * of each NAME=VALUE, the ids, bounds of times, after, limit + 1. Texts are few: labels in one array, NAME=VALUEs filled up to
  * 1, 2, 4, 8 or 16 by repeating the last. */
 const char *text_query(struct arena *a, const struct filter *f); /* a rare one's is of the arena */
+/* Rows are answered until those that may be large (text_counts) have that many bytes in all, and the
+ * two after: whoever takes as many finds one that he leaves, and knows that there are more. */
+#define PAGE_BYTES (2u << 20)
+bool text_counts(const struct field *f); /* its bytes, as they are answered, are counted */
 #define QUERY_PARAMS_MOST (3 * FILTERS_MOST + SORTS_MOST)
 size_t text_query_params(struct arena *a, const struct filter *f, const char *params[], size_t cap);
 

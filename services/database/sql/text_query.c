@@ -62,9 +62,55 @@ add_order(struct buf *b, const struct filter *f)
 	buf_printf(b, "id%s", way);
 }
 
+bool
+text_counts(const struct field *f)
+{
+	return f->type == FIELD_TEXT || f->type == FIELD_LABELS || f->type == FIELD_STRINGS ||
+	       f->type == FIELD_JSON;
+}
+
+static bool
+counts_any(const struct model *m)
+{
+	for (size_t i = 0; i < m->n_fields; i++)
+		if (text_counts(&m->fields[i]))
+			return true;
+	return false;
+}
+
+/* In a query around the page's, so that they are looked at for the rows of the page only. */
+static void
+add_bytes(struct buf *b, const struct model *m)
+{
+	buf_puts(b, ",0");
+	for (size_t i = 0; i < m->n_fields; i++)
+		if (text_counts(&m->fields[i]))
+			buf_printf(b, "+coalesce(octet_length(%s%s),0)", m->fields[i].name,
+			    m->fields[i].type == FIELD_TEXT ? "" : "::text");
+	buf_puts(b, " AS mf_bytes");
+}
+
+static void
+add_bound_head(struct buf *b, const struct filter *f)
+{
+	buf_puts(b, "SELECT ");
+	text_add_columns(b, f->model, "");
+	buf_puts(b, " FROM (SELECT *,sum(mf_bytes) OVER (");
+	add_order(b, f);
+	buf_puts(b, " ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING) AS mf_before FROM (");
+}
+
+static void
+add_bound_tail(struct buf *b, const struct filter *f)
+{
+	buf_printf(b, ") p) q WHERE coalesce(mf_before,0)<%u", PAGE_BYTES);
+	add_order(b, f);
+}
+
 const char *
 text_query(struct arena *a, const struct filter *f)
 {
+	bool bounded = counts_any(f->model);
 	size_t n_fields = count_kind(f, COND_EQUAL), n_labels = count_kind(f, COND_LABEL),
 	       pairs = pairs_filled_up(f);
 	const struct model *m = f->model;
@@ -74,8 +120,12 @@ text_query(struct arena *a, const struct filter *f)
 	size_t k;
 	int n = 0;
 
+	if (bounded)
+		add_bound_head(&b, f);
 	buf_puts(&b, "SELECT ");
 	text_add_columns(&b, m, "");
+	if (bounded)
+		add_bytes(&b, m);
 	buf_printf(&b, " FROM %s WHERE true", m->table);
 	if (f->namespace != NULL)
 		buf_printf(&b, " AND namespace=$%d", ++n);
@@ -101,6 +151,8 @@ text_query(struct arena *a, const struct filter *f)
 	}
 	add_order(&b, f);
 	buf_printf(&b, " LIMIT $%d::bigint", n + 1);
+	if (bounded)
+		add_bound_tail(&b, f);
 	if (!filter_is_rare(f))
 		return text_intern(&b);
 	text = arena_strndup(a, b.p, b.n);
