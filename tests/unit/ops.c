@@ -280,7 +280,10 @@ a_bulk_in_an_array_or_in_lines_points_into_what_was_written(void **unused)
 	    "{\"items\":[{\"data\":{\"title\":\"a\"}},{\"problem\":{\"code\":\"INVALID_ARGUMENT\","
 	    "\"violations\":[{\"field\":\"/1/title\",\"description\":\"is empty\"}]}},"
 	    "{\"problem\":{\"code\":\"INVALID_ARGUMENT\"}}]}";
-	static const char *const lines[] = { NULL, NULL, "the line is no JSON" };
+	static const struct failure bad = { .status = ST_INVALID_ARGUMENT,
+		.reason = "BAD_JSON",
+		.message = "the line is no JSON" };
+	const struct failure *refused[] = { NULL, NULL, &bad };
 	Mf__TaskRequest *q = build(OP_BULK, "", "[{\"title\":\"a\"},{\"title\":\"\"},null]");
 	struct json_error e;
 	json_t *r = json_read(result, sizeof(result) - 1, &e);
@@ -292,7 +295,8 @@ a_bulk_in_an_array_or_in_lines_points_into_what_was_written(void **unused)
 	text = bulk_answer(a, &(const struct op){ .body = body }, r, &n);
 	assert_non_null(strstr(text, "\"pointer\":\"#/1/title\""));
 	assert_non_null(strstr(text, "\"pointer\":\"#/2\""));
-	text = bulk_answer(a, &(const struct op){ .body = body, .lines = lines }, r, &n);
+	text = bulk_answer(
+	    a, &(const struct op){ .body = body, .refused = refused, .lines = true }, r, &n);
 	assert_non_null(
 	    strstr(text, "{\"status\":201,\"task\":{\"title\":\"a\"}}\n{\"status\":422,"));
 	assert_non_null(strstr(text, "\"pointer\":\"#/title\""));
@@ -301,6 +305,36 @@ a_bulk_in_an_array_or_in_lines_points_into_what_was_written(void **unused)
 	json_decref(r);
 	assert_null(build(OP_BULK, "", "[]"));
 	assert_violation(0, "");
+}
+
+static void
+a_member_that_is_refused_beforehand_reaches_no_store_and_hinders_no_other(void **unused)
+{
+	static const char result[] = "{\"items\":[{\"data\":{\"title\":\"a\"}},{\"problem\":{}}]}";
+	static const struct violation required = { "/title", "is required" };
+	static const struct failure wrong = { .status = ST_INVALID_ARGUMENT,
+		.reason = "VALIDATION",
+		.message = "/title: is required",
+		.n_violations = 1,
+		.violations = &required };
+	const struct failure *refused[] = { NULL, &wrong };
+	struct op o = { .route = route_of(OP_BULK), .operation_id = OPERATION, .refused = refused };
+	struct json_error e;
+	json_t *r = json_read(result, sizeof(result) - 1, &e);
+	ProtobufCBinaryData data;
+	const char *text;
+	size_t n;
+
+	(void)unused;
+	(void)build(OP_BULK, "", "{\"tasks\":[{\"title\":\"a\"},{\"titel\":\"b\"}]}");
+	o.body = body;
+	assert_true(bulk_data(a, &o, &data, &f));
+	assert_null(memmem(data.data, data.len, "titel", 5));
+	assert_non_null(memmem(data.data, data.len, "\"/\":null", 8));
+	text = bulk_answer(a, &o, r, &n);
+	assert_non_null(strstr(text, "{\"status\":201,"));
+	assert_non_null(strstr(text, "\"pointer\":\"#/tasks/1/title\",\"detail\":\"is required\""));
+	json_decref(r);
 }
 
 static void
@@ -544,6 +578,7 @@ main(void)
 		T(ids_of_a_bulk_depend_on_the_operation_and_the_place_alone),
 		T(each_member_of_a_bulk_has_its_own_answer),
 		T(a_bulk_in_an_array_or_in_lines_points_into_what_was_written),
+		T(a_member_that_is_refused_beforehand_reaches_no_store_and_hinders_no_other),
 		T(a_bulk_of_none_or_too_many_is_refused),
 		T(sent_again_means_the_same_when_each_given_field_is_as_stored),
 		T(a_raw_request_becomes_the_message_field_by_field),

@@ -308,13 +308,68 @@ what_is_wrong_never_reaches_meta(void **unused)
 
 	(void)unused;
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-		http(all[i].method, all[i].path, all[i].query, all[i].body, NULL);
+		http(all[i].method, all[i].path, all[i].query, all[i].body,
+		    H("authorization", "Bearer abc"));
 		if (got.status != all[i].status)
 			fail_msg("%s %s: %d", all[i].method, all[i].path, got.status);
 	}
 	http("GET", "/v1/tasks", "", "", H("authorization", "Basic eDp5"));
 	assert_int_equal(got.status, 401);
 	assert_int_equal(meta.calls, 0);
+}
+
+static void
+all_that_the_document_refuses_is_said_at_once(void **unused)
+{
+	(void)unused;
+	http("POST", "/v1/tasks", "limit=1",
+	    "{\"titel\":\"x\",\"version\":2,\"priority\":5,\"labels\":{\"a/b\":7}}",
+	    H("authorization", "Bearer abc"));
+	assert_int_equal(got.status, 422);
+	assert_int_equal(meta.calls, 0);
+	assert_non_null(
+	    strstr(got.body, "{\"parameter\":\"limit\",\"detail\":\"is no parameter here\"}"));
+	assert_non_null(
+	    strstr(got.body, "{\"pointer\":\"#/titel\",\"detail\":\"there is no such field\"}"));
+	assert_non_null(
+	    strstr(got.body, "{\"pointer\":\"#/version\",\"detail\":\"is set by the server\"}"));
+	assert_non_null(strstr(got.body, "{\"pointer\":\"#/priority\","));
+	assert_non_null(
+	    strstr(got.body, "{\"pointer\":\"#/labels/a~1b\",\"detail\":\"must be a string\"}"));
+	assert_non_null(strstr(got.body, "{\"pointer\":\"#/title\",\"detail\":\"is required\"}"));
+}
+
+static void
+who_is_nobody_hears_that_before_what_is_wrong_with_his_request(void **unused)
+{
+	(void)unused;
+	meta_fails(ST_UNAUTHENTICATED, "");
+	http("POST", "/v1/tasks", "", "{}", NULL);
+	assert_int_equal(got.status, 401);
+	assert_string_equal(meta.operation, "");
+	assert_string_equal(meta.permission, "task.create");
+	meta_answers("", 0);
+	http("POST", "/v1/tasks", "", "{}", NULL);
+	assert_int_equal(got.status, 422);
+}
+
+static void
+a_bulk_is_held_against_the_document_member_by_member(void **unused)
+{
+	(void)unused;
+	meta_answers("{\"items\":[{\"data\":{\"title\":\"a\"}},{\"problem\":{\"code\":\"INVALID_"
+		     "ARGUMENT\"}}]}",
+	    0);
+	http("POST", "/v1/tasks:bulk", "", "[{\"title\":\"a\"},{\"title\":7}]", NULL);
+	assert_int_equal(got.status, 200);
+	assert_non_null(strstr(meta.data, "\"/\":null"));
+	assert_null(strstr(meta.data, "7}"));
+	assert_non_null(
+	    strstr(got.body, "{\"pointer\":\"#/1/title\",\"detail\":\"must be a string\"}"));
+	http("POST", "/v1/tasks:bulk", "", "{\"title\":\"a\"}\n{\"titel\":\"b\"}\n",
+	    H("content-type", "application/x-ndjson"));
+	assert_int_equal(got.status, 200);
+	assert_non_null(strstr(got.body, "{\"pointer\":\"#/titel\","));
 }
 
 static void
@@ -493,6 +548,9 @@ main(void)
 		R(a_delete_is_204_with_nothing_in_it),
 		R(refusals_are_problems_with_the_headers_that_belong_to_them),
 		R(what_is_wrong_never_reaches_meta),
+		R(all_that_the_document_refuses_is_said_at_once),
+		R(who_is_nobody_hears_that_before_what_is_wrong_with_his_request),
+		R(a_bulk_is_held_against_the_document_member_by_member),
 		R(a_raw_request_is_200_also_when_partial_and_a_problem_when_it_failed),
 		R(a_restart_and_a_log_in_have_answers_of_their_own),
 		R(a_broken_result_is_a_500_and_an_error_in_the_log),

@@ -8,8 +8,7 @@
 #include "api/ops/ops.h"
 #include "base/id.h"
 
-#define VIOLATIONS_MOST 20
-#define NAME_MOST       64
+#define NAME_MOST 64
 
 struct building {
 	struct arena *a;
@@ -101,7 +100,6 @@ ops_build(struct arena *a, const struct op *o, struct failure *f)
 	return f->status == ST_OK ? b.q : NULL;
 }
 
-/* The first twenty are said: a body of a thousand wrong names is not worth more. */
 void
 ops_violation(struct arena *a, struct failure *f, const char *field, const char *fmt, ...)
 {
@@ -122,6 +120,24 @@ ops_violation(struct arena *a, struct failure *f, const char *field, const char 
 		f->message = arena_printf(
 		    a, "%s%s%s", field, field[0] == '\0' ? "the body " : ": ", v->what);
 	}
+}
+
+const char *
+ops_pointer(struct arena *a, const char *at, const char *key)
+{
+	char out[128];
+	size_t n = 0;
+
+	for (; *key != '\0' && n + 3 < sizeof(out); key++) {
+		if (*key == '~' || *key == '/') {
+			out[n++] = '~';
+			out[n++] = *key == '~' ? '0' : '1';
+		} else {
+			out[n++] = *key;
+		}
+	}
+	out[n] = '\0';
+	return arena_printf(a, "%s/%s", at, out);
 }
 
 /* The same verb for one and for many: who may create a task may create ten. A transaction has none

@@ -16,8 +16,9 @@ static void end_line(struct jw *);
 static const json_t *tasks_of(const struct op *);
 static const char *place_of(struct arena *, const struct op *, size_t, const char *);
 static void answer_member(struct jw *, const struct op *, size_t, const json_t *);
-static void
-problem_of_member(struct arena *, const struct op *, size_t, const json_t *, struct failure *);
+static struct failure problem_of_member(struct arena *, const struct op *, size_t, const json_t *);
+static struct failure placed(struct arena *, const struct op *, size_t, const struct failure *);
+static const struct failure *refusal_of(const struct op *, size_t);
 
 void
 bulk_id(const char *operation_id, uint32_t i, char out[37])
@@ -69,9 +70,9 @@ bulk_data(struct arena *a, const struct op *o, ProtobufCBinaryData *out, struct 
 			bulk_id(o->operation_id, (uint32_t)i, id);
 			jw_str(&w, "id", id);
 		}
-		/* What could not be stored as meant is refused by the store: a bad id travels on
-		 * under a name of no field. */
-		if (!json_is_object(t) || id_is_bad(t))
+		/* What is none travels on under a name of no field, so that the store refuses it
+		 * in its place. */
+		if (!json_is_object(t) || id_is_bad(t) || refusal_of(o, i) != NULL)
 			jw_null(&w, "/");
 		else
 			json_object_foreach((json_t *)t, key, v) if (strcmp(key, "id") != 0)
@@ -92,16 +93,16 @@ bulk_answer(struct arena *a, const struct op *o, const json_t *result, size_t *n
 	if (!json_is_array(items) || json_array_size(items) != json_array_size(tasks))
 		return NULL;
 	jw_start(&w, a, json_array_size(items) * 512);
-	if (o->lines == NULL) {
+	if (!o->lines) {
 		jw_object(&w, NULL);
 		jw_array(&w, "items");
 	}
 	for (size_t i = 0; i < json_array_size(items); i++) {
 		answer_member(&w, o, i, json_array_get(items, i));
-		if (o->lines != NULL)
+		if (o->lines)
 			end_line(&w);
 	}
-	if (o->lines == NULL) {
+	if (!o->lines) {
 		jw_close(&w, ']');
 		jw_close(&w, '}');
 	}
@@ -126,7 +127,7 @@ tasks_of(const struct op *o)
 static const char *
 place_of(struct arena *a, const struct op *o, size_t i, const char *within)
 {
-	if (o->lines != NULL)
+	if (o->lines)
 		return within;
 	return arena_printf(a, "%s/%zu%s", json_is_array(o->body) ? "" : "/tasks", i, within);
 }
@@ -138,17 +139,15 @@ answer_member(struct jw *w, const struct op *o, size_t i, const json_t *item)
 	struct failure f = { .status = ST_OK };
 	bool there = false;
 
-	if (o->lines != NULL && o->lines[i] != NULL)
-		f = (struct failure){
-			.status = ST_INVALID_ARGUMENT, .reason = "BAD_JSON", .message = o->lines[i]
-		};
+	if (refusal_of(o, i) != NULL)
+		f = placed(w->a, o, i, refusal_of(o, i));
 	else if (!json_is_object(task))
 		ops_violation(w->a, &f, place_of(w->a, o, i, ""), "must be a JSON object");
 	else if (id_is_bad(task))
 		ops_violation(
 		    w->a, &f, place_of(w->a, o, i, "/id"), "must be a UUID in lower case");
 	else if (!json_is_object(data))
-		problem_of_member(w->a, o, i, json_object_get(item, "problem"), &f);
+		f = problem_of_member(w->a, o, i, json_object_get(item, "problem"));
 	else
 		there = json_is_true(json_object_get(item, "repeated")) && member_id(task) != NULL;
 	if (there && !ops_same(task, data))
@@ -165,22 +164,40 @@ answer_member(struct jw *w, const struct op *o, size_t i, const json_t *item)
 }
 
 /* The store got the array alone: "/3/title" is the title of member 3. */
-static void
-problem_of_member(
-    struct arena *a, const struct op *o, size_t i, const json_t *problem, struct failure *f)
+static struct failure
+problem_of_member(struct arena *a, const struct op *o, size_t i, const json_t *problem)
 {
+	struct failure f;
 	struct violation *v;
 
-	problem_from_json(a, problem, f);
-	v = ARENA_ARRAY(a, struct violation, f->n_violations + 1);
-	for (size_t k = 0; k < f->n_violations; k++) {
-		const char *field = f->violations[k].field,
-			   *within = strchr(field + (*field == '/'), '/');
+	problem_from_json(a, problem, &f);
+	v = (struct violation *)(uintptr_t)f.violations;
+	for (size_t k = 0; k < f.n_violations; k++) {
+		const char *within = strchr(v[k].field + (v[k].field[0] == '/'), '/');
 
-		v[k] = (struct violation){ place_of(a, o, i, within == NULL ? "" : within),
-			f->violations[k].what };
+		v[k].field = within == NULL ? "" : within;
 	}
-	f->violations = v;
+	return placed(a, o, i, &f);
+}
+
+/* What is said of a member by itself, as the client is told. */
+static struct failure
+placed(struct arena *a, const struct op *o, size_t i, const struct failure *of)
+{
+	struct violation *v = ARENA_ARRAY(a, struct violation, of->n_violations + 1);
+	struct failure f = *of;
+
+	for (size_t k = 0; k < of->n_violations; k++)
+		v[k] = (struct violation){ place_of(a, o, i, of->violations[k].field),
+			of->violations[k].what };
+	f.violations = v;
+	return f;
+}
+
+static const struct failure *
+refusal_of(const struct op *o, size_t i)
+{
+	return o->refused == NULL ? NULL : o->refused[i];
 }
 
 static const json_t *

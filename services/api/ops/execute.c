@@ -42,6 +42,22 @@ ops_execute(struct call *c, const Mf__TaskRequest *q, Mf__TaskResponse_Closure d
 }
 
 struct rpc *
+ops_ask(struct call *c, const struct op *o, const char *permission, const char *resource,
+    Mf__TaskResponse_Closure done, void *ctx)
+{
+	Mf__AuthRequirement auth = MF__AUTH_REQUIREMENT__INIT;
+	Mf__TaskRequest q = MF__TASK_REQUEST__INIT;
+
+	auth.credential = (char *)(uintptr_t)o->credential;
+	auth.client_address = (char *)(uintptr_t)o->client_address;
+	auth.require_permission = (char *)(uintptr_t)permission;
+	auth.resource = (char *)(uintptr_t)resource;
+	q.task_id = (char *)(uintptr_t)o->operation_id;
+	q.auth = &auth;
+	return ops_execute(c, &q, done, ctx);
+}
+
+struct rpc *
 ops_store(struct call *c, const Mf__StoreOp *q, Mf__StoreResult_Closure done, void *ctx)
 {
 	struct rpc *r = rpc_new(c, database, NULL);

@@ -87,15 +87,18 @@ struct op {
 	size_t n_params;
 	const json_t *body; /* NULL: none */
 	struct str text;    /* the same as bytes; empty: made from body where it is needed */
-	/* Of a bulk in lines, whose body is their array: why line i is no JSON, NULL: it is. NULL: no
-	 * lines. */
-	const char *const *lines;
+	/* Of a bulk: why member i is none, NULL: it is one; NULL: all are. */
+	const struct failure **refused;
+	bool lines; /* a bulk that came in lines; body is their array */
 };
 /* NULL: *f says what is wrong: INVALID_ARGUMENT, reason VALIDATION, with violations. */
 Mf__TaskRequest *ops_build(struct arena *a, const struct op *o, struct failure *f);
+#define VIOLATIONS_MOST 20 /* a body of a thousand wrong names is not worth more */
 /* What is wrong with a request, one entry after the other; the first makes *f a failure. */
 void ops_violation(struct arena *a, struct failure *f, const char *field, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
+/* The JSON Pointer (RFC 6901) of member `key` of what stands at `at`; a long key is cut. */
+const char *ops_pointer(struct arena *a, const char *at, const char *key);
 const char *ops_permission(const char *operation, const char *model,
     struct arena *a); /* "create", "task": "task.create" */
 
@@ -117,6 +120,9 @@ char *bulk_answer(struct arena *a, const struct op *o, const json_t *result, siz
 
 /* --- raw.c: TaskRequest and TaskResponse as JSON --- */
 Mf__TaskRequest *raw_request(struct arena *a, const struct op *o, struct failure *f);
+/* What who asks for q has to be permitted, each once: at most `most`. More than most: those, and a
+ * permission that nobody has. */
+size_t raw_permissions(struct arena *a, const Mf__TaskRequest *q, const char **out, size_t most);
 void raw_response(struct jw *w, const char *key, const Mf__TaskResponse *m);
 
 /* --- problem.c: failures as RFC 9457 has them --- */
@@ -141,6 +147,10 @@ bool ops_ready(void);         /* meta can be called */
 /* The answer comes to done as from any rpc: m NULL: failed, rpc_failure says why. */
 struct rpc *
 ops_execute(struct call *c, const Mf__TaskRequest *q, Mf__TaskResponse_Closure done, void *ctx);
+/* Who asks, and may he? Nothing is done. done gets the principal, or why not. permission "": no more
+ * than who asks. */
+struct rpc *ops_ask(struct call *c, const struct op *o, const char *permission,
+    const char *resource, Mf__TaskResponse_Closure done, void *ctx);
 /* What an agent keeps for itself: no client asks for it, so it does not go through meta. */
 struct rpc *
 ops_store(struct call *c, const Mf__StoreOp *q, Mf__StoreResult_Closure done, void *ctx);

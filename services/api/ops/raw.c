@@ -13,6 +13,16 @@ struct raw {
 	struct failure *f;
 };
 
+struct permissions {
+	const char **list;
+	size_t n, most;
+};
+
+static void permissions_of_form(struct arena *, const Mf__ApiRequirement *, struct permissions *);
+static void
+permissions_of_members(struct arena *, const Mf__DatabaseRequirement *, struct permissions *);
+static void permissions_of_own(const Mf__MetaRequirement *, struct permissions *);
+static void permissions_add(struct permissions *, const char *);
 static void read_requirements(struct raw *, const struct op *, const json_t *, Mf__TaskRequest *);
 static Mf__ApiRequirement *read_api(struct raw *, const json_t *);
 static Mf__DatabaseRequirement *read_database(struct raw *, const json_t *, const char *);
@@ -26,7 +36,6 @@ static char *take_str(struct raw *, const json_t *, const char *, const char *, 
 static uint64_t take_uint(struct raw *, const json_t *, const char *, const char *, uint64_t);
 static ProtobufCBinaryData take_json(struct raw *, const json_t *, const char *);
 static void only(struct raw *, const json_t *, const char *, const char *const *);
-static const char *pointer(struct raw *, const char *, const char *);
 
 Mf__TaskRequest *
 raw_request(struct arena *a, const struct op *o, struct failure *f)
@@ -54,6 +63,84 @@ raw_request(struct arena *a, const struct op *o, struct failure *f)
 	return f->status == ST_OK ? q : NULL;
 }
 
+size_t
+raw_permissions(struct arena *a, const Mf__TaskRequest *q, const char **out, size_t most)
+{
+	struct permissions p = { .list = out, .most = most };
+	const Mf__DatabaseRequirement *d = q->database;
+
+	if (q->auth != NULL)
+		permissions_add(&p, q->auth->require_permission);
+	if (q->api != NULL && d == NULL)
+		permissions_of_form(a, q->api, &p);
+	if (d != NULL && strcmp(d->operation, "transaction") == 0)
+		permissions_of_members(a, d, &p);
+	else if (d != NULL)
+		permissions_add(&p, ops_permission(d->operation, d->model, a));
+	if (q->meta != NULL)
+		permissions_of_own(q->meta, &p);
+	return p.n;
+}
+
+static void
+permissions_of_form(struct arena *a, const Mf__ApiRequirement *api, struct permissions *p)
+{
+	struct str path, query;
+	struct route_match m;
+
+	str_cut(str_of(api->endpoint), '?', &path, &query);
+	m = route_find(a, api->method, arena_strndup(a, path.p, path.n));
+	if (m.route != NULL)
+		permissions_add(p, m.route->permission);
+}
+
+static void
+permissions_of_members(struct arena *a, const Mf__DatabaseRequirement *d, struct permissions *p)
+{
+	struct json_error e;
+	json_t *members = json_read(d->data.data, d->data.len, &e), *one;
+	size_t i;
+
+	json_array_foreach(members, i, one)
+	{
+		const char *operation = json_string_value(json_object_get(one, "operation")),
+			   *model = json_string_value(json_object_get(one, "model"));
+
+		if (operation != NULL && model != NULL)
+			permissions_add(p, ops_permission(operation, model, a));
+	}
+	json_decref(members);
+}
+
+static void
+permissions_of_own(const Mf__MetaRequirement *m, struct permissions *p)
+{
+	static const struct {
+		const char *operation;
+		enum op_kind kind;
+	} own[] = { { "fleet", OP_FLEET }, { "restart", OP_RESTART }, { "faults", OP_FAULTS },
+		{ "log_level", OP_LOG_LEVEL } };
+
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+		if (strcmp(own[i].operation, m->operation) == 0)
+			permissions_add(p, route_of(own[i].kind)->permission);
+}
+
+static void
+permissions_add(struct permissions *p, const char *name)
+{
+	size_t i = 0;
+
+	while (i < p->n && strcmp(p->list[i], name) != 0)
+		i++;
+	if (name[0] == '\0' || i < p->n)
+		return;
+	if (p->n < p->most)
+		p->list[p->n++] = name;
+	else
+		p->list[p->most - 1] = "too.many"; /* nobody's */
+}
+
 static void
 read_requirements(struct raw *r, const struct op *o, const json_t *v, Mf__TaskRequest *q)
 {
@@ -67,8 +154,8 @@ read_requirements(struct raw *r, const struct op *o, const json_t *v, Mf__TaskRe
 	}
 	for (; *k != NULL; k++)
 		if (json_object_get(v, *k) != NULL && !json_is_object(json_object_get(v, *k)))
-			ops_violation(
-			    r->a, r->f, pointer(r, "/requirements", *k), "must be an object");
+			ops_violation(r->a, r->f, ops_pointer(r->a, "/requirements", *k),
+			    "must be an object");
 	only(r, v, "/requirements", known);
 	if (json_object_size(v) == 0)
 		ops_violation(r->a, r->f, "/requirements", "must name at least one domain");
@@ -164,7 +251,7 @@ read_filters(struct raw *r, const json_t *v, Mf__DatabaseRequirement *m)
 				    arena_printf(r->a, "%lld", (long long)json_integer_value(s));
 			else
 				ops_violation(r->a, r->f,
-				    pointer(r, "/requirements/database/filters", key),
+				    ops_pointer(r->a, "/requirements/database/filters", key),
 				    "must be a string, a whole number or an array of them");
 			m->filters[m->n_filters++] = kv;
 		}
@@ -261,7 +348,8 @@ add_dependency(struct raw *r, Mf__TaskRequest *q, const char *domain, const json
 			d->on = (Mf__Domain)i;
 	}
 	if (d->domain == MF__DOMAIN__DOMAIN_NONE || d->on == MF__DOMAIN__DOMAIN_NONE)
-		ops_violation(r->a, r->f, pointer(r, "/depends_on", domain == NULL ? "" : domain),
+		ops_violation(r->a, r->f,
+		    ops_pointer(r->a, "/depends_on", domain == NULL ? "" : domain),
 		    "names a domain that is none of api, database, auth, meta");
 	q->depends_on[q->n_depends_on++] = d;
 }
@@ -289,8 +377,8 @@ take_str(struct raw *r, const json_t *v, const char *at, const char *key, size_t
 	if (s == NULL || json_is_null(s))
 		return (char *)"";
 	if (!json_is_string(s) || json_string_length(s) > most) {
-		ops_violation(
-		    r->a, r->f, pointer(r, at, key), "must be a string of at most %zu bytes", most);
+		ops_violation(r->a, r->f, ops_pointer(r->a, at, key),
+		    "must be a string of at most %zu bytes", most);
 		return (char *)"?"; /* said once: not missing as well */
 	}
 	return (char *)json_string_value(s);
@@ -306,7 +394,7 @@ take_uint(struct raw *r, const json_t *v, const char *at, const char *key, uint6
 	if (json_is_integer(i) && json_integer_value(i) >= 0 &&
 	    (uint64_t)json_integer_value(i) <= most)
 		return (uint64_t)json_integer_value(i);
-	ops_violation(r->a, r->f, pointer(r, at, key), "must be a whole number of 0 to %llu",
+	ops_violation(r->a, r->f, ops_pointer(r->a, at, key), "must be a whole number of 0 to %llu",
 	    (unsigned long long)most);
 	return 0;
 }
@@ -341,28 +429,9 @@ only(struct raw *r, const json_t *v, const char *at, const char *const *known)
 		while (known[i] != NULL && strcmp(known[i], key) != 0)
 			i++;
 		if (known[i] == NULL) {
-			ops_violation(r->a, r->f, pointer(r, at, key), "is no field of a request");
+			ops_violation(
+			    r->a, r->f, ops_pointer(r->a, at, key), "is no field of a request");
 			return; /* one is enough: there may be any number */
 		}
 	}
-}
-
-/* RFC 6901: "~" and "/" in a name are escaped; a name of the client's is cut to what a message
- * needs. */
-static const char *
-pointer(struct raw *r, const char *at, const char *key)
-{
-	char out[128];
-	size_t n = 0;
-
-	for (; *key != '\0' && n + 3 < sizeof(out); key++) {
-		if (*key == '~' || *key == '/') {
-			out[n++] = '~';
-			out[n++] = *key == '~' ? '0' : '1';
-		} else {
-			out[n++] = *key;
-		}
-	}
-	out[n] = '\0';
-	return arena_printf(r->a, "%s/%s", at, out);
 }

@@ -1,54 +1,71 @@
-/* contract: see contract.h. Of JSON Schema it knows what parameters of a query need: type, enum,
- * minimum, maximum, minLength, maxLength, pattern, the format date-time, oneOf of such, and an array
- * of such for what may stand more than once. A keyword beyond these in a parameter's schema stops the
- * process at the first request: tests/unit/openapi.c is there before that. */
-#include <regex.h>
-#include <stdint.h>
+/* contract: see contract.h. A table of operations beside that of routes: what each takes, as shapes. */
+#include <ctype.h>
 #include <string.h>
+#include <strings.h>
 
 #include "api/rest/contract.h"
 #include "api/rest/pages.h"
+#include "api/rest/shape.h"
 #include "base/log.h"
-#include "base/time.h"
 
-#define ALTERNATIVES_MOST 2
-#define PARAMETERS_MOST   24
-#define ROUTES_MOST       64
-
-struct shape { /* of one value */
-	enum { SHAPE_TEXT, SHAPE_INTEGER, SHAPE_BOOLEAN, SHAPE_TIME, SHAPE_ENUM } kind;
-	int64_t min, max;     /* of an integer; characters of a text */
-	const json_t *values; /* SHAPE_ENUM */
-	const char *pattern;  /* NULL: any */
-	regex_t regex;
-};
+#define PARAMETERS_MOST 24
+#define ROUTES_MOST     64
+#define PARAMETER_TYPES (SHAPE_STRING | SHAPE_INTEGER | SHAPE_BOOLEAN)
 
 struct parameter {
+	enum { IN_QUERY, IN_HEADER, IN_PATH } in;
 	const char *name;
 	bool many;
-	size_t n_shapes;
-	struct shape shapes[ALTERNATIVES_MOST];
+	const struct shape *shape; /* of one */
 };
 
 struct operation {
 	const struct route *route;
+	const struct shape *body, *member; /* NULL: takes none; is no bulk */
 	size_t n;
 	struct parameter parameters[PARAMETERS_MOST];
 };
 
-static json_t *doc; /* NULL: not read yet; stays: names and texts are its own */
-static struct operation operations[ROUTES_MOST + 1];
+struct loading {
+	struct shapes shapes;
+	const json_t *doc;
+	const char *path, *method;
+};
 
+static struct operation *operations; /* as route_at counts; NULL: not loaded yet */
+
+static void load_operation(struct loading *, struct operation *, const struct route *);
+static void load_parameter(struct loading *, struct parameter *, const json_t *);
+static void load_body(struct loading *, struct operation *, const json_t *);
+static const struct shape *compiled(struct loading *, const json_t *);
+static const struct shape *member_of(const struct shape *);
 static const struct operation *operation_of(const struct route *);
-static void load(void);
-static void load_operation(struct operation *, const struct route *);
-static void load_shapes(struct parameter *, const json_t *);
-static void load_shape(struct shape *, const json_t *);
-static const json_t *resolved(const json_t *);
-static bool fits(const struct shape *, const char *);
-static const char *words(struct arena *, const struct parameter *);
-static const char *words_of(struct arena *, const struct shape *);
-static int64_t characters(const char *);
+static const struct parameter *parameter_of(const struct operation *, int, const char *);
+
+/* The shapes stay as long as the process; of the document they keep lists of values alone. */
+void
+contract_load(void)
+{
+	const struct file *file = file_find("openapi.json");
+	struct loading l = { .shapes.a = operations == NULL ? arena_new(1 << 20) : NULL };
+	const struct route *r;
+	struct json_error e;
+	json_t *doc;
+
+	if (operations != NULL)
+		return;
+	must(file != NULL);
+	doc = json_read(file->bytes, file->n, &e);
+	if (doc == NULL)
+		panic("the document of the API, line %d: %s", e.line, e.what);
+	l.doc = l.shapes.doc = doc;
+	operations = ARENA_ARRAY(l.shapes.a, struct operation, ROUTES_MOST + 1);
+	for (size_t i = 0; (r = route_at(i)) != NULL; i++) {
+		must(i < ROUTES_MOST);
+		load_operation(&l, &operations[i], r);
+	}
+	json_decref(doc);
+}
 
 const char *
 contract_path(struct arena *a, const struct route *r)
@@ -67,25 +84,81 @@ contract_query(
 	const struct operation *o = n == 0 ? NULL : operation_of(r);
 
 	for (size_t i = 0; i < n; i++) {
-		const struct parameter *p = o->parameters, *end = p + o->n;
-		bool again = false, good = false;
+		const struct parameter *p = parameter_of(o, IN_QUERY, params[i].name);
+		const char *wrong;
+		bool again = false;
 
-		while (p < end && strcmp(p->name, params[i].name) != 0)
-			p++;
-		if (p == end) {
+		if (p == NULL) {
 			ops_violation(a, f, params[i].name, "is no parameter here");
 			continue;
 		}
 		for (size_t k = 0; k < i; k++)
 			again |= strcmp(params[k].name, params[i].name) == 0;
-		for (size_t k = 0; k < p->n_shapes; k++)
-			good |= fits(&p->shapes[k], params[i].value);
 		if (again && !p->many)
 			ops_violation(a, f, p->name, "may be given once");
-		else if (!good)
-			ops_violation(a, f, p->name, "must be %s", words(a, p));
+		else if ((wrong = shape_check_text(a, p->shape, params[i].value)) != NULL)
+			ops_violation(a, f, p->name, "%s", wrong);
 	}
 	return f->status == ST_OK;
+}
+
+bool
+contract_header(
+    struct arena *a, const struct route *r, const char *name, const char *value, struct failure *f)
+{
+	const struct parameter *p = parameter_of(operation_of(r), IN_HEADER, name);
+	const char *wrong = p == NULL ? NULL : shape_check_text(a, p->shape, value);
+
+	if (wrong != NULL)
+		ops_violation(a, f, p->name, "%s", wrong);
+	return wrong == NULL;
+}
+
+/* In a path a UUID counts in any case. */
+bool
+contract_id(struct arena *a, const struct route *r, const char *id)
+{
+	const struct parameter *p = parameter_of(operation_of(r), IN_PATH, "id");
+	char *lower = arena_strdup(a, id);
+
+	for (char *c = lower; *c != '\0'; c++)
+		*c = (char)tolower((unsigned char)*c);
+	return p == NULL || shape_check_text(a, p->shape, lower) == NULL;
+}
+
+bool
+contract_body(struct arena *a, const struct route *r, const json_t *body, struct failure *f)
+{
+	const struct operation *o = operation_of(r);
+	const struct shape_rules rules = { .set = r->of != NULL ? r->of->fields : NULL,
+		.patch = r->kind == OP_UPDATE };
+
+	if (o->body == NULL)
+		return true;
+	if (body == NULL) {
+		ops_violation(a, f, "", "must be JSON, and is empty");
+		return false;
+	}
+	return shape_check(a, o->body, body, &rules, f);
+}
+
+void
+contract_members(
+    struct arena *a, const struct route *r, const json_t *members, const struct failure **refused)
+{
+	const struct operation *o = operation_of(r);
+	const struct shape_rules rules = { .set = r->of->fields };
+	const json_t *one;
+	size_t i;
+
+	must(o->member != NULL);
+	json_array_foreach(members, i, one)
+	{
+		struct failure f = { .status = ST_OK, .message = "", .reason = "" };
+
+		if (refused[i] == NULL && !shape_check(a, o->member, one, &rules, &f))
+			refused[i] = arena_dup(a, &f, sizeof(f));
+	}
 }
 
 static const struct operation *
@@ -93,203 +166,116 @@ operation_of(const struct route *r)
 {
 	const struct operation *o;
 
-	if (doc == NULL)
-		load();
+	contract_load();
 	for (o = operations; o->route != r; o++)
 		must(o->route != NULL);
 	return o;
 }
 
-static void
-load(void)
+static const struct parameter *
+parameter_of(const struct operation *o, int in, const char *name)
 {
-	const struct file *file = file_find("openapi.json");
-	const struct route *r;
-	struct json_error e;
+	for (size_t i = 0; i < o->n; i++) {
+		const struct parameter *p = &o->parameters[i];
 
-	must(file != NULL);
-	doc = json_read(file->bytes, file->n, &e);
-	must(doc != NULL);
-	for (size_t i = 0; (r = route_at(i)) != NULL; i++) {
-		must(i < ROUTES_MOST);
-		load_operation(&operations[i], r);
+		if ((int)p->in == in &&
+		    (in == IN_HEADER ? strcasecmp(p->name, name) : strcmp(p->name, name)) == 0)
+			return p;
 	}
+	return NULL;
 }
 
+/* --- once --- */
+
 static void
-load_operation(struct operation *o, const struct route *r)
+load_operation(struct loading *l, struct operation *o, const struct route *r)
 {
-	struct arena *a = arena_new(4096);
-	const json_t *item = json_object_get(json_object_get(doc, "paths"), contract_path(a, r));
 	char method[8] = "";
-	const json_t *one;
+	const json_t *item, *one;
 	size_t i;
 
 	for (i = 0; r->method[i] != '\0' && i + 1 < sizeof(method); i++)
 		method[i] = (char)(r->method[i] | 0x20);
-	item = json_object_get(item, method);
-	must(item != NULL);
+	l->path = contract_path(l->shapes.a, r);
+	l->method = r->method;
+	item = json_object_get(json_object_get(json_object_get(l->doc, "paths"), l->path), method);
+	if (item == NULL)
+		panic("the document of the API has no %s %s", r->method, l->path);
 	o->route = r;
 	json_array_foreach(json_object_get(item, "parameters"), i, one)
 	{
-		const json_t *p = resolved(one);
-
-		if (strcmp(json_string_value(json_object_get(p, "in")), "query") != 0)
-			continue;
 		must(o->n < PARAMETERS_MOST);
-		o->parameters[o->n].name = json_string_value(json_object_get(p, "name"));
-		load_shapes(&o->parameters[o->n++], json_object_get(p, "schema"));
+		load_parameter(l, &o->parameters[o->n++], one);
 	}
-	arena_free(&a);
+	load_body(l, o, shape_resolve(l->doc, json_object_get(item, "requestBody")));
 }
 
 static void
-load_shapes(struct parameter *p, const json_t *schema)
+load_parameter(struct loading *l, struct parameter *p, const json_t *v)
 {
-	const json_t *s = resolved(schema), *type = json_object_get(s, "type"), *one;
-	size_t i;
+	const json_t *def = shape_resolve(l->doc, v);
+	const char *in = json_string_value(json_object_get(def, "in"));
 
-	if (json_is_string(type) && strcmp(json_string_value(type), "array") == 0) {
+	must(in != NULL);
+	p->in = in[0] == 'q' ? IN_QUERY : in[0] == 'h' ? IN_HEADER : IN_PATH;
+	p->name = arena_strdup(l->shapes.a, json_string_value(json_object_get(def, "name")));
+	p->shape = compiled(l, json_object_get(def, "schema"));
+	if (p->shape->types == SHAPE_ARRAY) {
+		must(p->shape->items != NULL);
 		p->many = true;
-		s = resolved(json_object_get(s, "items"));
+		p->shape = p->shape->items;
 	}
-	if (json_object_get(s, "oneOf") == NULL) {
-		load_shape(&p->shapes[p->n_shapes++], s);
-		return;
-	}
-	json_array_foreach(json_object_get(s, "oneOf"), i, one)
-	{
-		must(p->n_shapes < ALTERNATIVES_MOST);
-		load_shape(&p->shapes[p->n_shapes++], one);
-	}
+	if ((p->shape->types & ~(unsigned)PARAMETER_TYPES) != 0)
+		panic("the document of the API: %s %s: %s is no text, number or truth", l->method,
+		    l->path, p->name);
 }
 
+/* Whatever its media type, a body is JSON of one schema; only a bulk comes in lines too, of the same
+ * members. */
 static void
-load_shape(struct shape *out, const json_t *schema)
+load_body(struct loading *l, struct operation *o, const json_t *body)
 {
-	static const char *const known[] = { "type", "enum", "minimum", "maximum", "minLength",
-		"maxLength", "pattern", "format", "description", "default", "examples", NULL };
-	const json_t *s = resolved(schema), *unused;
-	const char *type = json_string_value(json_object_get(s, "type")),
-		   *format = json_string_value(json_object_get(s, "format")), *key;
-	bool integer = type != NULL && strcmp(type, "integer") == 0;
-	const json_t *min = json_object_get(s, integer ? "minimum" : "minLength"),
-		     *max = json_object_get(s, integer ? "maximum" : "maxLength");
+	const json_t *content = json_object_get(body, "content"), *one;
+	const char *type;
 
-	must(type != NULL);
-	json_object_foreach((json_t *)(uintptr_t)s, key, unused)
+	json_object_foreach((json_t *)(uintptr_t)content, type, one)
 	{
-		size_t i = 0;
+		const struct shape *s = compiled(l, json_object_get(one, "schema"));
 
-		while (known[i] != NULL && strcmp(known[i], key) != 0)
-			i++;
-		if (known[i] == NULL)
-			panic("the document of the API has a parameter with %s", key);
+		if (member_of(s) != NULL) {
+			if (o->member != NULL && o->member != member_of(s))
+				panic("the document of the API: %s %s: %s has other members",
+				    l->method, l->path, type);
+			o->member = member_of(s);
+		}
+		if (strcmp(type, "application/x-ndjson") == 0)
+			continue;
+		if (o->body != NULL && o->body != s)
+			panic("the document of the API: %s %s: %s has another schema", l->method,
+			    l->path, type);
+		o->body = s;
 	}
-	*out = (struct shape){ .kind = SHAPE_TEXT,
-		.min = min != NULL ? json_integer_value(min)
-		       : integer   ? INT64_MIN
-		                   : 0,
-		.max = max != NULL ? json_integer_value(max) : INT64_MAX,
-		.values = json_object_get(s, "enum"),
-		.pattern = json_string_value(json_object_get(s, "pattern")) };
-	if (integer)
-		out->kind = SHAPE_INTEGER;
-	else if (strcmp(type, "boolean") == 0)
-		out->kind = SHAPE_BOOLEAN;
-	else if (out->values != NULL)
-		out->kind = SHAPE_ENUM;
-	else if (format != NULL && strcmp(format, "date-time") == 0)
-		out->kind = SHAPE_TIME;
-	if (out->pattern != NULL)
-		must(regcomp(&out->regex, out->pattern, REG_EXTENDED | REG_NOSUB) == 0);
 }
 
-static const json_t *
-resolved(const json_t *v)
+static const struct shape *
+compiled(struct loading *l, const json_t *schema)
 {
-	const char *ref = json_string_value(json_object_get(v, "$ref"));
-	struct str rest, one;
+	const struct shape *s = shape_of(&l->shapes, schema);
 
-	if (ref == NULL)
-		return v;
-	for (v = doc, rest = str_of(ref + 2); rest.n != 0;) {
-		str_cut(rest, '/', &one, &rest);
-		v = json_object_getn(v, one.p, one.n);
-	}
-	return resolved(v);
+	if (s == NULL)
+		panic("the document of the API: %s %s: %s", l->method, l->path, l->shapes.wrong);
+	return s;
 }
 
-static bool
-fits(const struct shape *s, const char *value)
+/* x-each of the array itself, of the first array in an object, or of an alternative. */
+static const struct shape *
+member_of(const struct shape *s)
 {
-	const json_t *one;
-	int64_t v;
-	size_t i;
+	const struct shape *found = s->each;
 
-	switch (s->kind) {
-	case SHAPE_INTEGER:
-		return str_i64(str_of(value), s->min, s->max, &v);
-	case SHAPE_BOOLEAN:
-		return strcmp(value, "true") == 0 || strcmp(value, "false") == 0;
-	case SHAPE_TIME:
-		return time_parse_rfc3339(str_of(value), &v);
-	case SHAPE_ENUM:
-		json_array_foreach(
-		    s->values, i, one) if (strcmp(json_string_value(one), value) == 0) return true;
-		return false;
-	case SHAPE_TEXT:
-		v = characters(value);
-		return v >= s->min && v <= s->max &&
-		       (s->pattern == NULL || regexec(&s->regex, value, 0, NULL, 0) == 0);
-	}
-	return false;
-}
-
-static const char *
-words(struct arena *a, const struct parameter *p)
-{
-	const char *text = words_of(a, &p->shapes[0]);
-
-	for (size_t i = 1; i < p->n_shapes; i++)
-		text = arena_printf(a, "%s, or %s", text, words_of(a, &p->shapes[i]));
-	return text;
-}
-
-static const char *
-words_of(struct arena *a, const struct shape *s)
-{
-	const char *text = "";
-	const json_t *one;
-	size_t i;
-
-	switch (s->kind) {
-	case SHAPE_INTEGER:
-		return arena_printf(a, "%lld to %lld", (long long)s->min, (long long)s->max);
-	case SHAPE_BOOLEAN:
-		return "true or false";
-	case SHAPE_TIME:
-		return "a time of RFC 3339";
-	case SHAPE_ENUM:
-		json_array_foreach(s->values, i, one) text =
-		    arena_printf(a, "%s%s%s", text, i == 0 ? "" : ", ", json_string_value(one));
-		return text;
-	case SHAPE_TEXT:
-		break;
-	}
-	if (s->max != INT64_MAX)
-		text = arena_printf(
-		    a, " of %lld to %lld characters", (long long)s->min, (long long)s->max);
-	return arena_printf(a, "a text%s%s%s", text, s->pattern == NULL ? "" : " that matches ",
-	    s->pattern == NULL ? "" : s->pattern);
-}
-
-static int64_t
-characters(const char *s)
-{
-	int64_t n = 0;
-
-	for (; *s != '\0'; s++)
-		n += ((unsigned char)*s & 0xc0) != 0x80;
-	return n;
+	for (size_t i = 0; found == NULL && i < s->n_members; i++)
+		found = s->members[i].shape == NULL ? NULL : s->members[i].shape->each;
+	for (size_t i = 0; found == NULL && i < s->one_of.n; i++)
+		found = member_of(s->one_of.list[i]);
+	return found;
 }

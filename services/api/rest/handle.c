@@ -11,6 +11,11 @@
 
 static const char *endpoint_of(const char *);
 static bool read_request(struct handling *);
+static void ask_first(struct handling *);
+static void on_asked(const Mf__TaskResponse *, void *);
+static bool contract_holds(struct handling *);
+static bool id_ok(struct handling *);
+static bool headers_ok(struct handling *);
 static bool read_body(struct handling *);
 static bool read_conditions(struct handling *);
 static const char *bearer_of(struct handling *);
@@ -49,6 +54,9 @@ rest_answer_to(struct call *c, const Mf__HttpRequest *q, rest_done_fn *done, voi
 			return;
 		if (h->keyed != NULL)
 			idempotency_start(h);
+		else if (h->refusal != NULL && h->op.credential[0] == '\0' &&
+			 m.route->permission[0] != '\0')
+			ask_first(h);
 		else
 			handling_execute(h);
 	}
@@ -66,7 +74,33 @@ handling_end(struct handling *h)
 void
 handling_execute(struct handling *h)
 {
-	h->rpc = ops_execute(h->c, h->task, on_executed, h);
+	if (h->refusal != NULL)
+		respond_failure(h, 0, h->refusal);
+	else
+		h->rpc = ops_execute(h->c, h->task, on_executed, h);
+}
+
+/* Who is nobody hears that first, and only then what is wrong with what he asks for. */
+static void
+ask_first(struct handling *h)
+{
+	h->rpc = ops_ask(h->c, &h->op, h->op.route->permission, "", on_asked, h);
+}
+
+static void
+on_asked(const Mf__TaskResponse *m, void *ctx)
+{
+	struct handling *h = ctx;
+	struct failure f;
+
+	if (m == NULL) {
+		respond_failure(h, 0, rpc_failure(h->rpc));
+	} else if (!m->success) {
+		failure_of(h, m, &f);
+		respond_failure(h, 0, &f);
+	} else {
+		respond_failure(h, 0, h->refusal);
+	}
 }
 
 const char *
@@ -86,6 +120,7 @@ endpoint_of(const char *path)
 	return strcmp(path, "/health") == 0 ? path : NULL;
 }
 
+/* False: answered. What the document says against it becomes h->refusal. */
 static bool
 read_request(struct handling *h)
 {
@@ -93,16 +128,15 @@ read_request(struct handling *h)
 	struct failure f = { .status = ST_OK, .message = "", .reason = "" };
 	struct param *params;
 
-	if (!query_parse(h->a, q->query, &params, &h->op.n_params, &f) ||
-	    !contract_query(h->a, h->op.route, params, h->op.n_params, &f)) {
+	if (!query_parse(h->a, q->query, &params, &h->op.n_params, &f)) {
 		respond_failure(h, 0, &f);
 		return false;
 	}
 	h->op.params = params;
 	h->op.operation_id = q->operation_id;
 	h->op.client_address = call_client_address(h->c, q->client_address);
-	if ((h->op.credential = bearer_of(h)) == NULL || !read_body(h) || !read_conditions(h) ||
-	    !fields_read(h))
+	if ((h->op.credential = bearer_of(h)) == NULL || !id_ok(h) || !headers_ok(h) ||
+	    !read_body(h))
 		return false;
 	if (h->op.operation_id[0] == '\0') { /* a caller that is no edge: nothing can be repeated */
 		char *id = arena_alloc(h->a, UUID_LEN);
@@ -110,11 +144,69 @@ read_request(struct handling *h)
 		uuid7(id);
 		h->op.operation_id = id;
 	}
+	if (!contract_holds(h))
+		return true;
+	if (!read_conditions(h) || !fields_read(h))
+		return false;
 	if ((h->task = ops_build(h->a, &h->op, &f)) == NULL) {
 		respond_failure(h, 0, &f);
 		return false;
 	}
 	return true;
+}
+
+/* Query and body, all that is wrong at once. A bulk is looked at member by member: what is wrong with
+ * one is its own answer. */
+static bool
+contract_holds(struct handling *h)
+{
+	const struct route *r = h->op.route;
+	struct failure f = { .status = ST_OK, .message = "", .reason = "" };
+	const json_t *members;
+
+	(void)contract_query(h->a, r, h->op.params, h->op.n_params, &f);
+	if (!h->op.lines)
+		(void)contract_body(h->a, r, h->op.body, &f);
+	if (f.status != ST_OK) {
+		h->refusal = arena_dup(h->a, &f, sizeof(f));
+		return false;
+	}
+	if (r->kind != OP_BULK)
+		return true;
+	members = json_is_array(h->op.body) ? h->op.body : json_object_get(h->op.body, "tasks");
+	if (h->op.refused == NULL)
+		h->op.refused =
+		    ARENA_ARRAY(h->a, const struct failure *, json_array_size(members) + 1);
+	contract_members(h->a, r, members, h->op.refused);
+	return true;
+}
+
+static bool
+id_ok(struct handling *h)
+{
+	if (contract_id(h->a, h->op.route, h->op.id))
+		return true;
+	respond_failure(h, 0,
+	    &(const struct failure){ .status = ST_NOT_FOUND,
+		.message = arena_printf(h->a, "no %s has this id",
+		    h->op.route->of != NULL ? h->op.route->of->model : "node"),
+		.reason = "" });
+	return false;
+}
+
+static bool
+headers_ok(struct handling *h)
+{
+	struct failure f = { .status = ST_OK, .message = "", .reason = "" };
+
+	for (size_t i = 0; i < h->q->n_headers; i++)
+		(void)contract_header(
+		    h->a, h->op.route, h->q->headers[i]->key, h->q->headers[i]->value, &f);
+	if (f.status == ST_OK)
+		return true;
+	f.reason = "BAD_REQUEST";
+	respond_failure(h, 0, &f);
+	return false;
 }
 
 /* Read once, here. GET, HEAD and DELETE have no use for a body (RFC 9110, 9.3). */

@@ -19,7 +19,8 @@ struct handling { /* in its call's arena */
 	struct op op;
 	enum etag_verdict if_match;
 	const char *if_none_match; /* NULL or "": none */
-	Mf__TaskRequest *task;
+	Mf__TaskRequest *task;     /* NULL: it is refused */
+	struct failure *refusal;   /* what the contract says against it; NULL: nothing */
 	struct rpc *rpc;
 	struct keyed *keyed;      /* NULL: the request has no Idempotency-Key */
 	const char *fields;       /* "id,title": only these; NULL: all */
@@ -29,8 +30,9 @@ struct handling { /* in its call's arena */
 };
 
 const char *handling_header(const struct handling *h, const char *name); /* "": none */
-void handling_end(struct handling *h);     /* h->out goes to who asked */
-void handling_execute(struct handling *h); /* h->task goes to meta, its answer to respond.c */
+void handling_end(struct handling *h); /* h->out goes to who asked */
+/* h->task goes to meta, its answer to respond.c; or the refusal does. */
+void handling_execute(struct handling *h);
 void respond_header(struct handling *h, const char *name, const char *value);
 /* These end the call. */
 /* 204 to OPTIONS, 405 to what else is not in `allow`. */

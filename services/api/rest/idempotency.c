@@ -1,6 +1,6 @@
 /* idempotency: see idempotency.h. The steps of a request with a key, top to bottom:
  *
- *	may he?		ask meta for the principal, and for the permission of the operation
+ *	may he?		ask meta for the principal, and for the permissions of the operation
  *	claim		create the row; there already: another request (422), answered (the answer
  *			again), under way (409), or left behind: take it over by its version
  *	work		as any request, under the row's operation id
@@ -16,17 +16,22 @@
 #include "base/id.h"
 #include "base/time.h"
 
+#define PERMISSIONS_MOST 16
+
 struct keyed { /* in its call's arena */
 	const char *key;
 	char row[UUID_LEN], fingerprint[FINGERPRINT_LEN];
 	uint64_t version; /* of the row while the claim is ours; 0: it is not */
-	Mf__TaskRequest check;
-	Mf__AuthRequirement auth;
+	/* What he must be permitted, asked one after the other: also for an answer that is recorded
+	 * already, because it may have been taken away since. */
+	const char *permissions[PERMISSIONS_MOST];
+	size_t n_permissions, asked;
 	Mf__StoreOp op;
 	char op_id[UUID_LEN];
 	struct rpc *rpc;
 };
 
+static void ask(struct handling *);
 static void on_checked(const Mf__TaskResponse *, void *);
 static void claim(struct handling *);
 static void on_claimed(const Mf__StoreResult *, void *);
@@ -77,14 +82,23 @@ idempotency_start(struct handling *h)
 {
 	struct keyed *k = h->keyed;
 
-	mf__task_request__init(&k->check);
-	mf__auth_requirement__init(&k->auth);
-	k->auth.credential = (char *)(uintptr_t)h->op.credential;
-	k->auth.client_address = (char *)(uintptr_t)h->op.client_address;
-	k->auth.require_permission = (char *)(uintptr_t)h->op.route->permission;
-	k->check.task_id = (char *)(uintptr_t)h->op.operation_id;
-	k->check.auth = &k->auth;
-	k->rpc = ops_execute(h->c, &k->check, on_checked, h);
+	if (h->op.route->kind != OP_REQUEST)
+		k->permissions[k->n_permissions++] = h->op.route->permission;
+	else if (h->task != NULL)
+		k->n_permissions = raw_permissions(h->a, h->task, k->permissions, PERMISSIONS_MOST);
+	if (k->n_permissions == 0)
+		k->permissions[k->n_permissions++] = "";
+	ask(h);
+}
+
+static void
+ask(struct handling *h)
+{
+	struct keyed *k = h->keyed;
+	const Mf__AuthRequirement *auth = h->task != NULL ? h->task->auth : NULL;
+
+	k->rpc = ops_ask(h->c, &h->op, k->permissions[k->asked++],
+	    auth != NULL ? auth->resource : "", on_checked, h);
 }
 
 /* A refusal is answered as that of the request itself would be: it has the same words. */
@@ -105,6 +119,10 @@ on_checked(const Mf__TaskResponse *m, void *ctx)
 			.message = "an Idempotency-Key is somebody's: a credential is needed",
 			.reason = "" });
 	} else {
+		if (h->keyed->asked < h->keyed->n_permissions) {
+			ask(h);
+			return;
+		}
 		respond_principal(h, m);
 		key_row(m->principal->id, h->keyed->key, h->keyed->row);
 		claim(h);
@@ -207,7 +225,7 @@ work(struct handling *h, const char *operation)
 {
 	struct failure f = { .status = ST_OK, .message = "", .reason = "" };
 
-	if (strcmp(operation, h->task->task_id) != 0 &&
+	if (h->refusal == NULL && strcmp(operation, h->task->task_id) != 0 &&
 	    (h->task = ops_build(h->a, &h->op, &f)) == NULL) {
 		respond_failure(h, 0, &f);
 		return;

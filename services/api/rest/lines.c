@@ -5,6 +5,8 @@
 
 #include "api/rest/handling.h"
 
+static const struct failure *bad_line(struct arena *, const struct json_error *);
+
 bool
 lines_wanted(const struct handling *h)
 {
@@ -20,7 +22,7 @@ void
 lines_read(struct handling *h)
 {
 	struct str rest = { (const char *)h->q->body.data, h->q->body.len }, one;
-	const char **bad = ARENA_ARRAY(h->a, const char *, BULK_MOST + 1);
+	const struct failure **bad = ARENA_ARRAY(h->a, const struct failure *, BULK_MOST + 1);
 	json_t *all = json_array();
 	struct json_error e;
 
@@ -35,11 +37,23 @@ lines_read(struct handling *h)
 		if (str_trim(one).n == 0)
 			continue;
 		v = json_read(one.p, one.n, &e);
-		bad[i] = v != NULL ? NULL
-		                   : arena_printf(h->a, "the line is no JSON: column %d: %s",
-					 e.column, e.what);
+		if (v == NULL)
+			bad[i] = bad_line(h->a, &e);
 		json_array_append_new(all, v != NULL ? v : json_null());
 	}
 	h->op.body = all;
-	h->op.lines = bad;
+	h->op.refused = bad;
+	h->op.lines = true;
+}
+
+static const struct failure *
+bad_line(struct arena *a, const struct json_error *e)
+{
+	struct failure *f = ARENA_NEW(a, struct failure);
+
+	*f = (struct failure){ .status = ST_INVALID_ARGUMENT,
+		.reason = "BAD_JSON",
+		.message =
+		    arena_printf(a, "the line is no JSON: column %d: %s", e->column, e->what) };
+	return f;
 }

@@ -199,7 +199,7 @@ respond_bulk(struct handling *h, const Mf__TaskResponse *m)
 		respond_broken(h, "the result of a bulk create has other items than the request");
 		return;
 	}
-	if (h->op.lines != NULL)
+	if (h->op.lines)
 		h->content_type = "application/x-ndjson";
 	respond(h, h->op.route->status, body, n);
 }

@@ -23,6 +23,7 @@ const char *const rest_capabilities[] = { "crud", "resource_modelling", "http_me
 bool
 rest_init(struct node *n)
 {
+	contract_load();
 	ops_init(node_bus(n));
 	node_ready(n);
 	return true;
@@ -79,7 +80,8 @@ translate(struct call *c, const Mf__ApiWork *q)
 		    "api.endpoint: is no operation on data");
 		return;
 	}
-	if ((t = ops_build(call_arena(c), &o, &f)) == NULL) {
+	if (!contract_body(call_arena(c), o.route, o.body, &f) ||
+	    (t = ops_build(call_arena(c), &o, &f)) == NULL) {
 		call_fail_with(c, &f);
 		return;
 	}
