@@ -7,13 +7,16 @@
  * armed. */
 #include "node/loop.h"
 
+#include <poll.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/time.h"
 
-#define TURN_ROUNDS 8 /* turns that ask for turns: after so many, descriptors get their chance */
+#define TURN_ROUNDS  8 /* turns that ask for turns: after so many, descriptors get their chance */
+#define CLOSE_ROUNDS 8 /* of a loop that ends: close callbacks may close more */
+#define RESOLVER_US  (1 * SEC)
 
 struct loop {
 	uv_loop_t uv;
@@ -31,8 +34,13 @@ struct loop {
 	int64_t clock_at_us; /* when the uv timer fires; 0: not armed */
 	struct timer **heap; /* [0] is the earliest; timer.slot is its index */
 	uint32_t heap_n, heap_cap;
+	struct loop *left; /* of left_behind */
 };
 
+static struct loop *left_behind; /* for look-ups that outlived their loop */
+
+static bool close_uv(struct loop *l);
+static void on_open_handle(uv_handle_t *h, void *ctx);
 static void on_wake(uv_async_t *h);
 static void on_clock(uv_timer_t *h);
 static void on_prepare(uv_prepare_t *h);
@@ -79,13 +87,40 @@ loop_free(struct loop **lp)
 	uv_close((uv_handle_t *)&l->clock, NULL);
 	uv_close((uv_handle_t *)&l->prepare, NULL);
 	uv_close((uv_handle_t *)&l->busy, NULL);
-	for (int tries = 0; uv_loop_close(&l->uv) == UV_EBUSY; tries++) {
-		if (tries == 8)
-			panic("loop_free: a handle is still open");
+	if (close_uv(l)) {
+		free(l->heap);
+		free(l);
+	} else {
+		l->left = left_behind;
+		left_behind = l;
+	}
+}
+
+/* What is left when all handles are closed are requests in libuv's own threads, which come back to
+ * this loop: nobody can end a getaddrinfo that has begun. */
+static bool
+close_uv(struct loop *l)
+{
+	struct pollfd back = { .fd = uv_backend_fd(&l->uv), .events = POLLIN };
+	int64_t until = time_now_us() + RESOLVER_US, left;
+
+	for (int round = 0; uv_loop_close(&l->uv) == UV_EBUSY; round++) {
+		if (round >= CLOSE_ROUNDS) {
+			uv_walk(&l->uv, on_open_handle, NULL);
+			if ((left = until - time_now_us()) <= 0)
+				return false;
+			(void)poll(&back, 1, (int)(left / MS) + 1);
+		}
 		uv_run(&l->uv, UV_RUN_NOWAIT);
 	}
-	free(l->heap);
-	free(l);
+	return true;
+}
+
+static void
+on_open_handle(uv_handle_t *h, void *ctx)
+{
+	(void)h, (void)ctx;
+	panic("loop_free: a handle is still open");
 }
 
 void

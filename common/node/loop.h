@@ -1,6 +1,6 @@
 /* loop: the one thread that owns all state of a node (libuv underneath). Handlers never block.
  *
- * Other threads (nng, work pool) hand things over with loop_post: a lock-free queue, one wake-up,
+ * Other threads (the work pool's) hand things over with loop_post: a lock-free queue, one wake-up,
  * drained in batches. After each batch the registered "turn" functions run: the bus flushes its
  * frames there, so that what one batch made leaves together. */
 #ifndef NODE_LOOP_H
@@ -14,6 +14,8 @@
 struct loop;
 
 struct loop *loop_new(void);
+/* Waits a second at most for look-ups of names that can't be called off any more; then its memory is
+ * left to them. An open handle is a bug. */
 void loop_free(struct loop **l);
 void loop_run(struct loop *l); /* until loop_stop; may be called again */
 /* for tests and the command line */

@@ -38,8 +38,10 @@ redis_conn_init(struct redis *r)
 void
 redis_conn_free(struct redis *r)
 {
-	if (r->resolve != NULL)
+	if (r->resolve != NULL) {
 		r->resolve->data = NULL;
+		(void)uv_cancel((uv_req_t *)r->resolve);
+	}
 	if (r->conn != NULL) {
 		r->conn->r = NULL;
 		redisAsyncFree(r->conn->ac);

@@ -1,5 +1,6 @@
 /* loop: the mailbox, turns and timers. Times are real, bounds generous on the late side only. */
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -332,6 +333,72 @@ a_limit_ends_a_run_and_the_loop_runs_again(void **unused)
 	assert_true(time_now_us() - before >= 30 * MS);
 }
 
+static bool looked_up;
+
+static void
+on_found(uv_getaddrinfo_t *q, int status, struct addrinfo *found)
+{
+	(void)status;
+	free(q);
+	uv_freeaddrinfo(found);
+	looked_up = true;
+}
+
+static void
+a_name_look_up_under_way_ends_before_its_loop(void **unused)
+{
+	uv_getaddrinfo_t *q = calloc(1, sizeof(*q));
+
+	(void)unused;
+	assert_non_null(q);
+	looked_up = false;
+	assert_int_equal(uv_getaddrinfo(loop_uv(loop), q, on_found, "localhost", "1", NULL), 0);
+	loop_free(&loop);
+	assert_true(looked_up);
+}
+
+/* As a resolver that nobody answers. */
+struct resolver {
+	uv_work_t work;
+	sem_t answer, seen;
+	bool told;
+};
+
+static void
+resolver_run(uv_work_t *w)
+{
+	struct resolver *r = container_of(w, struct resolver, work);
+
+	while (sem_wait(&r->answer) != 0)
+		continue;
+	sem_post(&r->seen);
+}
+
+static void
+resolver_done(uv_work_t *w, int status)
+{
+	(void)status;
+	container_of(w, struct resolver, work)->told = true;
+}
+
+static void
+a_look_up_that_never_ends_holds_the_end_of_a_loop_up_for_a_second(void **unused)
+{
+	static struct resolver r; /* outlives the test, as a request that was left behind */
+	int64_t before = time_now_us();
+
+	(void)unused;
+	sem_init(&r.answer, 0, 0);
+	sem_init(&r.seen, 0, 0);
+	assert_int_equal(uv_queue_work(loop_uv(loop), &r.work, resolver_run, resolver_done), 0);
+	loop_free(&loop);
+	assert_in_range(time_now_us() - before, SEC - MS, 20 * SEC);
+	sem_post(&r.answer);
+	while (sem_wait(&r.seen) != 0)
+		continue;
+	assert_false(r.told); /* there is no loop any more to tell it on */
+}
+
 #define L(f) cmocka_unit_test_setup_teardown(f, start, stop)
 
 int
@@ -347,6 +414,8 @@ main(void)
 		L(the_clock_is_read_once_per_turn),
 		L(an_idle_loop_does_not_wake_up),
 		L(a_limit_ends_a_run_and_the_loop_runs_again),
+		L(a_name_look_up_under_way_ends_before_its_loop),
+		L(a_look_up_that_never_ends_holds_the_end_of_a_loop_up_for_a_second),
 	};
 
 	return TEST_RUN(tests);
