@@ -150,6 +150,41 @@ of_two_refreshes_at_once_both_get_the_same_successor(void **unused)
 	assert_string_equal(slower.refresh, again.refresh);
 }
 
+/* What an operation did may be asked for by that operation again, and by no other. */
+static void
+without_a_window_only_the_same_operation_gets_the_successor_again(void **unused)
+{
+	struct attempt one = try_login("admin", authbed.admin_password), two, again;
+
+	(void)unused;
+	test_expect_log(LOG_WARN, 1);
+	authbed.jwt_config.refresh_repeat_us = 0;
+	authbed.db.lose_answers = 1;
+	two = try_refresh(one.refresh, "op-1"); /* the bus tries again below */
+	assert_int_equal(two.status, ST_OK);
+	session_age(3600 * SEC);
+	again = try_refresh(one.refresh, "op-1"); /* and so does somebody further out */
+	assert_int_equal(again.status, ST_OK);
+	assert_string_equal(two.refresh, again.refresh);
+	assert_int_equal(json_integer_value(json_object_get(session_row(), "version")), 2);
+	REFUSED(try_refresh(one.refresh, "op-2"), ST_UNAUTHENTICATED, "REFRESH_REUSED");
+	REFUSED(try_refresh(one.refresh, "op-1"), ST_UNAUTHENTICATED, "TOKEN_INVALID");
+	REFUSED(try_refresh(two.refresh, "op-3"), ST_UNAUTHENTICATED, "TOKEN_INVALID");
+}
+
+/* Both have read the row before either has changed it. */
+static void
+without_a_window_the_slower_of_two_refreshes_ends_the_session(void **unused)
+{
+	struct attempt one = try_login("admin", authbed.admin_password);
+
+	(void)unused;
+	test_expect_log(LOG_WARN, 1);
+	authbed.jwt_config.refresh_repeat_us = 0;
+	authbed.db.before_write = refresh_meanwhile;
+	REFUSED(try_refresh(one.refresh, "slower"), ST_UNAUTHENTICATED, "REFRESH_REUSED");
+}
+
 static void
 a_log_out_that_is_faster_than_a_refresh_leaves_no_successor(void **unused)
 {
@@ -232,6 +267,8 @@ main(void)
 		BED(a_client_that_was_told_unavailable_after_the_commit_tries_again_and_keeps_its_session),
 		BED(a_repeat_on_the_stand_in_gives_the_same_pair),
 		BED(of_two_refreshes_at_once_both_get_the_same_successor),
+		BED(without_a_window_only_the_same_operation_gets_the_successor_again),
+		BED(without_a_window_the_slower_of_two_refreshes_ends_the_session),
 		BED(a_log_out_that_is_faster_than_a_refresh_leaves_no_successor),
 		BED(a_disabled_user_and_rubbish_cannot_refresh),
 		BED(without_rbac_a_refresh_is_unavailable_and_the_token_is_not_used_up),

@@ -2,8 +2,10 @@
  *
  * Refresh: read the session's row; live -> read the user, ask for permissions, then ONE update on
  * condition of the row's version. The same refresh again, by whomever, within refresh_repeat: the
- * same successor. Any other used token: the session is revoked. Whoever is slower of two finds
- * another version and judges the row anew. */
+ * same successor. The token before the live one later than that: the update all the same, which the
+ * store knows if it was this very operation that used the token up, and only then the same successor.
+ * Any other used token: the session is revoked. Whoever is slower of two finds another version and
+ * judges the row anew. */
 #include <string.h>
 #include "auth/jwt/grant.h"
 #include "auth/jwt/jwt.h"
@@ -17,7 +19,8 @@ struct refresh {
 	struct grant *g;
 	struct session_token used; /* what was presented */
 	struct session_row row;
-	bool repeat;
+	bool repeat;  /* the token was used up, and its successor is answered again */
+	bool used_up; /* it was; by this operation? */
 	unsigned round;
 };
 
@@ -84,7 +87,11 @@ on_session(const Mf__StoreResult *m, void *ctx)
 		read_user(r);
 		break;
 	case SESSION_REUSED:
-		revoke_reused(r);
+		r->used_up = true;
+		if (r->used.number + 1 == r->row.version)
+			rotate(g);
+		else
+			revoke_reused(r);
 		break;
 	case SESSION_ENDED:
 		grant_refuse_token(g->c);
@@ -139,9 +146,12 @@ static void
 rotate(struct grant *g)
 {
 	struct refresh *r = g->owner;
+
 	g->rpc = rpc_new(g->c, g->t->database, NULL);
 	mf__database__write(&g->rpc->service,
-	    op_session_refresh(call_arena(g->c), &r->used, grant_refresh_expiry(g)), on_rotated, r);
+	    op_session_refresh(
+		call_arena(g->c), &r->used, g->operation_id, grant_refresh_expiry(g)),
+	    on_rotated, r);
 }
 
 static void
@@ -151,8 +161,13 @@ on_rotated(const Mf__StoreResult *m, void *ctx)
 	struct grant *g = r->g;
 	const struct failure *f = rpc_failure(g->rpc);
 
-	if (m != NULL)
+	if (m != NULL && r->used_up) {
+		r->repeat = true;
+		read_user(r);
+	} else if (m != NULL)
 		grant_reply(g);
+	else if (f->status == ST_ABORTED && r->used_up)
+		revoke_reused(r);
 	else if (f->status == ST_ABORTED && ++r->round < ROUNDS_MOST)
 		read_session(r, on_session); /* somebody was faster: what is it now? */
 	else if (f->status == ST_ABORTED)

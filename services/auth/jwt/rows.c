@@ -161,13 +161,14 @@ op_session_create(struct arena *a, const char *id, const char *user_id, int64_t 
 /* The operation is the token's, not the call's: however often it is tried, by whomever, the row
  * changes once. */
 Mf__StoreOp *
-op_session_refresh(struct arena *a, const struct session_token *used, int64_t expires_us)
+op_session_refresh(
+    struct arena *a, const struct session_token *used, const char *by, int64_t expires_us)
 {
 	Mf__StoreOp *op = session_change(a, used->id, expires_us);
 
 	op->if_version = used->number;
 	op->operation_id =
-	    arena_printf(a, "refresh:%s:%llu", used->id, (unsigned long long)used->number);
+	    arena_printf(a, "refresh:%s:%llu:%s", used->id, (unsigned long long)used->number, by);
 	return op;
 }
 

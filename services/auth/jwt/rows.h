@@ -42,8 +42,9 @@ Mf__StoreOp *op_query(
 void op_filter(struct arena *a, Mf__StoreOp *op, const char *field, const char *value);
 Mf__StoreOp *
 op_session_create(struct arena *a, const char *id, const char *user_id, int64_t expires_us);
+/* Keyed by the token and the operation `by`: what another one did with the token is no repeat. */
 Mf__StoreOp *op_session_refresh(
-    struct arena *a, const struct session_token *used, int64_t expires_us); /* keyed by the token */
+    struct arena *a, const struct session_token *used, const char *by, int64_t expires_us);
 /* The end, unconditional; `by`: what it belongs to. */
 Mf__StoreOp *op_session_end(struct arena *a, const char *id, const char *by);
 /* id: of the row; the same again is the same revocation. */
