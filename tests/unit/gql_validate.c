@@ -274,6 +274,24 @@ of_a_one_of_exactly_one_field_is_given(void **unused)
 }
 
 static void
+questions_about_the_schema_nest_two_lists_at_most(void **unused)
+{
+	static const char deep[] = "The question about the schema nests its lists too deep.";
+
+	(void)unused;
+	JUDGE("{__schema{types{fields{type{fields{type{name}}}}}}}", OK,
+	    "{__schema{types{fields{type{fields{type{fields{name}}}}}}}}", deep,
+	    "{__type(name:\"Dog\"){fields{type{interfaces{possibleTypes{name}}}}}}", deep,
+	    "{...Q} fragment Q on Query{__schema{types{...T}}} fragment T on __Type{inputFields{"
+	    "type{...U}}} fragment U on __Type{fields{type{...V}}} fragment V on "
+	    "__Type{interfaces{name}}",
+	    deep,
+	    "{dog{__typename} __schema{types{...T ...T}}} fragment T on __Type{fields{type{name}} "
+	    "interfaces{name} possibleTypes{name}}",
+	    OK);
+}
+
+static void
 variables_are_unique_of_input_types_defined_and_used(void **unused)
 {
 	(void)unused;
@@ -521,6 +539,7 @@ main(void)
 		GQL(directives_are_known_in_their_place_and_once),
 		GQL(literals_are_of_the_right_type),
 		GQL(of_a_one_of_exactly_one_field_is_given),
+		GQL(questions_about_the_schema_nest_two_lists_at_most),
 		GQL(variables_are_unique_of_input_types_defined_and_used),
 		GQL(variables_stand_where_their_type_fits),
 		GQL(what_answers_under_one_name_is_one_field),

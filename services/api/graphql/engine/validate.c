@@ -18,18 +18,17 @@ gql_validate(const struct gql_schema *s, struct gql_doc *d, const struct gql_lim
 {
 	struct validation v = { .s = s, .d = d, .limits = l, .a = a, .errors = e };
 	uint32_t n = 0;
-	bool bounded;
 
 	e->text = d->text;
 	v.usages = ARENA_ARRAY(a, struct usage *, d->n_operations + d->n_fragments);
 	name_fragments(&v);
-	bounded = validate_fragments(&v);
+	v.bounded = validate_fragments(&v);
 	validate_operations(&v);
 	for (struct ast_operation *o = d->operations; o != NULL && e->n < GQL_ERRORS_MOST;
 	     o = o->next) {
 		begin_usages(&v, n++);
 		walk_operation(&v, o);
-		if (bounded && o->kind == GQL_SUBSCRIPTION)
+		if (v.bounded && o->kind == GQL_SUBSCRIPTION)
 			validate_subscription(&v, o);
 	}
 	for (struct ast_fragment *f = d->fragments; f != NULL && e->n < GQL_ERRORS_MOST;
@@ -38,7 +37,7 @@ gql_validate(const struct gql_schema *s, struct gql_doc *d, const struct gql_lim
 		walk_fragment(&v, f);
 	}
 	validate_usages(&v);
-	if (bounded)
+	if (v.bounded)
 		validate_merge(&v);
 	return e->n == 0;
 }
@@ -138,6 +137,9 @@ walk_field(struct validation *v, struct ast_selection *f, const struct gql_type 
 
 	validate_field(v, f, parent);
 	validate_directives(v, f->directives, GQL_AT_FIELD);
+	if (v->bounded && f->field != NULL &&
+	    (f->field == v->s->meta_schema || f->field == v->s->meta_type))
+		validate_introspection(v, f);
 	if (f->field != NULL && type_is_composite(f->field->ref->type))
 		type = f->field->ref->type;
 	if (f->set != NULL)

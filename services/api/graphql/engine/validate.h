@@ -25,6 +25,8 @@ struct validation {
 	struct dict fragments; /* name -> struct ast_fragment */
 	struct usage **usages; /* of each operation (by number), then of each fragment (by index) */
 	struct usage **usage_end;
+	bool bounded;    /* fragments are no circles and nothing is nested too deep */
+	uint32_t *lists; /* of each fragment: validate_introspection.c */
 };
 
 void validate_fail(struct validation *v, uint32_t at, const char *fmt, ...)
@@ -47,6 +49,9 @@ void validate_inline(struct validation *v, struct ast_selection *f, const struct
 void validate_spread(struct validation *v, struct ast_selection *f, const struct gql_type *parent);
 const struct gql_type *
 validate_condition(struct validation *v, struct str name, uint32_t at, struct str fragment);
+
+/* --- validate_introspection.c: of __schema and __type --- */
+void validate_introspection(struct validation *v, const struct ast_selection *f);
 
 /* --- validate_values.c --- */
 /* ref NULL: not known, only its variables count. slot: the argument or input field it is for, or
