@@ -1,6 +1,7 @@
-/* users: the model user for administrators, step by step. Called by auth; the permission (user.create
- * and the like) was asked for at the gate. jwt does it because a password is hashed nowhere else, and
- * because what changes an account must end what was granted to it.
+/* users: the model user for administrators, step by step: what is asked for, and whether he may; the
+ * effect is in users_effect.c. Called by auth; the permission (user.create and the like) was asked
+ * for at the gate. jwt does it because a password is hashed nowhere else, and because what changes
+ * an account must end what was granted to it.
  *
  *	create	   may he give these roles? -> hash the password -> create
  *	change	   read the account -> may he? -> hash -> ONE transaction: the account on condition of
@@ -9,40 +10,12 @@
  *
  * Nobody gives what he does not have, and nobody changes whom he could not have made: else user.update
  * would be the permission to become administrator. Nobody disables, deletes or re-roles himself: so
- * somebody who may mend things is left.
- *
- * The same operation id again finds the revocation that the first one stored, and goes on from there. */
+ * somebody who may mend things is left. */
 #include <sodium.h>
 #include <string.h>
 #include "auth/jwt/grant.h"
-#include "auth/jwt/jwt.h"
-#include "auth/jwt/rows.h"
-#include "base/log.h"
-#include "base/time.h"
+#include "auth/jwt/users_int.h"
 #include "proto/rbac.pb-c.h"
-
-/* Of a change that meets somebody who is faster: in each round one of them wins. */
-#define ROUNDS_MOST 100
-
-struct account {
-	struct tokens *t;
-	struct call *c;
-	const Mf__StoreOp *q;
-	struct rpc *rpc;
-	const Mf__Principal *who; /* who asks */
-	const json_t *body;       /* NULL: a delete */
-	char *password;           /* in the body; wiped by forget. NULL: none was given */
-	struct call_dep dep;
-	const char *hash; /* NULL: stays; "": none */
-	struct user_row user;
-	bool ends_sessions;
-	bool stale; /* it has another version than the caller wants */
-	unsigned round;
-	const char *operation_id;
-	char revocation_row[UUID_LEN];
-	struct revocation revocation;
-	Mf__StoreResult answer;
-};
 
 static bool begin(struct account *x, struct tokens *t, struct call *c, const Mf__StoreOp *q);
 static void on_read(const Mf__StoreResult *m, void *ctx);
@@ -50,22 +23,12 @@ static bool take_body(struct account *x);
 static bool take_password(struct account *x);
 static void forget(struct call_dep *d);
 static void refuse_field(struct account *x, const char *field, const char *what);
-static void read_account(struct account *x);
 static void on_account(const Mf__StoreResult *m, void *ctx);
 static bool is_own(const struct account *x);
 static void ask_cover(struct account *x);
 static void on_cover(const Mf__RoleCoverAnswer *m, void *ctx);
 static void make_hash(struct account *x);
 static void on_hashed(struct call *c, bool ok, const char *hash, void *ctx);
-static void write_account(struct account *x);
-static void on_created(const Mf__StoreResult *m, void *ctx);
-static void change(struct account *x);
-static void on_changed(const Mf__StoreResult *m, void *ctx);
-static void read_revocation(struct account *x);
-static void on_revocation(const Mf__StoreResult *m, void *ctx);
-static void on_account_again(const Mf__StoreResult *m, void *ctx);
-static void changed(struct account *x);
-static void on_sessions_ended(struct call *c, void *ctx);
 
 /* --- reading --- */
 
@@ -84,8 +47,12 @@ tokens_read_user(Mf__Jwt_Service *s, const Mf__StoreOp *q, Mf__StoreResult_Closu
 static void
 on_read(const Mf__StoreResult *m, void *ctx)
 {
-	struct account *x = ctx;
+	users_answer(ctx, m);
+}
 
+void
+users_answer(struct account *x, const Mf__StoreResult *m)
+{
 	if (m == NULL) {
 		store_failed(x->c, rpc_failure(x->rpc));
 		return;
@@ -132,11 +99,11 @@ tokens_write_user(
 		break;
 	case MF__STORE_OP__KIND__UPDATE:
 		if (take_body(x))
-			read_account(x);
+			users_judge(x);
 		break;
 	case MF__STORE_OP__KIND__DELETE:
 		x->ends_sessions = true;
-		read_account(x);
+		users_judge(x);
 		break;
 	case MF__STORE_OP__KIND__READ_ONE:
 	case MF__STORE_OP__KIND__QUERY_MANY:
@@ -216,8 +183,8 @@ refuse_field(struct account *x, const char *field, const char *what)
 				 .violations = &v });
 }
 
-static void
-read_account(struct account *x)
+void
+users_judge(struct account *x)
 {
 	x->rpc = rpc_new(x->c, x->t->database, NULL);
 	mf__database__read(
@@ -230,7 +197,7 @@ on_account(const Mf__StoreResult *m, void *ctx)
 	struct account *x = ctx;
 
 	if (m == NULL && rpc_failure(x->rpc)->status == ST_NOT_FOUND && x->body == NULL) {
-		read_revocation(x); /* deleted: by this very operation? */
+		users_look_back(x); /* deleted: by this very operation? */
 		return;
 	}
 	if (m == NULL) {
@@ -244,7 +211,7 @@ on_account(const Mf__StoreResult *m, void *ctx)
 	/* Whether he may is judged on this version, so no other may be written. */
 	x->stale = x->q->if_version != 0 && x->q->if_version != x->user.version;
 	if (x->stale)
-		read_revocation(x); /* changed meanwhile: by this very operation? */
+		users_look_back(x); /* changed meanwhile: by this very operation? */
 	else if (!is_own(x))
 		ask_cover(x);
 	else if (x->body == NULL || json_object_get(x->body, "roles") != NULL ||
@@ -327,7 +294,7 @@ make_hash(struct account *x)
 	bool ok;
 
 	if (x->password == NULL || x->hash != NULL) {
-		write_account(x);
+		users_effect(x);
 		return;
 	}
 	ok = password_hash(&x->t->passwords, x->c, x->password, on_hashed, x);
@@ -347,169 +314,5 @@ on_hashed(struct call *c, bool ok, const char *hash, void *ctx)
 		return;
 	}
 	x->hash = arena_strdup(call_arena(c), hash);
-	write_account(x);
-}
-
-/* --- the effect --- */
-
-static void
-write_account(struct account *x)
-{
-	Mf__StoreOp op = MF__STORE_OP__INIT;
-
-	if (x->q->kind != MF__STORE_OP__KIND__CREATE) {
-		change(x);
-		return;
-	}
-	op = *x->q;
-	op.data = user_data(call_arena(x->c), x->body, x->hash);
-	x->rpc = rpc_new(x->c, x->t->database, NULL);
-	mf__database__write(&x->rpc->service, &op, on_created, x);
-}
-
-static void
-on_created(const Mf__StoreResult *m, void *ctx)
-{
-	struct account *x = ctx;
-
-	if (m != NULL)
-		log_info("user_created", L_STR("user_id", x->q->id),
-		    L_STR("by", x->who == NULL ? NULL : x->who->id));
-	on_read(m, x);
-}
-
-/* On condition of the version that was read even where the caller has none: the revocation names the
- * next one. */
-static void
-change(struct account *x)
-{
-	struct arena *a = call_arena(x->c);
-	Mf__StoreOp *op = op_transaction(a, x->operation_id, 2),
-		    *user = arena_alloc(a, sizeof(*user));
-
-	*user = *x->q;
-	if (x->body != NULL)
-		user->data = user_data(a, x->body, x->hash);
-	user->operation_id = arena_printf(a, "%s/0", x->operation_id);
-	if (user->if_version == 0)
-		user->if_version = x->user.version;
-	x->revocation =
-	    (struct revocation){ .below = user->if_version + 1, .expires_us = revoke_expiry(x->t) };
-	memcpy(x->revocation.id, x->user.id, sizeof(x->revocation.id));
-	op_add(op, user);
-	op_add(op, op_revoke(a, x->revocation_row, &x->revocation));
-	x->rpc = rpc_new(x->c, x->t->database, NULL);
-	mf__database__write(&x->rpc->service, op, on_changed, x);
-}
-
-static void
-on_changed(const Mf__StoreResult *m, void *ctx)
-{
-	struct account *x = ctx;
-	const struct failure *f = rpc_failure(x->rpc);
-
-	if (m != NULL && m->n_items == 2) {
-		x->answer.repeated = m->repeated;
-		x->answer.version = m->items[0]->version;
-		if (x->body != NULL)
-			x->answer.data = user_public(call_arena(x->c), &m->items[0]->data);
-		changed(x);
-	} else if (m != NULL) {
-		call_fail(x->c, ST_DATA_LOSS, "the change of a user has another answer");
-	} else if (f->status == ST_ABORTED && x->q->if_version == 0 && ++x->round < ROUNDS_MOST) {
-		read_account(x); /* somebody was faster: may he still, and on what? */
-	} else if (strcmp(f->reason, "OPERATION_TAKEN") == 0) {
-		read_revocation(x);
-	} else if (f->status == ST_ABORTED || f->status == ST_ALREADY_EXISTS) {
-		call_fail_with(x->c, f);
-	} else {
-		store_failed(x->c, f);
-	}
-}
-
-/* --- was it done before? --- */
-
-static void
-read_revocation(struct account *x)
-{
-	x->rpc = rpc_new(x->c, x->t->database, NULL);
-	mf__database__read(&x->rpc->service,
-	    op_read(call_arena(x->c), "revocation", x->revocation_row), on_revocation, x);
-}
-
-static void
-on_revocation(const Mf__StoreResult *m, void *ctx)
-{
-	struct account *x = ctx;
-	struct json_error e;
-	json_t *v;
-	bool ours;
-
-	if (m == NULL && rpc_failure(x->rpc)->status != ST_NOT_FOUND) {
-		store_failed(x->c, rpc_failure(x->rpc));
-		return;
-	}
-	v = m == NULL ? NULL : json_read(m->data.data, m->data.len, &e);
-	ours = v != NULL && revocation_row_of(v, &x->revocation) &&
-	       strcmp(x->revocation.id, x->q->id) == 0;
-	json_decref(v);
-	if (!ours && x->body == NULL && x->user.id == NULL) {
-		call_fail(x->c, ST_NOT_FOUND, "there is no such user");
-		return;
-	}
-	if (!ours && x->stale) {
-		call_fail_because(
-		    x->c, ST_ABORTED, "VERSION_CONFLICT", 0, "the user has another version");
-		return;
-	}
-	if (!ours) {
-		call_fail_because(x->c, ST_ALREADY_EXISTS, "OPERATION_TAKEN", 0,
-		    "the operation id belongs to another operation");
-		return;
-	}
-	x->answer.repeated = true;
-	if (x->body == NULL) {
-		changed(x);
-		return;
-	}
-	x->rpc = rpc_new(x->c, x->t->database, NULL);
-	mf__database__read(
-	    &x->rpc->service, op_read(call_arena(x->c), "user", x->q->id), on_account_again, x);
-}
-
-static void
-on_account_again(const Mf__StoreResult *m, void *ctx)
-{
-	struct account *x = ctx;
-
-	if (m == NULL) {
-		store_failed(x->c, rpc_failure(x->rpc));
-		return;
-	}
-	x->answer.version = m->version;
-	x->answer.data = user_public(call_arena(x->c), &m->data);
-	changed(x);
-}
-
-/* --- what follows from it --- */
-
-static void
-changed(struct account *x)
-{
-	x->answer.rows_affected = 1;
-	revoke_announce(x->t, &x->revocation);
-	log_info(x->body == NULL ? "user_deleted" : "user_changed", L_STR("user_id", x->q->id),
-	    L_STR("by", x->who == NULL ? NULL : x->who->id));
-	if (x->ends_sessions)
-		revoke_sessions(x->t, x->c, x->q->id, x->operation_id, on_sessions_ended, x);
-	else
-		call_reply(x->c, &x->answer.base);
-}
-
-static void
-on_sessions_ended(struct call *c, void *ctx)
-{
-	struct account *x = ctx;
-
-	call_reply(c, &x->answer.base);
+	users_effect(x);
 }
