@@ -227,7 +227,7 @@ enter(struct entry *e, enum contract_state next)
 	e->state = next;
 	e->since_us = e->beat_us = now;
 	e->late_us = limit_of(e, next) == 0 ? 0 : now + limit_of(e, next);
-	if (next == NODE_READY)
+	if (next == NODE_READY && e->ready_us == 0)
 		e->ready_us = now;
 	if (next != NODE_BACKOFF)
 		e->due_us = now;
@@ -327,7 +327,8 @@ adopt(struct entry *e, const struct contract_run *run, int pidfd)
 	e->pidfd = pidfd;
 	e->generation = run->generation;
 	entry_event(e, EV_FOUND);
-	e->born_us = proc_start_us(run->start_ticks);
+	/* it may have been READY all along: as good as one whom we saw */
+	e->born_us = e->ready_us = proc_start_us(run->start_ticks);
 	supervisor_watch(e->sup, e);
 	SAY(LOG_INFO, "adopted", L_STR("process", e->def->name), L_INT("pid", e->pid),
 	    L_INT("of", e->generation));

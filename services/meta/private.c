@@ -15,6 +15,7 @@
 #include "meta/runfile.h"
 #include "meta/conf.h"
 
+static void clean_lock(const char *path);
 static bool is_postgres(pid_t pid);
 static unsigned add(char **argv, unsigned n, const char *word);
 static unsigned add_redis(const struct conf *s, const char *name, char **argv);
@@ -69,25 +70,33 @@ private_ready(const struct conf *s, int slot, pid_t pid)
 	return accepts(conf_path(s, "%s", fleet_socket(slot)));
 }
 
-/* postmaster.pid names a process that lives but is no postmaster: a zombie, or after a reboot
- * anybody who got the same pid. PostgreSQL would take it for one and refuse. If it is dead or a
- * postmaster (somebody's, by hand) the file stays: then PostgreSQL's own check of the shared memory
- * is the right one. */
 void
 private_clean(const struct conf *s, int slot)
 {
-	const char *path = conf_path(s, "pg/postmaster.pid");
+	if (slot != SLOT_POSTGRES)
+		return;
+	clean_lock(conf_path(s, "pg/postmaster.pid"));
+	clean_lock(conf_path(s, "%s.lock", fleet_socket(slot)));
+}
+
+/* A lock file names a process that lives but is no postmaster: a zombie (of an adopted server, until
+ * process 1 reaps it), or after a reboot anybody who got the same pid. PostgreSQL would take it for
+ * one and refuse. If it is dead or a postmaster (somebody's, by hand) the file stays: then
+ * PostgreSQL's own check of the shared memory is the right one. */
+static void
+clean_lock(const char *path)
+{
 	char text[32] = "";
 	pid_t pid;
 	int fd;
 
-	if (slot != SLOT_POSTGRES || (fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
+	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
 		return;
 	pid = read(fd, text, sizeof(text) - 1) > 0 ? (pid_t)strtol(text, NULL, 10) : 0;
 	close(fd);
 	if (pid <= 0 || kill(pid, 0) < 0 || is_postgres(pid))
 		return;
-	log_warn("stale_postmaster_pid", L_INT("pid", pid), L_STR("then", "removed"));
+	log_warn("stale_lock", L_STR("file", path), L_INT("pid", pid), L_STR("then", "removed"));
 	unlink(path);
 }
 
