@@ -4,6 +4,7 @@
  *	graphql documents  those documents and the schema, as JSON: for its counterpart, graphql.mjs
  *	graphql judge      reads documents, a JSON string a line; answers "valid" or what is wrong
  *	graphql print      reads the same; answers each as we print it, a JSON string a line
+ *	graphql run        reads {"query":"...","variables":{}}, one a line; their answers, one a line
  *
  * scripts/bench-graphql puts the figures beside those of graphql-js. */
 #include <stdio.h>
@@ -12,7 +13,8 @@
 #include "base/time.h"
 #include "harness/gqlbed.h"
 
-#define SPAN_US (300 * MS) /* of one measurement */
+#define SPAN_US (60 * MS) /* of one measurement */
+#define SPANS   7         /* of them the best counts: what else runs only takes away */
 
 static const struct {
 	const char *name, *text;
@@ -128,19 +130,26 @@ static double
 ns_per(void (*what)(struct arena *, const char *), const char *text)
 {
 	struct arena *a = arena_new(64 << 20);
-	int64_t begin, now;
-	uint64_t n = 0;
+	double best = 0;
 
 	for (int i = 0; i < 100; i++, arena_reset(a))
 		what(a, text);
-	begin = now = time_now_us();
-	while (now - begin < SPAN_US) {
-		for (int i = 0; i < 20; i++, n++, arena_reset(a))
-			what(a, text);
-		now = time_now_us();
+	for (int span = 0; span < SPANS; span++) {
+		int64_t begin = time_now_us(), now = begin;
+		uint64_t n = 0;
+		double ns;
+
+		while (now - begin < SPAN_US) {
+			for (int i = 0; i < 20; i++, n++, arena_reset(a))
+				what(a, text);
+			now = time_now_us();
+		}
+		ns = (double)(now - begin) * 1000 / (double)n;
+		if (span == 0 || ns < best)
+			best = ns;
 	}
 	arena_free(&a);
-	return (double)(now - begin) * 1000 / (double)n;
+	return best;
 }
 
 static void
@@ -229,12 +238,38 @@ print(struct arena *a, struct gql_doc *d, struct gql_errors *e)
 	return jw_text(&w, &n);
 }
 
+/* With everything that the tests' bed has: slow fields, too. */
+static void
+run(void)
+{
+	struct json_error je;
+	char *line = NULL;
+	size_t cap = 0;
+	ssize_t n;
+
+	gqlbed.schema = schema;
+	gqlbed.limits = limits;
+	while ((n = getline(&line, &cap, stdin)) > 0) {
+		json_t *v = json_read(line, (size_t)n, &je);
+		char *vars = json_dumps(json_object_get(v, "variables"), JSON_COMPACT);
+		const char *text =
+		    gqlbed_run(json_string_value(json_object_get(v, "query")), vars, NULL);
+
+		for (; text == NULL; text = gqlbed_answer())
+			gqlbed_release();
+		puts(text);
+		free(vars);
+		json_decref(v);
+	}
+	free(line);
+}
+
 int
 main(int argc, char **argv)
 {
 	struct json_error je;
 
-	gqlbed.a = arena_new(64 << 20);
+	gqlbed.a = arena_new(1 << 30);
 	limits = gql_limits_default;
 	schema = gqlbed_pets();
 	given = json_read(variables, sizeof(variables) - 1, &je);
@@ -246,6 +281,8 @@ main(int argc, char **argv)
 		answer(judge);
 	else if (argc > 1 && strcmp(argv[1], "print") == 0)
 		answer(print);
+	else if (argc > 1 && strcmp(argv[1], "run") == 0)
+		run();
 	else
 		measure();
 	json_decref(given);

@@ -3,6 +3,7 @@
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { CONNECTIONS, LISTENERS, deliveries, requests, submits } from './load.mjs';
+import { PEERS } from './sides.mjs';
 
 const task = { title: 'Measure the fleet', type: 'manual', priority: 'HIGH', labels: { area: 'bench' }, payload: { n: 1, text: 'x'.repeat(60) } };
 const fields = 'id taskId namespace title description type priority state labels payload createdBy version createdAt updatedAt';
@@ -12,7 +13,7 @@ const askHttp = (side, request) => side.ask(request);
 
 // One session: the answer, and the event of what was made.
 function askSession(side, { message }) {
-  const require = createRequire(path.join(process.env.BENCH_PEERS, 'package.json')), WebSocket = require('ws');
+  const require = createRequire(path.join(PEERS, 'package.json')), WebSocket = require('ws');
   const ws = new WebSocket(`ws://127.0.0.1:${side.port}/v1/ws`, 'metafed.v1', { perMessageDeflate: false, headers: { authorization: `Bearer ${side.f.token}` } });
   const heard = {};
   return new Promise((resolve, reject) => {

@@ -8,7 +8,7 @@ import path from 'node:path';
 import { ROOT, freePort, run } from '../../harness/fleet.mjs';
 
 const TICK_US = 10_000;
-const PEERS = process.env.BENCH_PEERS ?? path.join(ROOT, 'tests/bench/http');
+export const PEERS = process.env.BENCH_PEERS ?? path.join(ROOT, 'tests/bench/http');
 
 // state ppid ... utime stime cutime cstime; null: it is gone.
 function stat(pid) {
