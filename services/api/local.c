@@ -10,6 +10,7 @@ static void livez(struct exchange *);
 static void readyz(struct exchange *);
 static void options(struct exchange *);
 static void no_such_path(struct exchange *);
+static bool is_version(const char *);
 
 static const struct {
 	const char *path;
@@ -87,7 +88,7 @@ static void
 index_page(struct exchange *x)
 {
 	static const char body[] =
-	    "{\"name\":\"metafed\",\"version\":\"" METAFED_VERSION "\","
+	    "{\"name\":\"metafed\",\"version\":\"" METAFED_VERSION "\",\"versions\":[\"v1\"],"
 	    "\"links\":{\"api\":\"/v1\",\"openapi\":\"/openapi.json\",\"docs\":\"/docs\","
 	    "\"graphql\":\"/graphql\",\"health\":\"/health\",\"livez\":\"/livez\","
 	    "\"readyz\":\"/readyz\",\"metrics\":\"/metrics\"}}";
@@ -138,6 +139,20 @@ no_such_path(struct exchange *x)
 		.message = "there is no such resource",
 		.reason = "NO_RESOURCE",
 	};
+	static const struct failure no_version = {
+		.status = ST_NOT_FOUND,
+		.message = "there is no such version of the API; there is: v1",
+		.reason = "NO_API_VERSION",
+	};
 
-	exchange_refuse(x, 404, &f);
+	exchange_refuse(x, 404, is_version(exchange_path(x)) ? &no_version : &f);
+}
+
+/* "/v2", "/v10/tasks". */
+static bool
+is_version(const char *path)
+{
+	size_t digits = path[1] == 'v' ? strspn(path + 2, "0123456789") : 0;
+
+	return digits != 0 && (path[2 + digits] == '\0' || path[2 + digits] == '/');
 }

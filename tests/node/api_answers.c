@@ -335,6 +335,24 @@ only_errors_or_nothing_can_be_asked_for(void **unused)
 	assert_null(line_of("/v1/tasks", 50));
 }
 
+static void
+a_version_that_is_none_is_told_which_there_are(void **unused)
+{
+	static const char *const none[] = { "/v2", "/v2/tasks", "/v0/tasks/1", "/v10/", "/v01" };
+
+	(void)unused;
+	APIBED_RESTART(NULL);
+	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
+		assert_int_equal(get(none[i], ""), 404);
+		assert_non_null(strstr(out, "\"reason\":\"NO_API_VERSION\""));
+		assert_non_null(strstr(out, "there is: v1"));
+	}
+	assert_int_equal(get("/version", ""), 404);
+	assert_non_null(strstr(out, "\"reason\":\"NO_RESOURCE\""));
+	assert_int_equal(get("/v1", ""), 200);
+	assert_non_null(strstr(out, "\"versions\":[\"v1\"]"));
+}
+
 int
 main(void)
 {
@@ -351,6 +369,7 @@ main(void)
 		T(the_access_log_has_a_line_of_json_for_each_request),
 		T(no_line_is_held_back),
 		T(only_errors_or_nothing_can_be_asked_for),
+		T(a_version_that_is_none_is_told_which_there_are),
 	};
 
 	return cmocka_run_group_tests_name("api_answers", tests, apibed_start, apibed_stop);

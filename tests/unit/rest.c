@@ -1,6 +1,8 @@
 /* rest: a whole HTTP request against a Meta on loop-back whose answer the test chooses. */
 #include <string.h>
 #include "api/ops/ops.h"
+#include "api/rest/contract.h"
+#include "api/rest/pages.h"
 #include "api/rest/rest.h"
 #include "base/time.h"
 #include "harness/busbed.h"
@@ -20,7 +22,7 @@ static struct {
 static struct {
 	bool done;
 	int status;
-	char headers[512]; /* "name: value\n" */
+	char headers[1024]; /* "name: value\n" */
 	char body[4096];
 	enum status failure;
 	char outcome[256]; /* of Perform */
@@ -514,6 +516,52 @@ formatting_lets_json_through_and_nothing_else(void **unused)
 	assert_int_equal(got.failure, ST_INTERNAL);
 }
 
+static void
+an_operation_that_is_to_go_says_so_whatever_it_answers(void **unused)
+{
+	(void)unused;
+	meta_answers("{\"status\":\"ok\"}", 0);
+	http("GET", "/health", "", "", NULL);
+	assert_int_equal(got.status, 200);
+	assert_header("Deprecation: @1780272000");
+	assert_header("Sunset: Tue, 01 Jun 2027 00:00:00 GMT");
+	assert_header("Link: </docs>; rel=\"deprecation\"; type=\"text/html\", "
+		      "</v2/health>; rel=\"successor-version\"");
+	meta_fails(ST_UNAVAILABLE, "");
+	http("GET", "/health", "", "", NULL);
+	assert_int_equal(got.status, 503);
+	assert_header("Deprecation: @1780272000");
+	http("GET", "/health", "nothing=1", "", NULL);
+	assert_int_equal(got.status, 422);
+	assert_header("Deprecation: @1780272000");
+}
+
+static void
+one_that_stays_says_nothing(void **unused)
+{
+	(void)unused;
+	meta_answers("{}", 1);
+	http("GET", "/v1/tasks/" ID, "", "", NULL);
+	assert_null(strstr(got.headers, "Deprecation"));
+	assert_null(strstr(got.headers, "Link"));
+}
+
+/* The document as it would be if /health were to go. */
+static void
+deprecate_health(void)
+{
+	const struct file *f = file_find("openapi.json");
+	struct json_error e;
+	json_t *doc = json_read(f->bytes, f->n, &e);
+	json_t *item = json_object_get(json_object_get(doc, "paths"), "/health");
+
+	json_object_update_new(json_object_get(item, "get"),
+	    json_pack("{s:b, s:s, s:s, s:s}", "deprecated", 1, "x-deprecated-since", "2026-06-01",
+		"x-sunset", "2027-06-01", "x-successor", "/v2/health"));
+	contract_use(doc);
+	json_decref(doc);
+}
+
 static int
 start(void **state)
 {
@@ -555,9 +603,12 @@ main(void)
 		R(a_restart_and_a_log_in_have_answers_of_their_own),
 		R(a_broken_result_is_a_500_and_an_error_in_the_log),
 		R(the_document_and_its_page_are_served_without_meta),
+		R(an_operation_that_is_to_go_says_so_whatever_it_answers),
+		R(one_that_stays_says_nothing),
 		R(translating_says_what_an_endpoint_means),
 		R(formatting_lets_json_through_and_nothing_else),
 	};
 
+	deprecate_health();
 	return cmocka_run_group_tests_name("rest", tests, NULL, NULL);
 }

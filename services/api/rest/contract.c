@@ -22,6 +22,7 @@ struct parameter {
 struct operation {
 	const struct route *route;
 	const struct shape *body, *member; /* NULL: takes none; is no bulk */
+	const struct deprecation *deprecation;
 	size_t n;
 	struct parameter parameters[PARAMETERS_MOST];
 };
@@ -42,13 +43,10 @@ static const struct shape *member_of(const struct shape *);
 static const struct operation *operation_of(const struct route *);
 static const struct parameter *parameter_of(const struct operation *, int, const char *);
 
-/* The shapes stay as long as the process; of the document they keep lists of values alone. */
 void
 contract_load(void)
 {
 	const struct file *file = file_find("openapi.json");
-	struct loading l = { .shapes.a = operations == NULL ? arena_new(1 << 20) : NULL };
-	const struct route *r;
 	struct json_error e;
 	json_t *doc;
 
@@ -58,13 +56,28 @@ contract_load(void)
 	doc = json_read(file->bytes, file->n, &e);
 	if (doc == NULL)
 		panic("the document of the API, line %d: %s", e.line, e.what);
-	l.doc = l.shapes.doc = doc;
+	contract_use(doc);
+	json_decref(doc);
+}
+
+/* The shapes stay as long as the process; of the document they keep lists of values alone. */
+void
+contract_use(const json_t *doc)
+{
+	struct loading l = { .shapes = { .a = arena_new(1 << 20), .doc = doc }, .doc = doc };
+	const struct route *r;
+
 	operations = ARENA_ARRAY(l.shapes.a, struct operation, ROUTES_MOST + 1);
 	for (size_t i = 0; (r = route_at(i)) != NULL; i++) {
 		must(i < ROUTES_MOST);
 		load_operation(&l, &operations[i], r);
 	}
-	json_decref(doc);
+}
+
+const struct deprecation *
+contract_deprecation(const struct route *r)
+{
+	return operation_of(r)->deprecation;
 }
 
 const char *
@@ -192,6 +205,7 @@ load_operation(struct loading *l, struct operation *o, const struct route *r)
 {
 	char method[8] = "";
 	const json_t *item, *one;
+	const char *wrong;
 	size_t i;
 
 	for (i = 0; r->method[i] != '\0' && i + 1 < sizeof(method); i++)
@@ -202,6 +216,9 @@ load_operation(struct loading *l, struct operation *o, const struct route *r)
 	if (item == NULL)
 		panic("the document of the API has no %s %s", r->method, l->path);
 	o->route = r;
+	o->deprecation = deprecation_read(l->shapes.a, item, &wrong);
+	if (wrong != NULL)
+		panic("the document of the API, %s %s: %s", r->method, l->path, wrong);
 	json_array_foreach(json_object_get(item, "parameters"), i, one)
 	{
 		must(o->n < PARAMETERS_MOST);

@@ -8,8 +8,12 @@
 #define REST_CONTRACT_H
 
 #include "api/ops/ops.h"
+#include "api/rest/deprecation.h"
 
-void contract_load(void); /* again: nothing */
+void contract_load(void);             /* again: nothing */
+void contract_use(const json_t *doc); /* another document than the embedded one: for tests */
+/* NULL: the operation stays. */
+const struct deprecation *contract_deprecation(const struct route *r);
 
 /* The document's name of a route: "/v1/tasks/{id}" for "/tasks/ID". */
 const char *contract_path(struct arena *a, const struct route *r);

@@ -83,6 +83,7 @@ function operation(path, method, op) {
 	const parameters = (op.parameters ?? []).map(resolve);
 	return el('article', { id: op.operationId },
 		el('h3', {}, el('span', { class: 'method' }, method.toUpperCase()), el('code', {}, path)),
+		op.deprecated ? el('p', {}, el('b', {}, `Deprecated since ${op['x-deprecated-since']}`), op['x-sunset'] ? `; ends on ${op['x-sunset']}.` : '.') : null,
 		el('p', {}, el('b', {}, op.summary), '. ', ...prose(op.description)),
 		parameters.length ? table(['Parameter', 'In', 'Type', ''], parameters.map((p) => [
 			el('code', {}, p.name), p.in, [brief(p.schema), p.required ? ' (required)' : ''], prose(p.description)])) : null,

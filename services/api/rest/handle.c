@@ -11,6 +11,7 @@
 
 static const char *endpoint_of(const char *);
 static bool read_request(struct handling *);
+static void say_deprecated(struct handling *, const struct deprecation *);
 static void ask_first(struct handling *);
 static void on_asked(const Mf__TaskResponse *, void *);
 static bool contract_holds(struct handling *);
@@ -65,6 +66,8 @@ rest_answer_to(struct call *c, const Mf__HttpRequest *q, rest_done_fn *done, voi
 void
 handling_end(struct handling *h)
 {
+	if (h->op.route != NULL)
+		say_deprecated(h, contract_deprecation(h->op.route));
 	if (h->done != NULL)
 		h->done(&h->out, h->ctx);
 	else
@@ -78,6 +81,18 @@ handling_execute(struct handling *h)
 		respond_failure(h, 0, h->refusal);
 	else
 		h->rpc = ops_execute(h->c, h->task, on_executed, h);
+}
+
+/* Last of all: a recorded answer must not keep what may have changed since. d NULL: nothing. */
+static void
+say_deprecated(struct handling *h, const struct deprecation *d)
+{
+	if (d == NULL)
+		return;
+	respond_header(h, "Deprecation", d->since);
+	if (d->sunset != NULL)
+		respond_header(h, "Sunset", d->sunset);
+	respond_header(h, "Link", d->links);
 }
 
 /* Who is nobody hears that first, and only then what is wrong with what he asks for. */

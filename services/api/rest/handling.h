@@ -6,7 +6,7 @@
 #include "api/ops/ops.h"
 #include "api/rest/rest.h"
 
-#define RESPOND_HEADERS 10
+#define RESPOND_HEADERS 13
 
 struct keyed; /* idempotency.c */
 
