@@ -129,7 +129,7 @@ static struct {
 		struct gql_later *later;
 		struct gql_batch *batch;
 		struct gql_value value;
-	} held[64];
+	} held[4096];
 	size_t n_held;
 	json_t *given; /* values are views of it */
 	char said[8192];
@@ -168,7 +168,7 @@ later(const struct gql_at *at, struct gql_value v)
 	struct gql_later *l;
 	struct gql_value pending = gql_later(at, &l);
 
-	assert_true(run.n_held < 64);
+	assert_true(run.n_held < sizeof(run.held) / sizeof(run.held[0]));
 	run.held[run.n_held].later = l;
 	run.held[run.n_held].batch = NULL;
 	run.held[run.n_held++].value = v;
@@ -224,7 +224,7 @@ static struct gql_value
 query_first(const struct gql_at *at)
 {
 	struct gql_value n = gql_arg(at, "first");
-	size_t most = gql_given(n) ? (size_t)n.integer : 3;
+	size_t most = !gql_given(n) ? 3 : n.integer < 0 ? 0 : (size_t)n.integer;
 	struct gql_value *items = ARENA_ARRAY(gql_arena(at), struct gql_value, most);
 
 	for (size_t i = 0; i < most; i++)
