@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import WebSocket from 'ws';
 import { createClient } from 'graphql-ws';
 import { Fleet, until } from '../harness/fleet.mjs';
-import { RawSession, Session } from './session.mjs';
+import { Gw, RawSession } from './session.mjs';
 
 const PASSWORD = 'correct horse battery';
 const EVENTS = 'subscription($after: String, $filter: TaskEventFilter) { taskEvents(after: $after, filter: $filter) { position kind taskId state } }';
@@ -29,28 +29,6 @@ async function somebody(username, ...roles) {
   const r = await f.call('POST', '/v1/auth/login', { token: null, body: { username, password: PASSWORD } });
   assert.equal(r.status, 200, r.text);
   return { id: user.json.id, token: r.json.access_token };
-}
-
-// A client in messages. payload null: no connection_init.
-class Gw extends Session {
-  static async open({ payload = { authorization: `Bearer ${f.token}` }, protocols = ['graphql-transport-ws'], headers } = {}) {
-    const s = await this.connect(f, '/graphql', protocols, { headers });
-    if (payload !== null) {
-      s.say({ type: 'connection_init', payload });
-      s.ack = await s.next({ type: 'connection_ack' });
-    }
-    return s;
-  }
-
-  // Resolves when it listens: what is said behind it is answered behind it.
-  async subscribe(id, query, variables) {
-    this.say({ id, type: 'subscribe', payload: { query, variables } });
-    this.say({ type: 'ping', payload: { id } });
-    await this.next((m) => m.type === 'pong' && m.payload.id === id);
-    return this;
-  }
-
-  async heard(id) { return (await this.next({ type: 'next', id })).payload; }
 }
 
 // --- the client library ---
@@ -119,7 +97,7 @@ test('without a credential the connection is anonymous, as a request is', async 
 // --- what subscriptions hear ---
 
 test('filters, variables, fragments and directives hold for each event', async () => {
-  const s = await Gw.open();
+  const s = await Gw.open(f);
   await s.subscribe('high', `subscription S($f: TaskEventFilter!, $v: Boolean!) { taskEvents(filter: $f) { ...E version @include(if: $v) } }
     fragment E on TaskEvent { id: taskId priority type at }`, { f: { priority: 'HIGH', kinds: ['CREATED'] }, v: false });
   await s.subscribe('all', EVENTS);
@@ -140,7 +118,7 @@ test('filters, variables, fragments and directives hold for each event', async (
 });
 
 test('the fleet is heard of, and a subscription to it resumes', async () => {
-  const s = await Gw.open();
+  const s = await Gw.open(f);
   await s.subscribe('f', 'subscription { fleetEvents(filter: { name: "cache" }) { name state pid generation position at } }');
   const pid = await f.pid('cache'), states = [];
   f.kill(pid);
@@ -154,7 +132,7 @@ test('the fleet is heard of, and a subscription to it resumes', async () => {
 });
 
 test('positions of no log, and events that are not kept any more, are errors', async () => {
-  const s = await Gw.open();
+  const s = await Gw.open(f);
   s.say({ id: 'x', type: 'subscribe', payload: { query: EVENTS, variables: { after: 'nonsense' } } });
   assert.equal((await s.next({ type: 'error', id: 'x' })).payload[0].extensions.code, 'INVALID_ARGUMENT');
   s.say({ id: 'y', type: 'subscribe', payload: { query: 'subscription { fleetEvents(after: "9999.1") { name } }' } });
@@ -163,7 +141,7 @@ test('positions of no log, and events that are not kept any more, are errors', a
 });
 
 test('who takes nothing for a while has missed nothing', async () => {
-  const s = await Gw.open(), n = 3000;
+  const s = await Gw.open(f), n = 3000;
   await s.subscribe('s', 'subscription { taskEvents { taskId position kind namespace type priority createdBy at } }');
   s.ws._socket.pause();
   const ids = [];
@@ -183,7 +161,7 @@ test('who takes nothing for a while has missed nothing', async () => {
 // --- rights ---
 
 test('the permissions are those of everywhere', async () => {
-  const { token } = await somebody('gw-viewer', 'viewer'), s = await Gw.open({ payload: { Authorization: `Bearer ${token}` } });
+  const { token } = await somebody('gw-viewer', 'viewer'), s = await Gw.open(f, { payload: { Authorization: `Bearer ${token}` } });
   s.say({ id: 'm', type: 'subscribe', payload: { query: 'mutation { createTask(input: { title: "x" }) { id } }' } });
   assert.equal((await s.heard('m')).errors[0].extensions.code, 'PERMISSION_DENIED');
   await s.next({ type: 'complete', id: 'm' });
@@ -191,14 +169,14 @@ test('the permissions are those of everywhere', async () => {
   const id = await create('seen by a viewer');
   assert.equal((await s.heard('s')).data.taskEvents.taskId, id);
   await s.close();
-  const nobody = await somebody('gw-nobody'), t = await Gw.open({ payload: { authorization: `Bearer ${nobody.token}` } });
+  const nobody = await somebody('gw-nobody'), t = await Gw.open(f, { payload: { authorization: `Bearer ${nobody.token}` } });
   t.say({ id: 's', type: 'subscribe', payload: { query: EVENTS } });
   assert.equal((await t.next({ type: 'error', id: 's' })).payload[0].extensions.code, 'PERMISSION_DENIED');
   await t.close();
 });
 
 test('a token that counts no more ends the connection with 4403', async () => {
-  const u = await somebody('gw-gone', 'user'), s = await Gw.open({ payload: { authorization: `Bearer ${u.token}` } });
+  const u = await somebody('gw-gone', 'user'), s = await Gw.open(f, { payload: { authorization: `Bearer ${u.token}` } });
   await s.subscribe('s', EVENTS);
   await create('heard');
   await s.heard('s');
@@ -211,7 +189,7 @@ test('a token that counts no more ends the connection with 4403', async () => {
 // --- every code that closes ---
 
 const closes = async (code, reason, opts, ...messages) => {
-  const s = await Gw.open(opts);
+  const s = await Gw.open(f, opts);
   for (const m of messages) s.say(m);
   const end = await s.closed;
   assert.equal(end.code, code, end.reason);
@@ -231,7 +209,7 @@ test('4401: an operation before the acknowledgement', () => closes(4401, 'Unauth
 test('4403: a credential that is none, in connection_init or in the handshake', async () => {
   for (const authorization of ['Bearer nonsense', 'Basic YTpi', f.token]) await closes(4403, 'Forbidden', NOBODY, { type: 'connection_init', payload: { authorization } });
   await closes(4403, 'Forbidden', { payload: null, headers: { authorization: 'Bearer nonsense' } }, { type: 'connection_init' });
-  const s = await Gw.open({ payload: {}, headers: { authorization: `Bearer ${f.token}` } });
+  const s = await Gw.open(f, { payload: {}, headers: { authorization: `Bearer ${f.token}` } });
   await s.subscribe('s', EVENTS);
   await s.close();
 });
@@ -245,7 +223,7 @@ test('4406: who does not offer graphql-transport-ws, the older graphql-ws includ
     assert.equal(s.answer.headers['sec-websocket-protocol'], undefined);
     assert.equal(await s.ends(), 4406);
   }
-  const both = await Gw.open({ protocols: ['graphql-ws', 'graphql-transport-ws'] });
+  const both = await Gw.open(f, { protocols: ['graphql-ws', 'graphql-transport-ws'] });
   assert.equal(both.ws.protocol, 'graphql-transport-ws');
   await both.close();
 });
@@ -265,7 +243,7 @@ test('4409: an id that is in use, of whatever kind', async () => {
 test('4429: a second connection_init', () => closes(4429, 'Too many initialisation requests', undefined, { type: 'connection_init' }));
 
 test('a ping is answered with its payload, before the connection is acknowledged too', async () => {
-  const s = await Gw.open(NOBODY);
+  const s = await Gw.open(f, NOBODY);
   s.say({ type: 'pong' }).say({ type: 'ping' }).say({ type: 'ping', payload: { x: [1] } });
   assert.deepEqual(await s.next({ type: 'pong' }), { type: 'pong' });
   assert.deepEqual(await s.next({ type: 'pong' }), { type: 'pong', payload: { x: [1] } });

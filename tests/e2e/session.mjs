@@ -78,6 +78,28 @@ export async function* events(s, id) {
   for (;;) yield await s.next((m) => m.type === 'event' && m.subscription === id, 60_000);
 }
 
+// A client of graphql-transport-ws in messages. payload null: no connection_init.
+export class Gw extends Session {
+  static async open(f, { payload = { authorization: `Bearer ${f.token}` }, protocols = ['graphql-transport-ws'], headers } = {}) {
+    const s = await this.connect(f, '/graphql', protocols, { headers });
+    if (payload !== null) {
+      s.say({ type: 'connection_init', payload });
+      s.ack = await s.next({ type: 'connection_ack' });
+    }
+    return s;
+  }
+
+  // Resolves when it listens: what is said behind it is answered behind it.
+  async subscribe(id, query, variables) {
+    this.say({ id, type: 'subscribe', payload: { query, variables } });
+    this.say({ type: 'ping', payload: { id } });
+    await this.next((m) => m.type === 'pong' && m.payload.id === id);
+    return this;
+  }
+
+  async heard(id) { return (await this.next({ type: 'next', id })).payload; }
+}
+
 // --- bytes ---
 export const TEXT = 1, BINARY = 2, CLOSE = 8, PING = 9, PONG = 10;
 
