@@ -21,7 +21,7 @@ access_account(struct exchange *x)
 	if (seconds == NULL)
 		seconds = metric_simple(METRIC_HISTOGRAM, "metafed_http_request_seconds",
 		    "From the request line to the end of the answer.");
-	if (x->http != 101) /* how long a session was is no request's time */
+	if (x->http != 101 && x->stream == NULL) /* how long a session was is no request's time */
 		metric_time(seconds, us);
 	if (x->http != 0)
 		metric_inc(answers_of(x->head.method, x->http));

@@ -10,7 +10,8 @@
 #include "api/ops/ops.h"
 #include "base/log.h"
 
-#define ORIGIN_ROOM 256
+#define ORIGIN_ROOM  256
+#define STREAM_PIECE (4u << 10) /* bytes that are asked for at a time */
 
 struct outgoing { /* an answer on its way to libmicrohttpd */
 	const struct http_header *headers;
@@ -27,6 +28,7 @@ struct outgoing { /* an answer on its way to libmicrohttpd */
 	size_t n;
 };
 
+static void pass_on(struct exchange *, const struct outgoing *);
 static void look_over(struct outgoing *);
 static void encode(struct exchange *, struct outgoing *);
 static bool may_be_coded(const struct exchange *, const struct outgoing *);
@@ -55,9 +57,36 @@ exchange_answer(struct exchange *x, int http, size_t n_headers, const struct htt
 	                  : MHD_create_response_from_buffer_copy(o.n, o.body);
 	if (x->response == NULL)
 		fatal("out of memory");
-	for (size_t i = 0; i < n_headers; i++)
-		add(x, headers[i].name, &headers[i] == o.etag ? o.tag : headers[i].value);
-	add_ours(x, &o);
+	pass_on(x, &o);
+}
+
+/* The connection's last answer: how long it is nobody knows. */
+void
+answer_stream(struct exchange *x, MHD_ContentReaderCallback reader, void *ctx, size_t n_headers,
+    const struct http_header *headers)
+{
+	struct outgoing o = { .headers = headers, .n_headers = n_headers };
+
+	must(x->response == NULL && x->http == 0);
+	x->http = 200;
+	x->close = true;
+	look_over(&o);
+	x->response =
+	    MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_PIECE, reader, ctx, NULL);
+	if (x->response == NULL)
+		fatal("out of memory");
+	pass_on(x, &o);
+}
+
+static void
+pass_on(struct exchange *x, const struct outgoing *o)
+{
+	for (size_t i = 0; i < o->n_headers; i++) {
+		const struct http_header *h = &o->headers[i];
+
+		add(x, h->name, h == o->etag ? o->tag : h->value);
+	}
+	add_ours(x, o);
 	if (x->suspended)
 		edge_answered(x->e, x);
 	else

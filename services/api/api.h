@@ -9,7 +9,8 @@
  *   local.c      what api answers itself (/, /livez, /readyz, /metrics) and what it refuses
  *   forward.c    the call to an API agent and what comes back
  *   ws_open.c    the handshake of a WebSocket; with ws_hello.c, ws_frame.c, ws.c
- *   live.c       sessions over WebSockets; with session.c, session_job.c
+ *   stream.c     the answer that is a stream of events
+ *   live.c       sessions over both; with session.c, session_job.c, line.h
  *   perform.c    mf.Api: the form of a TaskRequest, done by an agent
  *   scrape.c     metrics of all nodes; exposition.c writes them
  *   http_check.c, media.c   pure rules of HTTP */
@@ -70,7 +71,8 @@ const struct api_settings *edge_settings(const struct edge *e);
 const struct api_config *edge_config(const struct edge *e);
 struct quota *edge_quota(const struct edge *e);
 struct live *edge_live(const struct edge *e);
-void edge_run(struct edge *e); /* libmicrohttpd has something to see */
+void edge_run(struct edge *e);                /* libmicrohttpd has something to see */
+bool edge_takes_stream(const struct edge *e); /* one more */
 bool edge_draining(const struct edge *e);
 bool edge_tls(const struct edge *e);
 void edge_answered(
@@ -119,6 +121,7 @@ bool forward_ready(void);
 void forward(struct exchange *x);
 /* As an agent gets it; lives as long as x and the arena. */
 void forward_fill(struct exchange *x, struct arena *a, Mf__HttpRequest *q);
+void forward_answer(struct exchange *x, const Mf__HttpResponse *m); /* what an agent answered */
 
 /* --- ws_open.c --- */
 bool ws_wanted(const struct exchange *x); /* its resource is a WebSocket */

@@ -1,7 +1,7 @@
 /* conn: see conn.h.
  *
- * Invariant: a connection is suspended exactly while its state is CONN_WAIT; then its request has a
- * call under way. The timer is armed whenever some connection has a limit, for no later than the
+ * Invariant: a connection is suspended while its state is CONN_WAIT (then its request has a call
+ * under way), and as its stream likes in CONN_STREAM, else never. The timer is armed whenever some connection has a limit, for no later than the
  * first of them. */
 #include "api/conn.h"
 
@@ -46,7 +46,7 @@ struct conn {
 	int64_t left_us; /* when it did; 0: it has not */
 	enum conn_state state;
 	int64_t since_us;
-	struct exchange *x; /* CONN_WAIT: who waits */
+	struct exchange *x; /* CONN_WAIT, CONN_STREAM: who waits, or streams */
 	bool cut;
 	bool unread; /* the client may still be sending what nobody reads */
 	struct address peer;
@@ -101,6 +101,12 @@ size_t
 conns_count(const struct conns *cs)
 {
 	return cs->n;
+}
+
+size_t
+conns_in(const struct conns *cs, enum conn_state s)
+{
+	return cs->in[s].n;
 }
 
 void
@@ -186,7 +192,7 @@ conn_enter(struct conn *k, enum conn_state s, struct exchange *x)
 	list_add(&cs->in[s], &k->link);
 	k->state = s;
 	k->since_us = loop_now(cs->o.loop);
-	k->x = s == CONN_WAIT ? x : NULL;
+	k->x = s == CONN_WAIT || s == CONN_STREAM ? x : NULL;
 	expect(cs, conn_limit(config_of(cs), s, k->since_us));
 	if (k->left_us != 0)
 		expect(cs, left_limit(k));
@@ -231,6 +237,7 @@ conn_limit(const struct api_config *c, enum conn_state s, int64_t since_us)
 	case CONN_SEND:
 		return since_us + c->send_time_us;
 	case CONN_WAIT: /* the call has its own deadline */
+	case CONN_STREAM:
 	case CONN_UPGRADED:
 	case CONN_ENDING:
 	case CONN_STATES:
@@ -464,7 +471,7 @@ on_left(uv_poll_t *h, int status, int events)
 	uv_poll_stop(h);
 	k->left_us = loop_now(k->cs->o.loop);
 	list_add(&k->cs->left, &k->gone);
-	if (k->state != CONN_WAIT)
+	if (k->x == NULL)
 		expect(k->cs, left_limit(k));
 	else
 		exchange_client_left(k->x,

@@ -21,7 +21,8 @@ enum conn_state {
 	CONN_HEAD, /* new: has not brought a whole head yet */
 	CONN_IDLE, /* was answered; may bring another request */
 	CONN_BODY,
-	CONN_WAIT, /* suspended: an agent works, exchange x waits */
+	CONN_WAIT,   /* suspended: an agent works, exchange x waits */
+	CONN_STREAM, /* the answer is a stream of events, who looks after it (stream.h) */
 	CONN_SEND,
 	CONN_UPGRADED, /* a session's, who looks after it (ws.h) */
 	CONN_ENDING,   /* shut: as soon as libmicrohttpd sees it, it is closed */
@@ -38,6 +39,7 @@ struct conns_opts {
 
 struct conns *conns_new(const struct conns_opts *o);
 size_t conns_count(const struct conns *cs);
+size_t conns_in(const struct conns *cs, enum conn_state s);
 /* No new ones: idle ones get a little longer to bring the request that may be on its way, then
  * their read side is shut; what has arrived is still served. */
 void conns_drain(struct conns *cs);

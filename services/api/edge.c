@@ -165,6 +165,13 @@ edge_run(struct edge *e)
 	run_soon(e);
 }
 
+/* Others want an answer too. */
+bool
+edge_takes_stream(const struct edge *e)
+{
+	return (int64_t)conns_in(e->conns, CONN_STREAM) < edge_config(e)->connections / 2;
+}
+
 bool
 edge_draining(const struct edge *e)
 {

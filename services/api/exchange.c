@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "api/exchange.h"
+#include "api/stream.h"
 #include "api/ops/ops.h"
 #include "base/log.h"
 #include "base/metrics.h"
@@ -86,7 +87,11 @@ exchange_end(void *edge, struct MHD_Connection *m, void **own, enum MHD_RequestT
 		conn_enter(x->k, CONN_IDLE, NULL);
 	if (x->http == 0) /* libmicrohttpd refused it by itself */
 		conn_unread(x->k);
+	if (x->stream != NULL)
+		x->sent += stream_bytes(x->stream);
 	access_account(x);
+	if (x->stream != NULL)
+		stream_over(x->stream);
 	give(x);
 }
 
@@ -95,6 +100,8 @@ exchange_end(void *edge, struct MHD_Connection *m, void **own, enum MHD_RequestT
 void
 exchange_client_left(struct exchange *x, bool for_good)
 {
+	if (x->stream != NULL)
+		stream_client_left(x->stream);
 	if (x->call == NULL)
 		return;
 	timer_in(&x->gone, for_good ? 0 : edge_config(x->e)->gone_grace_us);
@@ -106,10 +113,11 @@ void
 exchange_flush(struct exchange *x)
 {
 	enum MHD_Result queued = MHD_queue_response(x->m, (unsigned)x->http, x->response);
+	bool streams = x->stream != NULL && stream_is_open(x->stream);
 
 	MHD_destroy_response(x->response);
 	x->response = NULL;
-	conn_enter(x->k, CONN_SEND, NULL);
+	conn_enter(x->k, streams ? CONN_STREAM : CONN_SEND, x);
 	if (queued != MHD_YES) {
 		log_error("answer_not_queued", L_INT("status", x->http));
 		conn_cut(x->k);
@@ -183,6 +191,14 @@ exchange_wait(struct exchange *x, struct call *c)
 	conn_enter(x->k, CONN_WAIT, x);
 	if (conn_left(x->k))
 		exchange_client_left(x, false);
+}
+
+void
+exchange_hold(struct exchange *x)
+{
+	x->suspended = true;
+	MHD_suspend_connection(x->m);
+	conn_enter(x->k, CONN_STREAM, x);
 }
 
 void

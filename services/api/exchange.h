@@ -17,6 +17,8 @@
 #define BODY_ROOM      2048
 #define DISCARD_FACTOR 8 /* a refused body is read past up to so many body limits */
 
+struct stream;
+
 struct exchange {
 	struct link link; /* edge.ready, or the spare ones */
 	struct edge *e;
@@ -40,6 +42,7 @@ struct exchange {
 	size_t sent;             /* bytes of the answer's body, as it was made */
 	const char *agent;       /* who answered; NULL: we */
 	const char *subprotocol; /* of the WebSocket that it becomes */
+	struct stream *stream;   /* of events: the answer; NULL: it is none */
 	char trace[33];
 	int64_t began_us;
 	struct address from; /* the client's */
@@ -55,8 +58,14 @@ enum MHD_Result head_look(struct exchange *x, const char *method, const char *ve
 /* --- answer.c --- */
 void answer_refusal(struct exchange *x, const struct http_refusal *r);
 void answer_upgrade(struct exchange *x, MHD_UpgradeHandler then, size_t n_headers,
-    const struct http_header *headers);             /* 101 */
+    const struct http_header *headers); /* 101 */
+/* 200, and then whatever the reader has, for as long as it likes. */
+void answer_stream(struct exchange *x, MHD_ContentReaderCallback reader, void *ctx,
+    size_t n_headers, const struct http_header *headers);
 bool answer_is_preflight(const struct exchange *x); /* of a page that may ask (CORS) */
+
+/* --- exchange.c --- */
+void exchange_hold(struct exchange *x); /* suspended, for a stream */
 
 /* --- access.c --- */
 void access_account(struct exchange *x);

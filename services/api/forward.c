@@ -24,7 +24,6 @@ struct forwarding { /* in its call's arena */
 static void add_header(struct arena *, Mf__HttpRequest *, enum http_field, struct str);
 static void on_handled(const Mf__HttpResponse *, void *);
 static void on_end(struct call *, const struct call_end *, void *);
-static void answer(struct exchange *, const Mf__HttpResponse *);
 
 static struct target *agents, *graphql, *meta;
 
@@ -141,13 +140,13 @@ on_end(struct call *c, const struct call_end *end, void *ctx)
 
 	(void)c;
 	if (end->failure == NULL)
-		answer(x, (const Mf__HttpResponse *)(const void *)end->reply);
+		forward_answer(x, (const Mf__HttpResponse *)(const void *)end->reply);
 	else
 		exchange_refuse(x, problem_http(end->failure), end->failure);
 }
 
-static void
-answer(struct exchange *x, const Mf__HttpResponse *m)
+void
+forward_answer(struct exchange *x, const Mf__HttpResponse *m)
 {
 	struct http_header headers[HEADERS_MOST];
 	size_t n = m->n_headers < HEADERS_MOST ? m->n_headers : HEADERS_MOST;

@@ -41,6 +41,7 @@ const struct str http_field_names[F_FIELDS] = {
 	[F_IF_NONE_MATCH] = STR("if-none-match"),
 	[F_IDEMPOTENCY_KEY] = STR("idempotency-key"),
 	[F_PREFER] = STR("prefer"),
+	[F_LAST_EVENT_ID] = STR("last-event-id"),
 	[F_TRACEPARENT] = STR("traceparent"),
 };
 const char *const http_method_names[M_METHODS] = { "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE",

@@ -28,6 +28,7 @@ enum http_field { /* the header fields that we know; all others are only looked 
 	F_IF_NONE_MATCH,
 	F_IDEMPOTENCY_KEY,
 	F_PREFER,
+	F_LAST_EVENT_ID,
 	F_TRACEPARENT,
 	F_FIELDS,
 };

@@ -1,4 +1,4 @@
-/* live: sessions, conversations that last longer than a request. Here is what a session owns: the
+/* live: sessions, conversations that last longer than a request: WebSockets, streams of events. Here is what a session owns: the
  * connection (ws.h), what the client said and nobody has heard yet, the `state` of the agents, the
  * work under way. What is said is an agent's: it hears in a Turn what is new and answers with a Step
  * (proto/websocket.proto). It keeps nothing, so that any of websocket, graphql and rest takes the
@@ -19,7 +19,9 @@
 #include "bus/bus.h"
 #include "proto/websocket.pb-c.h"
 
+struct line_ops;
 struct live;
+struct ws_ops;
 
 struct live_opts {
 	struct bus *bus;
@@ -46,6 +48,11 @@ struct live_opening {
 	size_t early_n;
 	void (*release)(void *ctx); /* once, when fd is closed; may be NULL */
 	void *release_ctx;
+	/* Instead of all that from fd on, protocol, request and address aside: a stream. */
+	const struct line_ops *line_ops; /* NULL: it is a WebSocket */
+	void *(*line)(void *ctx, const struct ws_ops *ops, void *owner); /* makes it */
+	void *line_ctx;
+	const struct charge *charge; /* of its request */
 };
 void live_open(struct live *l, const struct live_opening *o);
 

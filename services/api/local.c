@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "api/stream.h"
 
 static bool is_agents(const char *);
 static void index_page(struct exchange *);
@@ -38,6 +39,10 @@ dispatch(struct exchange *x)
 
 	if (ws_wanted(x)) {
 		ws_open(x);
+		return;
+	}
+	if (stream_wanted(x)) {
+		stream_open(x);
 		return;
 	}
 	if (is_agents(path)) {

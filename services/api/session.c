@@ -29,6 +29,9 @@ struct message {
 	char text[];
 };
 
+static void open_stream(struct session *, const struct live_opening *);
+static void open_socket(struct session *, const struct live_opening *);
+static size_t room(const struct session *);
 static void on_message(void *, const char *, size_t);
 static void on_room(void *);
 static void on_gone(void *, int);
@@ -41,7 +44,7 @@ static void fill_messages(struct session *, struct arena *, Mf__SessionTurn *);
 static void on_step(const Mf__SessionStep *, void *);
 static void on_turn_end(struct call *, const struct call_end *, void *);
 static void turn_failed(struct session *, const struct failure *);
-static bool is_sound(const Mf__SessionStep *);
+static bool is_sound(const struct session *, const Mf__SessionStep *);
 static void take_step(struct session *, const Mf__SessionStep *);
 static void drop_heard(struct session *);
 static void learn(struct session *, const Mf__Principal *);
@@ -72,15 +75,34 @@ session_open(struct live *l, const struct live_opening *o)
 	timer_init(&s->timer, l->loop, on_time);
 	list_add(&l->all, &s->link);
 	metric_set(l->open, (double)l->all.n);
-	s->ws = ws_new(l->hub, &(const struct ws_opts){ .fd = o->fd,
-				   .ops = &ops,
-				   .owner = s,
-				   .message_max = STRANGER_MAX,
-				   .release = o->release,
-				   .release_ctx = o->release_ctx });
+	if (o->line_ops != NULL)
+		open_stream(s, o);
+	else
+		open_socket(s, o);
+}
+
+static void
+open_stream(struct session *s, const struct live_opening *o)
+{
+	s->line = (struct line){ o->line_ops, o->line(o->line_ctx, &ops, s) };
+	s->charge = *o->charge;
+	session_consider(s);
+}
+
+static void
+open_socket(struct session *s, const struct live_opening *o)
+{
+	struct ws *w = ws_new(s->live->hub, &(const struct ws_opts){ .fd = o->fd,
+						.ops = &ops,
+						.owner = s,
+						.message_max = STRANGER_MAX,
+						.release = o->release,
+						.release_ctx = o->release_ctx });
+
+	s->line = (struct line){ &ws_line, w };
 	session_consider(s);
 	if (o->early_n != 0)
-		ws_take(s->ws, o->early, o->early_n); /* last: it may end the session */
+		ws_take(w, o->early, o->early_n); /* last: it may end the session */
 }
 
 void
@@ -88,7 +110,8 @@ session_consider(struct session *s)
 {
 	struct live *l = s->live;
 
-	ws_listen(s->ws, s->inbox_bytes < INBOX_MOST && !l->draining);
+	if (s->line.ops->listen != NULL)
+		s->line.ops->listen(s->line.to, s->inbox_bytes < INBOX_MOST && !l->draining);
 	if (link_is_in(&s->waits))
 		return;
 	if (!wants_turn(s, loop_now(l->loop)))
@@ -103,7 +126,7 @@ void
 session_say(struct session *s, size_t n, const ProtobufCBinaryData *messages)
 {
 	for (size_t i = 0; i < n; i++) {
-		ws_say(s->ws, messages[i].data, messages[i].len);
+		s->line.ops->say(s->line.to, messages[i].data, messages[i].len);
 		metric_inc(s->live->messages_out);
 		metric_add(s->live->bytes_out, (double)messages[i].len);
 	}
@@ -113,8 +136,14 @@ void
 session_close(struct session *s, int code, const char *reason)
 {
 	account(s, code);
-	ws_close(s->ws, code, reason);
+	s->line.ops->close(s->line.to, code, reason);
 	session_free(s);
+}
+
+static size_t
+room(const struct session *s)
+{
+	return s->line.ops->room(s->line.to);
 }
 
 static void
@@ -167,7 +196,7 @@ wants_turn(struct session *s, int64_t now)
 		return false;
 	if (s->state.p == NULL || s->bell || s->jobs.undone.n != 0)
 		return true;
-	if (s->more && ws_room(s->ws) >= s->live->limits.queue_max / 2)
+	if (s->more && room(s) >= s->live->limits.queue_max / 2)
 		return true;
 	if (s->wake_us != 0 && now >= s->wake_us)
 		return true;
@@ -236,7 +265,7 @@ start_turn(struct session *s)
 		    mf__http_request__unpack(arena_allocator(a), s->opening.n, s->opening.p);
 	q.bell = s->turn.bell;
 	s->bell = false;
-	q.room = (uint32_t)ws_room(s->ws);
+	q.room = (uint32_t)room(s);
 	q.idle_us = (uint64_t)(now - s->said_us);
 	q.age_us = (uint64_t)(now - s->begun_us);
 	q.want_principal = !s->known || s->charge.ask;
@@ -327,10 +356,11 @@ turn_failed(struct session *s, const struct failure *f)
 }
 
 static bool
-is_sound(const Mf__SessionStep *m)
+is_sound(const struct session *s, const Mf__SessionStep *m)
 {
 	return m->state.len != 0 && m->state.len <= STATE_MAX &&
-	       (m->close_code == 0 || ws_code_ok((int)m->close_code));
+	       (m->close_code == 0 || ws_code_ok((int)m->close_code)) &&
+	       (m->refusal == NULL || (s->state.p == NULL && s->line.ops->refuse != NULL));
 }
 
 static void
@@ -339,7 +369,7 @@ take_step(struct session *s, const Mf__SessionStep *m)
 	struct live *l = s->live;
 	bool leaving = s->turn.leaving;
 
-	if (!is_sound(m)) {
+	if (!is_sound(s, m)) {
 		log_error("session_step_broken", L_STR("session", s->id),
 		    L_INT("state", m->state.len), L_INT("close_code", m->close_code));
 		session_close(s, WS_INTERNAL, "internal error");
@@ -347,6 +377,14 @@ take_step(struct session *s, const Mf__SessionStep *m)
 	}
 	s->failures = 0;
 	s->failing_us = s->retry_us = 0;
+	learn(s, m->principal);
+	if (m->refusal != NULL) {
+		s->line.ops->refuse(s->line.to, m->refusal);
+		session_free(s);
+		return;
+	}
+	if (s->state.p == NULL && s->line.ops->begin != NULL && m->close_code == 0 && !leaving)
+		s->line.ops->begin(s->line.to, &s->charge);
 	session_say(s, m->n_messages, m->messages);
 	if (m->close_code != 0 || leaving) {
 		session_close(s, leaving ? WS_GOING_AWAY : (int)m->close_code,
@@ -356,7 +394,6 @@ take_step(struct session *s, const Mf__SessionStep *m)
 	bytes_set(&s->state, m->state.data, m->state.len);
 	bytes_set(&s->opening, NULL, 0);
 	drop_heard(s);
-	learn(s, m->principal);
 	for (size_t i = 0; i < m->n_dropped; i++)
 		jobs_drop(&s->jobs, m->dropped[i]);
 	for (size_t i = 0; i < m->n_work; i++)
@@ -390,7 +427,8 @@ learn(struct session *s, const Mf__Principal *p)
 	if (p == NULL)
 		return;
 	s->known = true;
-	ws_set_message_max(s->ws, (size_t)set->c->body_limit);
+	if (s->line.ops->set_message_max != NULL)
+		s->line.ops->set_message_max(s->line.to, (size_t)set->c->body_limit);
 	quota_learn(s->live->o.quota, &set->limits, &s->charge, p, 200, loop_now(s->live->loop));
 }
 
@@ -411,7 +449,7 @@ static void
 account(const struct session *s, int code)
 {
 	enum access_log want = s->live->o.settings(s->live->o.ctx)->access_log;
-	const struct ws_stats *st = ws_stats(s->ws);
+	const struct ws_stats *st = s->line.ops->stats(s->line.to);
 	bool fault = code == WS_INTERNAL || code == WS_TRY_LATER;
 
 	if (want == ACCESS_OFF || (want == ACCESS_ERRORS && !fault) || !log_on(LOG_INFO))

@@ -2,6 +2,7 @@
 #ifndef API_SESSION_H
 #define API_SESSION_H
 
+#include "api/line.h"
 #include "api/live.h"
 #include "api/tally.h"
 #include "api/ws.h"
@@ -25,7 +26,7 @@ struct session {
 	struct link link;  /* live.all */
 	struct link waits; /* live.waiting: wants a turn, and too many are under way */
 	struct live *live;
-	struct ws *ws;
+	struct line line;
 	const char *protocol;
 	char id[UUID_LEN];
 	struct address from;

@@ -80,7 +80,8 @@ jobs_start(struct session *s)
 {
 	size_t most = (size_t)s->live->o.settings(s->live->o.ctx)->c->session_jobs;
 
-	while (s->jobs.waiting.n != 0 && s->jobs.running.n < most && ws_room(s->ws) != 0) {
+	while (s->jobs.waiting.n != 0 && s->jobs.running.n < most &&
+	       s->line.ops->room(s->line.to) != 0) {
 		struct link *k = list_pop(&s->jobs.waiting);
 
 		list_add(&s->jobs.running, k);

@@ -215,6 +215,7 @@ on_end(struct call *c, const struct call_end *end, void *ctx)
 	if (m->n_dropped != 0)
 		snprintf(live.dropped, sizeof(live.dropped), "%s", m->dropped[0]);
 	live.close_code = (int)m->close_code;
+	live.refused = m->refusal == NULL ? 0 : (int)m->refusal->status;
 	snprintf(live.close_reason, sizeof(live.close_reason), "%s", m->close_reason);
 	live.more = m->more;
 	live.wake_us = (int64_t)m->wake_us;
@@ -228,12 +229,22 @@ is_done(void *ctx)
 }
 
 static void
+add_header(Mf__HttpRequest *q, Mf__KeyValue *h, const char *name, const char *value)
+{
+	mf__key_value__init(h);
+	h->key = (char *)(uintptr_t)name;
+	h->value = (char *)(uintptr_t)value;
+	if (value != NULL)
+		q->headers[q->n_headers++] = h;
+}
+
+static void
 fill(Mf__SessionTurn *q, Mf__HttpRequest *opening, Mf__KeyValue *header, size_t n,
     const char *const *messages)
 {
 	static ProtobufCBinaryData list[32];
 	static char *running[1];
-	static Mf__KeyValue *headers[1];
+	static Mf__KeyValue *headers[2];
 
 	for (size_t i = 0; i < n; i++)
 		list[i] =
@@ -255,11 +266,11 @@ fill(Mf__SessionTurn *q, Mf__HttpRequest *opening, Mf__KeyValue *header, size_t 
 		return;
 	q->opening = opening;
 	opening->client_address = (char *)(uintptr_t) "10.0.0.1";
-	header->key = (char *)(uintptr_t) "authorization";
-	header->value = (char *)(uintptr_t)live.authorization;
-	headers[0] = header;
+	if (live.query != NULL)
+		opening->query = (char *)(uintptr_t)live.query;
 	opening->headers = headers;
-	opening->n_headers = live.authorization != NULL;
+	add_header(opening, &header[0], "authorization", live.authorization);
+	add_header(opening, &header[1], "last-event-id", live.last);
 }
 
 void
@@ -267,14 +278,14 @@ livebed_turn(size_t n, const char *const *messages)
 {
 	Mf__SessionTurn q = MF__SESSION_TURN__INIT;
 	Mf__HttpRequest opening = MF__HTTP_REQUEST__INIT;
-	Mf__KeyValue header = MF__KEY_VALUE__INIT;
+	Mf__KeyValue headers[2];
 	struct asking x;
 
 	live.said[0] = live.listens[0] = live.dropped[0] = '\0';
 	live.done = live.more = false;
 	live.messages = 0;
 	live.failed = ST_OK;
-	fill(&q, &opening, &header, n, messages);
+	fill(&q, &opening, headers, n, messages);
 	x.c = call_root(live.bus, &(const struct call_opts){ .limit_us = 3 * SEC, .done = on_end });
 	x.rpc = rpc_new(x.c, live.agent, NULL);
 	mf__websocket__turn(&x.rpc->service, &q, on_step, &x);

@@ -30,13 +30,14 @@ struct livebed {
 	int64_t age_us, idle_us;
 	uint32_t room;
 	const char *authorization; /* of the handshake */
+	const char *query, *last;  /* of a stream: its query, Last-Event-ID */
 	bool bell, leaving;
 	const char *running;
 	/* of the last turn */
 	char said[256 << 10]; /* a line per message */
 	char listens[100], close_reason[128], dropped[40];
 	unsigned messages, works;
-	int close_code;
+	int close_code, refused; /* refused: HTTP's status */
 	bool more, done;
 	int64_t wake_us;
 	enum status failed;

@@ -1,5 +1,6 @@
 /* openapi: the document says what the table of routes says, no more and no less. */
 #include <string.h>
+#include "api/live/source.h"
 #include "api/ops/ops.h"
 #include "api/rest/contract.h"
 #include "api/rest/pages.h"
@@ -188,6 +189,13 @@ lists_declare_their_filters_and_nothing_else_has_parameters(void **unused)
 		if (r->kind == OP_LIST || r->kind == OP_READ) {
 			assert_true(has_parameter(op, "fields", "query"));
 			n++;
+		}
+		if (r->kind == OP_EVENTS) {
+			assert_true(has_parameter(op, "topics", "query"));
+			assert_true(has_parameter(op, "after", "query"));
+			/* of both: kind, state */
+			n = 2 + declared(op, source_find("tasks")->facts) +
+			    declared(op, source_find("fleet")->facts) - 2;
 		}
 		assert_int_equal(n_parameters(op, "query"), n);
 	}

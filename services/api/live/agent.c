@@ -8,7 +8,8 @@
 
 static const struct protocol *protocol_of(struct call *, const char *);
 
-static const struct protocol *const protocols[] = { &protocol_v1, &protocol_gw, &protocol_none };
+static const struct protocol *const protocols[] = { &protocol_v1, &protocol_gw, &protocol_sse,
+	&protocol_none };
 
 void
 agent_init(struct bus *b)

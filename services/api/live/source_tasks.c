@@ -32,10 +32,13 @@ const struct source source_tasks = {
 	.read = tasks_read,
 };
 
-/* Opaque: the log itself says whether it is one of its own. */
+/* Opaque, and it comes back as it is: the log itself says whether it is one of its own. */
 static bool
 position_ok(struct str s)
 {
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] <= ' ' || s.p[i] > '~')
+			return false;
 	return s.n != 0 && s.n <= POSITION_MOST;
 }
 

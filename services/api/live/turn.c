@@ -119,10 +119,16 @@ turn_close(struct turn *t, int code, const char *reason)
 	t->step.close_reason = (char *)reason;
 }
 
+void
+turn_refuse(struct turn *t, const Mf__HttpResponse *m)
+{
+	t->step.refusal = (Mf__HttpResponse *)m;
+}
+
 bool
 turn_closing(const struct turn *t)
 {
-	return t->step.close_code != 0;
+	return t->step.close_code != 0 || t->step.refusal != NULL;
 }
 
 void

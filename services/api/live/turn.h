@@ -44,7 +44,7 @@ struct protocol {
 	void (*goodbye)(
 	    struct turn *t, int code, const char *reason, const char *text); /* closes */
 };
-extern const struct protocol protocol_v1, protocol_gw, protocol_none;
+extern const struct protocol protocol_v1, protocol_gw, protocol_sse, protocol_none;
 
 /* NULL: the state is none; c was answered. */
 struct turn *turn_begin(struct call *c, const struct protocol *p, const Mf__SessionTurn *q);
@@ -52,7 +52,9 @@ void turn_say(struct turn *t, struct jw *w); /* one message, whole */
 void turn_say_text(struct turn *t, ProtobufCBinaryData text);
 bool turn_running(const struct turn *t, const char *id);
 void turn_work(struct turn *t, const Mf__LiveWork *w);
-void turn_drop(struct turn *t, const char *id);                /* the id is free again */
+void turn_drop(struct turn *t, const char *id); /* the id is free again */
+/* The session is not opened: what the HTTP request that asked for it gets instead. */
+void turn_refuse(struct turn *t, const Mf__HttpResponse *m);
 void turn_close(struct turn *t, int code, const char *reason); /* the first one counts */
 bool turn_closing(const struct turn *t);
 void turn_wake(struct turn *t, int64_t in_us); /* the earliest one counts */

@@ -93,6 +93,7 @@ ops_build(struct arena *a, const struct op *o, struct failure *f)
 		build_meta(&b, "health");
 		break;
 	case OP_REQUEST:
+	case OP_EVENTS:
 		break;
 	}
 	if (o->route->kind != OP_LIST)

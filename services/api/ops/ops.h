@@ -35,6 +35,7 @@ enum op_kind {
 	OP_FAULTS,
 	OP_LOG_LEVEL,
 	OP_HEALTH,
+	OP_EVENTS, /* a stream: it is no request to level 0 (services/api/live) */
 };
 
 /* --- route.c: one table of all resources --- */

@@ -57,6 +57,7 @@ static const struct route routes[] = {
 	{ "POST", "/fleet/ID:faults", OP_FAULTS, "fault.inject", NULL, 200 },
 	{ "POST", "/fleet/ID:log-level", OP_LOG_LEVEL, "node.log_level", NULL, 200 },
 	{ "GET", "/health", OP_HEALTH, "", NULL, 200 },
+	{ "GET", "/events", OP_EVENTS, "", NULL, 200 },
 };
 #define N_ROUTES (sizeof(routes) / sizeof(routes[0]))
 

@@ -29,11 +29,28 @@ rest_answer(struct call *c, const Mf__HttpRequest *q)
 }
 
 void
+rest_refuse_to(struct call *c, const Mf__HttpRequest *q, const struct failure *f,
+    rest_done_fn *done, void *ctx)
+{
+	struct handling *h = ARENA_NEW(call_arena(c), struct handling);
+
+	*h = (struct handling){ .c = c, .a = call_arena(c), .q = q, .done = done, .ctx = ctx };
+	mf__http_response__init(&h->out);
+	h->op.credential = ops_bearer(h->a, handling_header(h, "authorization"));
+	respond_failure(h, 0, f);
+}
+
+void
 rest_answer_to(struct call *c, const Mf__HttpRequest *q, rest_done_fn *done, void *ctx)
 {
 	struct handling *h = ARENA_NEW(call_arena(c), struct handling);
 	const char *endpoint = endpoint_of(q->path);
 	struct route_match m = { .allow = NULL };
+	static const struct failure only_a_stream = {
+		.status = ST_INVALID_ARGUMENT,
+		.message = "events are a stream of text/event-stream; in a session subscribe",
+		.reason = "ONLY_A_STREAM",
+	};
 
 	*h = (struct handling){ .c = c, .a = call_arena(c), .q = q, .done = done, .ctx = ctx };
 	mf__http_response__init(&h->out);
@@ -48,6 +65,8 @@ rest_answer_to(struct call *c, const Mf__HttpRequest *q, rest_done_fn *done, voi
 			.reason = "NO_RESOURCE" });
 	} else if (m.route == NULL) {
 		respond_no_method(h, m.allow);
+	} else if (m.route->kind == OP_EVENTS) {
+		respond_failure(h, 406, &only_a_stream);
 	} else {
 		h->op.route = m.route;
 		h->op.id = m.id;

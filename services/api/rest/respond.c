@@ -121,6 +121,7 @@ respond_result(struct handling *h, const Mf__TaskResponse *m)
 		respond(h, h->op.route->status, m->result.data, m->result.len);
 		break;
 	case OP_REQUEST:
+	case OP_EVENTS:
 		break;
 	}
 }

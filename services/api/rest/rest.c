@@ -75,7 +75,8 @@ translate(struct call *c, const Mf__ApiWork *q)
 		return;
 	}
 	if (o.route->kind == OP_REQUEST || o.route->kind == OP_LOGIN ||
-	    o.route->kind == OP_REFRESH || o.route->kind == OP_LOGOUT) {
+	    o.route->kind == OP_REFRESH || o.route->kind == OP_LOGOUT ||
+	    o.route->kind == OP_EVENTS) {
 		call_fail_because(c, ST_INVALID_ARGUMENT, "VALIDATION", 0,
 		    "api.endpoint: is no operation on data");
 		return;

@@ -18,6 +18,9 @@ void rest_answer(struct call *c, const Mf__HttpRequest *q);
 /* The same, for who has something else to answer c with: the response lives as long as c. */
 typedef void rest_done_fn(const Mf__HttpResponse *m, void *ctx);
 void rest_answer_to(struct call *c, const Mf__HttpRequest *q, rest_done_fn *done, void *ctx);
+/* What HTTP says of this failure; done is called at once. */
+void rest_refuse_to(struct call *c, const Mf__HttpRequest *q, const struct failure *f,
+    rest_done_fn *done, void *ctx);
 
 /* --- etag.c: the conditions of RFC 9110, pure --- */
 enum etag_verdict {
