@@ -33,6 +33,7 @@ test('a client of v1 as it was is still served', () => {
 test('what would break a client is found', () => {
   const broken = (change) => { const d = structuredClone(frozen); change(d); return breaks(frozen, d); };
   const schemas = (d) => d.components.schemas;
+  const param = (d, name) => d.paths['/v1/tasks'].get.parameters.find((p) => p.name === name);
   for (const [what, change] of Object.entries({
     'a path': (d) => { delete d.paths['/v1/tasks/{id}']; },
     'a method': (d) => { delete d.paths['/v1/tasks'].post; },
@@ -48,8 +49,24 @@ test('what would break a client is found', () => {
     'a new value in an answer': (d) => { schemas(d).Node.properties.state.enum.push('LOST'); },
     'a wider type in an answer': (d) => { schemas(d).Task.properties.namespace = { type: ['string', 'null'] }; },
     'a media type': (d) => { delete d.paths['/v1/tasks/{id}'].patch.requestBody.content['application/json']; },
+    'a value that could be sent': (d) => { schemas(d).LogLevel.properties.level.enum.shift(); },
+    'a value that a filter took': (d) => { param(d, 'state').schema = { type: 'string', enum: ['QUEUED'] }; },
+    'one value instead of any': (d) => { schemas(d).TaskCreate.properties.type = { type: 'string', const: 'x' }; },
+    'a filter that has become required': (d) => { param(d, 'state').required = true; },
+    'a list that is written in another way': (d) => { param(d, 'label').explode = false; },
+    'a required field deep in a request': (d) => { schemas(d).TaskCreate.properties.labels = { type: 'object', required: ['team'] }; },
+    'a field of each item of an answer': (d) => { delete schemas(d).TaskView.properties.state; },
+    'a field of an error': (d) => { delete schemas(d).Problem.properties.reason; },
+    'an error that may lack its code': (d) => { schemas(d).Problem.required = []; },
+    'fields beyond those that are named': (d) => { schemas(d).TaskCreate.properties.payload = { additionalProperties: false }; },
+    'a value of a map in an answer': (d) => { schemas(d).Health.properties.domains.additionalProperties.enum.push('lost'); },
+    'a header of an answer': (d) => { delete d.paths['/v1/tasks'].post.responses['201'].headers.Location; },
     'a credential where none was needed': (d) => { delete d.paths['/health'].get.security; },
   })) assert.notDeepEqual(broken(change), [], what);
+  const optional = structuredClone(frozen);
+  delete optional.paths['/v1/tasks'].post.requestBody.required;
+  assert.deepEqual(breaks(optional, frozen), ['POST /v1/tasks body: has become required']);
+  assert.deepEqual(breaks(frozen, optional), []);
   assert.deepEqual(broken((d) => { d.paths['/v1/more'] = { get: {} }; schemas(d).Task.properties.more = {}; schemas(d).TaskCreate.properties.more = {}; }), []);
 });
 

@@ -1,10 +1,13 @@
 // openapi_compare: what of an older document a newer one breaks, as a list of sentences; empty: a client of the old one is still served.
 //   node tests/e2e/openapi_compare.mjs OLD NEW     exits 1 when there is any
-// Broken: a path, method, parameter, media type, success status or field of an answer that is gone; a parameter, body or field that
-// has become required of a client; a value that a client may send and is no longer taken; a value in an answer that was not there.
+// Broken: a path, method, parameter, media type, success status or field of an answer (of an error too) that is gone; a parameter, body
+// or field that has become required of a client; a value that a client may send and is no longer taken; a value in an answer that was
+// not there.
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
+const BOUNDS = [['minimum', true], ['exclusiveMinimum', true], ['minLength', true], ['minItems', true], ['minProperties', true],
+  ['maximum', false], ['exclusiveMaximum', false], ['maxLength', false], ['maxItems', false], ['maxProperties', false]];
 const METHODS = ['get', 'put', 'post', 'delete', 'options', 'head', 'patch', 'trace'];
 
 export function breaks(old, next) {
@@ -14,6 +17,7 @@ export function breaks(old, next) {
     while (v?.$ref) v = v.$ref.slice(2).split('/').reduce((at, key) => at?.[key.replaceAll('~1', '/').replaceAll('~0', '~')], doc);
     return v;
   };
+  const values = (s) => s.enum ?? (s.const === undefined ? undefined : [s.const]);
   const types = (s) => (s.type === undefined ? null : [].concat(s.type));
 
   // The schemas that a value may have, alternatives taken apart.
@@ -32,13 +36,16 @@ export function breaks(old, next) {
     }
     const wt = types(w), nt = types(n);
     if (wt) for (const t of nt ?? ['any']) if (!wt.includes(t) && !(t === 'integer' && wt.includes('number'))) say(at, `type ${t} ${sent ? 'is no longer taken' : 'is new in an answer'}`);
-    if (w.enum) for (const v of n.enum ?? (n.const !== undefined ? [n.const] : ['any'])) if (!w.enum.includes(v)) say(at, `value ${JSON.stringify(v)} ${sent ? 'is no longer taken' : 'is new in an answer'}`);
+    if (values(w)) for (const v of values(n) ?? ['any']) if (!values(w).includes(v)) say(at, `value ${JSON.stringify(v)} ${sent ? 'is no longer taken' : 'is new in an answer'}`);
     if (sent) {
-      for (const [k, least] of [['minimum', true], ['minLength', true], ['minItems', true], ['maximum', false], ['maxLength', false], ['maxItems', false]]) {
+      for (const [k, least] of BOUNDS) {
         if (w[k] !== undefined && (n[k] === undefined || (least ? w[k] > n[k] : w[k] < n[k]))) say(at, `${k} is stricter: ${n[k]} was, ${w[k]} is`);
       }
-      for (const k of ['pattern', 'format']) if (w[k] !== undefined && w[k] !== n[k]) say(at, `${k} is another`);
+      for (const k of ['pattern', 'format', 'multipleOf', 'uniqueItems']) if (w[k] !== undefined && w[k] !== n[k]) say(at, `${k} is another`);
+      if (w.additionalProperties === false && n.additionalProperties !== false) say(at, 'other fields are no longer taken');
     }
+    const [wa, na] = [w.additionalProperties, n.additionalProperties];
+    if (typeof wa === 'object' && typeof na === 'object') covers(`${at}/*`, wa, wideDoc, na, narrowDoc, sent, deeper);
     if (w.items && n.items) covers(`${at}[]`, w.items, wideDoc, n.items, narrowDoc, sent, deeper);
     const [before, after] = sent ? [n, w] : [w, n];
     const [beforeDoc, afterDoc] = sent ? [narrowDoc, wideDoc] : [wideDoc, narrowDoc];
@@ -74,15 +81,17 @@ export function breaks(old, next) {
       const same = (x) => (y) => x.name === y.name && x.in === y.in;
       for (const p of before) {
         const q = after.find(same(p));
+        const list = (x) => `${x.style} ${x.explode} ${of(x === p ? old : next, x.schema)?.type}`;
         if (!q) say(`${at} ?${p.name}`, 'is gone');
+        else if (list(p) !== list(q) && /array|object/.test(list(p))) say(`${at} ?${p.name}`, 'is written in another way');
         else covers(`${at} ?${p.name}`, q.schema, next, p.schema, old, true, new Set());
       }
       for (const q of after) if (q.required && !before.find(same(q))?.required) say(`${at} ?${q.name}`, 'has become required');
       const body = of(next, b.requestBody), was = of(old, a.requestBody);
       if (body?.required && !was?.required) say(`${at} body`, 'has become required');
       content(`${at} body`, was, body, true);
-      for (const [status, r] of Object.entries(a.responses).filter(([s]) => s < '400')) {
-        const now = of(next, b.responses[status]);
+      for (const [status, r] of Object.entries(a.responses)) {
+        const now = of(next, b.responses[status] ?? (status >= '400' ? b.responses.default : undefined)); // what failed may fail otherwise
         if (!now) say(`${at} ${status}`, 'is gone');
         else {
           content(`${at} ${status}`, of(old, r), now, false);
