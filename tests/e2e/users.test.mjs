@@ -142,7 +142,9 @@ test('wrong users are refused field by field', async () => {
     assert.equal(r.status, 422, `${JSON.stringify(body)}: ${r.text}`);
     assert.equal(r.json.errors[0].pointer, `#${pointer}`, r.text);
   }
-  assert.equal((await f.call('POST', '/v1/users', { body: { username: 'admin', password: PASSWORD } })).status, 409);
+  const taken = await f.call('POST', '/v1/users', { body: { username: 'admin', password: PASSWORD } });
+  assert.equal(taken.status, 409, taken.text);
+  assert.match(taken.json.detail, /there is a user with the same username already/);
   const raw = await f.call('POST', '/v1/requests', { body: { task_id: `bulk ${Date.now()}`, requirements: { database: { operation: 'bulk_create', model: 'user', data: [] }, auth: {} } } });
   assert.equal(raw.status, 422, raw.text);
 });

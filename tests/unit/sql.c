@@ -523,6 +523,20 @@ every_model_keeps_the_promises_that_the_code_relies_on(void **unused)
 
 #define A(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+static void
+what_must_be_unique_is_told_by_the_name_of_its_field(void **state)
+{
+	(void)state;
+	assert_string_equal(model_unique(model_find("user"), "users_username_key"), "username");
+	assert_string_equal(model_unique(model_find("user"), "users_pkey"), "id");
+	assert_string_equal(model_unique(model_find("role"), "roles_pkey"), "id");
+	assert_string_equal(
+	    model_unique(model_find("revocation"), "revocations_kind_value_key"), "fields");
+	assert_string_equal(model_unique(model_find("user"), "sessions_pkey"), "fields");
+	assert_string_equal(model_unique(model_find("user"), "users_username"), "fields");
+	assert_string_equal(model_unique(model_find("user"), ""), "fields");
+}
+
 int
 main(void)
 {
@@ -548,6 +562,7 @@ main(void)
 		A(ids_of_roles_are_names),
 		A(queries_of_any_labels_are_few_statements_and_know_their_parameters),
 		A(times_of_postgresql_become_rfc_3339),
+		A(what_must_be_unique_is_told_by_the_name_of_its_field),
 		A(every_model_keeps_the_promises_that_the_code_relies_on),
 	};
 

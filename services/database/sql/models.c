@@ -106,3 +106,23 @@ model_field(const struct model *m, const char *name)
 			return &m->fields[i];
 	return NULL;
 }
+
+/* PostgreSQL names them TABLE_pkey and TABLE_COLUMN_key. */
+const char *
+model_unique(const struct model *m, const char *constraint)
+{
+	size_t n = strlen(m->table);
+
+	if (strncmp(constraint, m->table, n) != 0 || constraint[n] != '_')
+		return "fields";
+	constraint += n + 1;
+	if (strcmp(constraint, "pkey") == 0)
+		return m->id->name;
+	for (size_t i = 0; i < m->n_fields; i++) {
+		n = strlen(m->fields[i].name);
+		if (strncmp(constraint, m->fields[i].name, n) == 0 &&
+		    strcmp(constraint + n, "_key") == 0)
+			return m->fields[i].name;
+	}
+	return "fields";
+}

@@ -62,4 +62,7 @@ extern const char *const task_priorities[]; /* [1] = "CRITICAL" ... [4] = "LOW" 
 const struct model *model_find(const char *name);                         /* NULL: none */
 const struct field *model_field(const struct model *m, const char *name); /* NULL: none */
 
+/* The field that a constraint of the model's table keeps unique; "fields" when it is more than one. */
+const char *model_unique(const struct model *m, const char *constraint);
+
 #endif

@@ -320,7 +320,8 @@ sql_fail_write(struct call *c, const struct model *m, const struct pg_reply *r)
 {
 	if (pg_status(r) == ST_ALREADY_EXISTS)
 		call_fail_because(c, ST_ALREADY_EXISTS, "ALREADY_EXISTS", 0,
-		    "there is a %s with the same unique field (%s)", m->name, pg_constraint(r));
+		    "there is a %s with the same %s already", m->name,
+		    model_unique(m, pg_constraint(r)));
 	else
 		pg_fail_call(c, r);
 }

@@ -394,8 +394,8 @@ refused(struct transaction *t, const struct pg_reply *r)
 		    "/%zu: the id was that of a %s that has been deleted", i, m->model->name);
 	else if (pg_status(r) == ST_ALREADY_EXISTS)
 		call_fail_because(c, ST_ALREADY_EXISTS, "ALREADY_EXISTS", 0,
-		    "/%zu: there is a %s with the same unique field (%s)", i, m->model->name,
-		    pg_constraint(r));
+		    "/%zu: there is a %s with the same %s already", i, m->model->name,
+		    model_unique(m->model, pg_constraint(r)));
 	else
 		pg_fail_call(c, r);
 }
