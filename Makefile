@@ -13,7 +13,8 @@ BUILD   ?= build
 SAN     ?=
 WERROR  ?= -Werror
 PREFIX  ?= /usr/local
-VERSION := 0.1.0
+# The one home of the version; a test holds the documents to it.
+VERSION := 1.0.0
 
 # name of the node = name of its folder = name on the bus
 NODES_META     := meta

@@ -57,6 +57,10 @@ cli_logs(struct cli *cli, int argc, char **argv)
 		cli_error("usage: metafed logs [-f] [-n LINES] [NODE]");
 		return CLI_USAGE;
 	}
+	if (cli->url != NULL) {
+		cli_error("logs are files of a local fleet: say --var DIR, not --url");
+		return CLI_USAGE;
+	}
 	n_sources = open_sources(cli, argv[optind], sources);
 	if (n_sources == 0) {
 		cli_error("%s/log: no log%s%s", cli->var, argv[optind] != NULL ? " of " : "s there",

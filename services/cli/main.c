@@ -56,7 +56,7 @@ static const char doc[] =
     "  request FILE                     send a TaskRequest (JSON; - is stdin)\n"
     "  fleet                            the nodes and how they are\n"
     "  restart NODE                     planned restart; no request fails\n"
-    "  logs [-f] [-n LINES] [NODE]      logs of a local fleet\n"
+    "  logs [-f] [-n LINES] [NODE]      logs of a local fleet (--var)\n"
     "  keys init DIR NAME...            keys for a bus over tcp\n"
     "  completion bash                  shell completion, to be sourced\n"
     "\n"
@@ -66,6 +66,9 @@ static const char doc[] =
     "4 not found, 5 conflict, 6 unavailable, 7 done in part.";
 
 static error_t parse_option(int, char *, struct argp_state *);
+static bool asks_for_help(int, char **);
+static int help_of(const char *, const char *);
+static bool check_url(const char *);
 static bool is_common(const char *);
 
 /* argp would take a command's own options for ours: common ones are sorted to the front first. */
@@ -119,6 +122,8 @@ main(int argc, char **argv)
 		cli.token_file =
 		    arena_printf(cli.arena, "%s/.config/metafed/token", home != NULL ? home : "");
 	sort_common_first(argc, argv, &n_common);
+	if (n_common < argc && asks_for_help(n_common, argv))
+		return help_of(argv[n_common], argv[n_common + 1]);
 	argp_err_exit_status = CLI_USAGE;
 	argp_parse(&argp, n_common, argv, ARGP_NO_ARGS, NULL, &cli);
 	argc -= n_common;
@@ -127,6 +132,8 @@ main(int argc, char **argv)
 		cli_error("a command is needed; metafed --help lists them");
 		return CLI_USAGE;
 	}
+	if (cli.url != NULL && !check_url(cli.url))
+		return CLI_USAGE;
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		if (strcmp(commands[i].name, argv[0]) == 0) {
 			status = commands[i].run(&cli, argc, argv);
@@ -150,6 +157,60 @@ is_common(const char *arg)
 		if (strncmp(arg, names[i], n) == 0 && (arg[n] == '\0' || arg[n] == '='))
 			return true;
 	}
+	return false;
+}
+
+static bool
+asks_for_help(int n_common, char **argv)
+{
+	for (int i = 1; i < n_common; i++)
+		if (strcmp(argv[i], "--help") == 0)
+			return true;
+	return false;
+}
+
+/* What the help of all says of one command: its line, "  NAME ...", with those indented below it. */
+static int
+help_of(const char *command, const char *verb)
+{
+	const char *line = strchr(doc, '\v') + 1, *end;
+	char *exact = NULL, *any = NULL;
+	bool shown = false, in = false;
+
+	if (asprintf(&exact, "  %s %s ", command, verb != NULL ? verb : "") < 0 ||
+	    asprintf(&any, "  %s ", command) < 0)
+		abort();
+	for (int pass = 0; pass < 2 && !shown; pass++) {
+		const char *want = pass == 0 && verb != NULL ? exact : any;
+
+		for (const char *p = line; *p != '\0'; p = end + (*end != '\0')) {
+			end = p + strcspn(p, "\n");
+			bool begins = strncmp(p, want, strlen(want)) == 0;
+
+			in = begins || (in && strncmp(p, "        ", 8) == 0);
+			if (in)
+				printf("%s%s%.*s\n",
+				    shown ? "       " : "Usage: ", begins ? "metafed " : "        ",
+				    (int)(end - p) - 2, p + 2);
+			shown |= in;
+		}
+	}
+	free(exact);
+	free(any);
+	if (shown) {
+		puts("\nmetafed --help says more: options, priorities, exit codes.");
+		return CLI_OK;
+	}
+	cli_error("%s: no such command; metafed --help lists them", command);
+	return CLI_USAGE;
+}
+
+static bool
+check_url(const char *url)
+{
+	if (strncasecmp(url, "http://", 7) == 0 || strncasecmp(url, "https://", 8) == 0)
+		return true;
+	cli_error("--url %s: must begin with http:// or https://; is http://%s meant?", url, url);
 	return false;
 }
 
