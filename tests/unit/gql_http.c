@@ -51,6 +51,12 @@ methods_types_and_credentials_are_held_to_theirs(void **unused)
 	gqlmeta_http("GET", "query=%7B%0A__typename%7D", "", NULL);
 	assert_int_equal(gqlgot.status, 200);
 	assert_string_equal(gqlgot.body, "{\"data\":{\"__typename\":\"Query\"}}");
+	assert_header("Cache-Control: private, no-cache");
+	gqlmeta_http(
+	    "POST", "", "{\"query\":\"mutation{logout(refreshToken:\\\"x\\\")}\"}", H(JSON_BODY));
+	assert_string_equal(gqlgot.body, "{\"data\":{\"logout\":true}}");
+	assert_header("Cache-Control: no-store");
+	gqlmeta.calls = 0;
 	gqlmeta_http("HEAD", "query={__typename}", "", NULL);
 	assert_int_equal(gqlgot.status, 200);
 	gqlmeta_http("GET",

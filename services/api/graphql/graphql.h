@@ -65,6 +65,7 @@ struct graphql_answer {
 	const char *json;
 	size_t n;
 	bool degraded;
+	bool wrote; /* something was asked that is no read: a log-in, say */
 	const Mf__Principal
 	    *principal; /* whom the credential was verified to be; NULL: not asked */
 };

@@ -16,6 +16,7 @@ struct exchanging { /* in its call's arena */
 	const Mf__HttpRequest *q;
 	struct graphql_ask ask;
 	enum media media;
+	const char *caching;
 	Mf__HttpResponse out;
 	Mf__KeyValue *headers[HEADERS_MOST];
 };
@@ -179,6 +180,8 @@ on_served(void *ctx, const struct graphql_answer *a)
 		add_header(x, "Allow", "POST");
 	if (a->degraded)
 		add_header(x, "Metafed-Degraded", "true");
+	if (!a->wrote) /* no token is in it: it may be compressed */
+		x->caching = "private, no-cache";
 	if (x->q->want_principal && a->principal != NULL) { /* the edge limits by it */
 		x->out.principal = arena_dup(x->a, a->principal, sizeof(*a->principal));
 		x->out.principal->n_permissions = 0;
@@ -250,7 +253,7 @@ reply(struct exchanging *x, int status, const char *type, const char *body, size
 	if (type != NULL) {
 		add_header(x, "Content-Type", type);
 		add_header(x, "Vary", "Accept");
-		add_header(x, "Cache-Control", "no-store");
+		add_header(x, "Cache-Control", x->caching == NULL ? "no-store" : x->caching);
 	}
 	x->out.status = (uint32_t)status;
 	x->out.headers = x->headers;

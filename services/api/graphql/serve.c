@@ -269,7 +269,10 @@ on_done(struct gql_exec *exec, void *host)
 		.reason = "TOO_LARGE" };
 	struct serving *s = host;
 	struct graphql_answer out = {
-		.outcome = GRAPHQL_DATA, .degraded = s->degraded, .principal = s->principal
+		.outcome = GRAPHQL_DATA,
+		.degraded = s->degraded,
+		.wrote = s->writes != 0,
+		.principal = s->principal,
 	};
 	struct gql_errors e;
 	char trace[33];
