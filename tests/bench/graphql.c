@@ -4,6 +4,7 @@
  *	graphql documents  those documents and the schema, as JSON: for its counterpart, graphql.mjs
  *	graphql judge      reads documents, a JSON string a line; answers "valid" or what is wrong
  *	graphql print      reads the same; answers each as we print it, a JSON string a line
+ *	graphql schema     reads texts in the schema language, a JSON string a line; answers as judge
  *	graphql run        reads {"query":"...","variables":{}}, one a line; their answers, one a line
  *
  * scripts/bench-graphql puts the figures beside those of graphql-js. */
@@ -227,6 +228,19 @@ judge(struct arena *a, struct gql_doc *d, struct gql_errors *e)
 }
 
 static const char *
+judge_schema(struct arena *a, struct gql_doc *d, struct gql_errors *e)
+{
+	struct str said = STR("no document"), rest;
+
+	(void)e;
+	if (d != NULL && gqlbed_schema(arena_strndup(gqlbed.a, d->text.p, d->text.n)) != NULL)
+		return "valid";
+	if (d != NULL)
+		str_cut(str_of(gqlbed_said()), '\n', &said, &rest);
+	return arena_strndup(a, said.p, said.n);
+}
+
+static const char *
 print(struct arena *a, struct gql_doc *d, struct gql_errors *e)
 {
 	struct jw w;
@@ -279,6 +293,8 @@ main(int argc, char **argv)
 		show();
 	else if (argc > 1 && strcmp(argv[1], "judge") == 0)
 		answer(judge);
+	else if (argc > 1 && strcmp(argv[1], "schema") == 0)
+		answer(judge_schema);
 	else if (argc > 1 && strcmp(argv[1], "print") == 0)
 		answer(print);
 	else if (argc > 1 && strcmp(argv[1], "run") == 0)

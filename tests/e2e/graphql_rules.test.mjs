@@ -1,5 +1,5 @@
 // Every rule of validation by name, as graphql-js lists them: documents that break that rule alone, and ones that come close.
-// graphql-js says that they do; our engine must say the same.
+// graphql-js says that they do; our engine must say the same. Then what type systems must be, in the same way.
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -77,4 +77,37 @@ test('a subscription\'s root field is under no condition', () => {
   const said = ours('judge', ['subscription($b: Boolean!) { barked @skip(if: $b) { id } }', 'subscription { barked @include(if: true) { id } }', 'subscription { ... @skip(if: false) { barked { id } } }',
     'subscription { barked { id @skip(if: true) name } }']).split('\n');
   assert.deepEqual(said.map((s) => s === 'valid'), [false, false, false, true]);
+});
+
+// The rules of type systems: what each schema adds to this one, broken and not.
+const base = 'type Query { a: String } ';
+const schemas = {
+  'a schema is defined once and names object types': [['schema { query: Query } schema { query: Query }', 'schema { query: Query query: Query }', 'schema { query: Query mutation: In } input In { a: Int }'],
+    ['schema { query: Query mutation: M } type M { a: Int }']],
+  'names are unique': [['type Query { b: Int }', 'type A { a: Int a: Int }', 'enum E { A A }', 'input I { a: Int a: Int }', 'type A { a(x: Int, x: Int): Int }', 'directive @d on FIELD directive @d on QUERY', 'directive @d(a: Int, a: Int) on FIELD', 'type A { a: Int } extend type A { a: Int }', 'union U = Query | Query', 'interface I { a: Int } type A implements I & I { a: Int }'],
+    ['type A { a: Int } extend type A { b: Int }', 'enum E { A } extend enum E { B }']],
+  'names of the language are its own': [['type __A { a: Int }', 'type A { __a: Int }', 'input I { __a: Int }', 'directive @__d on FIELD', 'enum E { true }', 'type A { a(__x: Int): Int }'], ['type _A { _a: Int }']],
+  'types and directives are known and stand where they may': [['type A { a: Nope }', 'input I { a: Query }', 'type A { a: In } input In { a: Int }', 'type A { a(x: Query): Int }', 'union U = In input In { a: Int }', 'type A implements Nope { a: Int }', 'type A @nope { a: Int }', 'type A { a: Int @oneOf }', 'type A @deprecated { a: Int }', 'input I @oneOf @oneOf { a: Int }', 'scalar S @specifiedBy', 'type A { a: Int @deprecated(why: "x") }', 'type A { a: Int @deprecated(reason: 1) }', 'extend type Nope { a: Int }', 'extend input Query { a: Int }'],
+    ['scalar S @specifiedBy(url: "https://example.com") type A { a(x: Int @deprecated): Int @deprecated(reason: "r") }']],
+  'types have members': [['type A', 'enum E', 'input I', 'interface I', 'union U'], ['type A extend type A { a: Int }']],
+  'objects are what their interfaces say': [['interface I { a: Int } type A implements I { b: Int }', 'interface I { a: Int } type A implements I { a: String }', 'interface I { a: Int! } type A implements I { a: Int }', 'interface I { a(x: Int): Int } type A implements I { a: Int }', 'interface I { a(x: Int): Int } type A implements I { a(x: Int!): Int }', 'interface I { a: Int } type A implements I { a(x: Int!): Int }',
+    'interface I { a: Int } interface J implements I { a: Int } type A implements J { a: Int }', 'interface I implements I { a: Int }', 'interface I implements J { a: Int } interface J implements I { a: Int }', 'type A implements Query { a: String }'],
+  ['interface I { a: [I] } type A implements I { a(x: Int): [A!]! }', 'interface I { a: Int } interface J implements I { a: Int } type A implements I & J { a: Int }']],
+  'input objects can be written': [['input I { a: I! }', 'input I { a: J! } input J { b: I! }', 'input I { a: Int! @deprecated }', 'type A { a(x: Int! @deprecated): Int }'], ['input I { a: I b: [I!]! }', 'input I { a: Int! = 1 @deprecated }']],
+  'a oneOf can be chosen from': [['input I @oneOf { a: Int! }', 'input I @oneOf { a: Int = 1 }'], ['input I @oneOf { a: Int b: [String!] }']],
+};
+
+for (const [name, [broken, fine]] of Object.entries(schemas))
+  test(`schema: ${name}`, () => {
+    const theirs = (text) => { try { return validateSchema(buildSchema(base + text)).map((e) => e.message); } catch (e) { return [e.message]; } };
+    for (const text of broken) assert.ok(theirs(text).length > 0, `graphql-js takes ${text}`);
+    for (const text of fine) assert.deepEqual(theirs(text), [], text);
+    const said = ours('schema', [...broken, ...fine].map((text) => base + text)).split('\n');
+    assert.equal(said.length, broken.length + fine.length, said.join('\n'));
+    for (const [i, text] of broken.entries()) assert.notEqual(said[i], 'valid', text);
+    for (const [i, text] of fine.entries()) assert.equal(said[broken.length + i], 'valid', text);
+  });
+
+test('schema: no type is the root of two operations, though graphql-js 16 lets it be', () => {
+  assert.notEqual(ours('schema', [`${base}schema { query: Query mutation: Query }`]), 'valid');
 });

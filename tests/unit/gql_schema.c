@@ -111,6 +111,8 @@ interfaces_are_implemented_in_full(void **unused)
 	    arena_printf(gqlbed.a, "%stype T implements N{id(x:Int,y:Int!):ID! next:N}", node),
 	    "\"T.id\" can't require \"y\", which \"N\" does not have.",
 	    QUERY "interface I implements I{a:Int}", "\"I\" can't implement itself.",
+	    QUERY "interface I implements J{a:Int} interface J implements I{a:Int}",
+	    "\"I\" can't implement \"J\", which implements it.",
 	    QUERY "interface I{l:[I]} type T implements I{l:[T!]!}", OK,
 	    QUERY "interface I{l:[I!]} type T implements I{l:[T]}",
 	    "\"T.l\" must be of type \"[I!]\", as in \"I\".");

@@ -235,11 +235,16 @@ check_interfaces(struct building *b, const struct gql_type *t)
 
 		if (of == t)
 			build_complain(b, t->def->at, "\"%s\" can't implement itself.", t->name);
-		for (uint32_t k = 0; k < of->n_interfaces; k++)
+		for (uint32_t k = 0; k < of->n_interfaces; k++) {
+			if (of->interfaces[k] == t && of != t)
+				build_complain(b, t->def->at,
+				    "\"%s\" can't implement \"%s\", which implements it.", t->name,
+				    of->name);
 			if (!type_is(t, of->interfaces[k]))
 				build_complain(b, t->def->at,
 				    "\"%s\" must implement \"%s\", because \"%s\" does.", t->name,
 				    of->interfaces[k]->name, of->name);
+		}
 		for (uint32_t k = 0; k < of->n_fields; k++) {
 			const struct gql_field *want = &of->fields[k];
 			const struct gql_field *have = dict_get(&t->members, str_of(want->name));
