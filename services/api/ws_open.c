@@ -93,6 +93,7 @@ resource_of(const struct exchange *x)
 static const struct http_refusal *
 look(struct exchange *x, const struct ws_resource *r, struct ws_hello *h)
 {
+	must(r != NULL); /* ws_wanted has said so */
 	ws_hello_start(h, r->speaks);
 	h->otherwise = r->otherwise;
 	MHD_get_connection_values_n(x->m, MHD_HEADER_KIND, on_field, h);
