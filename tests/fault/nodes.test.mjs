@@ -37,6 +37,32 @@ for (const agent of AGENTS) {
   });
 }
 
+// The same mix in GraphQL: one of them is the specialist, the others its stand-ins.
+function asked(i) {
+  const post = (query, variables) => ['POST', '/graphql', { body: { query, variables } }];
+  if (i % 4 === 0) return post('mutation($t: String!) { createTask(input: {title: $t}) { taskId } }', { t: `graphql ${seed} ${i}` });
+  if (i % 4 === 3) return post('{ tasks(first: 5) { edges { node { taskId title } } } }');
+  return post('query($id: ID!) { task(id: $id) { taskId title state } }', { id: ids[i % ids.length] });
+}
+
+for (const agent of ['graphql', 'rest', 'websocket']) {
+  test(`kill -9 of ${agent} under 150 GraphQL requests/s fails no request`, async () => {
+    const pid = await f.pid(agent);
+    const load = f.load(150, 2.5, asked);
+    await sleep(800 + seed % 200);
+    f.kill(pid);
+    const back = f.back(agent, pid);
+    const results = await load;
+    assert.deepEqual(failures(results), []);
+    for (const r of results) assert.ok(r.json.data && !r.json.errors, r.text);
+    const made = results.filter((r) => r.json.data.createTask).map((r) => r.json.data.createTask.taskId);
+    assert.equal(new Set(made).size, made.length, 'no id twice');
+    for (const id of made) assert.equal((await f.call('GET', `/v1/tasks/${id}`)).status, 200, `acknowledged task ${id} is there`);
+    assert.ok(made.length > 50);
+    console.log(`# measured ${agent}: READY again after ${await back} ms, slowest GraphQL request ${Math.round(Math.max(...results.map((r) => r.ms)))} ms`);
+  });
+}
+
 for (const node of ['database', 'auth', 'meta']) {
   test(`kill -9 of ${node}: READY again in under 1 s, failures only as 503 with Retry-After, nothing acknowledged is lost`, async () => {
     const pid = await f.pid(node);
