@@ -78,24 +78,21 @@ counts_any(const struct model *m)
 	return false;
 }
 
-/* In a query around the page's, so that they are looked at for the rows of the page only. */
+/* Around the page's query, so that sizes are looked at for the rows of the page only, and not for all
+ * that were sorted for it. */
 static void
-add_bytes(struct buf *b, const struct model *m)
+add_bound_head(struct buf *b, const struct filter *f)
 {
-	buf_puts(b, ",0");
+	const struct model *m = f->model;
+
+	buf_puts(b, "SELECT ");
+	text_add_columns(b, m, "");
+	buf_puts(b, " FROM (SELECT *,sum(0");
 	for (size_t i = 0; i < m->n_fields; i++)
 		if (text_counts(&m->fields[i]))
 			buf_printf(b, "+coalesce(octet_length(%s%s),0)", m->fields[i].name,
 			    m->fields[i].type == FIELD_TEXT ? "" : "::text");
-	buf_puts(b, " AS mf_bytes");
-}
-
-static void
-add_bound_head(struct buf *b, const struct filter *f)
-{
-	buf_puts(b, "SELECT ");
-	text_add_columns(b, f->model, "");
-	buf_puts(b, " FROM (SELECT *,sum(mf_bytes) OVER (");
+	buf_puts(b, ") OVER (");
 	add_order(b, f);
 	buf_puts(b, " ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING) AS mf_before FROM (");
 }
@@ -124,8 +121,6 @@ text_query(struct arena *a, const struct filter *f)
 		add_bound_head(&b, f);
 	buf_puts(&b, "SELECT ");
 	text_add_columns(&b, m, "");
-	if (bounded)
-		add_bytes(&b, m);
 	buf_printf(&b, " FROM %s WHERE true", m->table);
 	if (f->namespace != NULL)
 		buf_printf(&b, " AND namespace=$%d", ++n);
