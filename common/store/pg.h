@@ -78,7 +78,8 @@ typedef void pg_done_fn(const struct pg_reply *r, void *ctx);
 /* --- short lane: one statement, autocommit. Prepared on first use per connection, by its text:
  * keep texts few and fixed. `statement` must live as long as the pool; params (text, NULL = null)
  * are copied. With c, the callback never comes after c has ended (the statement itself is not
- * cancelled); c NULL: for the node's own work. --- */
+ * cancelled); c NULL: for the node's own work. The answer is in memory as a whole: what may be large
+ * is bounded by the statement itself. --- */
 void pg_query(struct pg_pool *p, struct call *c, const char *statement, int n,
     const char *const *params, pg_done_fn *done, void *ctx);
 
