@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "api/graphql/serving.h"
 #include "harness/livebed.h"
 
 #define INIT "{\"type\":\"connection_init\"}"
@@ -13,6 +14,7 @@
 #define ASK_MORE(id, query, more)                                                                  \
 	"{\"type\":\"subscribe\",\"id\":\"" id "\",\"payload\":{\"query\":\"" query "\"" more "}}"
 #define EVENTS       "subscription{taskEvents{position}}"
+#define HASH         "sha256:451e453fbba0904bd3bc79c6b8cbca1ba8d626952586c59527930e45d6889def" /* EVENTS' */
 #define EVENTS_AFTER "subscription{taskEvents(after:\\\"0\\\"){position}}"
 #define COMPLETE(id) "{\"type\":\"complete\",\"id\":\"" id "\"}"
 
@@ -547,6 +549,78 @@ who_has_no_room_hears_it_later_and_loses_nothing(void **unused)
 }
 
 static void
+an_answer_larger_than_all_the_room_comes_alone(void **unused)
+{
+	char ask[4000];
+	const char *one = ask;
+	int n = snprintf(ask, sizeof(ask), "%s",
+	    "{\"type\":\"subscribe\",\"id\":\"s\",\"payload\":{\"query\":\""
+	    "subscription{taskEvents(after:\\\"0\\\"){position");
+
+	(void)unused;
+	for (int i = 0; i < 99; i++)
+		n += snprintf(ask + n, sizeof(ask) - (size_t)n, " a%d:taskId", i);
+	snprintf(ask + n, sizeof(ask) - (size_t)n, "}}\"}}");
+	open_as_ann();
+	live.n_events = 3;
+	live.room = 600;
+	livebed_turn(1, &one);
+	for (int i = 1; i <= 3; i++) {
+		char want[40];
+
+		assert_int_equal(live.messages, 1);
+		snprintf(want, sizeof(want), "{\"position\":\"%d\",", i);
+		assert_said(want);
+		livebed_ring();
+	}
+	assert_int_equal(live.messages, 0);
+}
+
+static void
+configure(bool only, bool take)
+{
+	char err[100];
+
+	assert_true(documents_load(
+	    &(const struct documents_opts){
+		.dir = "", .only = only, .take = take, .limits = &gql_limits_default },
+	    err, sizeof(err)));
+	serve_set_limits(&gql_limits_default);
+}
+
+static void
+a_document_that_may_not_be_asked_for_any_more_ends_its_subscriptions(void **unused)
+{
+	(void)unused;
+	open_as_ann();
+	TURN(ASK("s", EVENTS));
+	configure(true, false);
+	live.n_events = 1;
+	livebed_ring();
+	assert_int_equal(live.messages, 1);
+	assert_said("{\"id\":\"s\",\"type\":\"error\"");
+	assert_said("\"reason\":\"DOCUMENT_NOT_CONFIGURED\"");
+	assert_string_equal(live.listens, "");
+	configure(false, false);
+}
+
+/* The next event may be another process's. */
+static void
+a_subscription_by_hash_needs_no_more_than_its_state(void **unused)
+{
+	(void)unused;
+	configure(false, true);
+	documents_keep(HASH, EVENTS);
+	open_as_ann();
+	TURN("{\"type\":\"subscribe\",\"id\":\"s\",\"payload\":{\"documentId\":\"" HASH "\"}}");
+	assert_int_equal(live.messages, 0);
+	configure(false, false);
+	live.n_events = 1;
+	livebed_ring();
+	assert_said("{\"id\":\"s\",\"type\":\"next\"");
+}
+
+static void
 a_long_way_is_gone_in_order(void **unused)
 {
 	const char *p;
@@ -705,6 +779,9 @@ main(void)
 		GW(events_that_are_lost_end_the_subscription_with_an_error),
 		GW(a_subscription_that_can_not_be_is_an_error),
 		GW(who_has_no_room_hears_it_later_and_loses_nothing),
+		GW(an_answer_larger_than_all_the_room_comes_alone),
+		GW(a_document_that_may_not_be_asked_for_any_more_ends_its_subscriptions),
+		GW(a_subscription_by_hash_needs_no_more_than_its_state),
 		GW(a_long_way_is_gone_in_order),
 		GW(a_state_that_is_full_is_said),
 		GW(a_connection_has_at_most_thirty_two_subscriptions),

@@ -20,7 +20,7 @@
 #define FRAME_MOST   14          /* bytes around a message on its way */
 #define ROOM_LEAST   512         /* below that nothing is read for the client */
 #define PAGES_MOST   4           /* of one turn: others want theirs */
-#define RENDER_MOST  16          /* events at a time */
+#define RENDER_MOST  8           /* events at a time */
 #define TELL_US      (500 * MS)  /* after so long the rest is for the next turn */
 
 struct delivery {
@@ -275,7 +275,7 @@ tell(struct delivery *d, const struct source_event *e, ProtobufCBinaryData text)
 	struct turn *t = d->t;
 	Mf__LiveSubscription *s = current(d);
 
-	if (!say_in_room(d, text)) {
+	if (text.data == NULL || !say_in_room(d, text)) {
 		t->step.more = true;
 		if (!s->lagging)
 			(void)t->protocol->note(t, s, NOTE_LAGGING);

@@ -1,8 +1,17 @@
 /* gw_event: events of a subscription are executed side by side, each as the request that it is: what
- * its document asks for beyond the event is loaded with the session's credential. */
+ * its document asks for beyond the event is loaded with the session's credential, in a call and within
+ * bounds of its own. */
 #include "api/live/gw.h"
 #include "base/log.h"
 #include "base/time.h"
+
+#define EVENT_LIMIT_US (700 * MS) /* beyond, it is for another turn */
+
+struct one { /* event */
+	struct rendering *r;
+	struct call *call; /* NULL: it is done */
+	ProtobufCBinaryData *out;
+};
 
 struct rendering { /* in the arena of the turn */
 	struct call_dep dep;
@@ -10,18 +19,16 @@ struct rendering { /* in the arena of the turn */
 	const char *id;
 	struct gw_compiled *compiled;
 	struct graphql_ask who;
-	size_t pending;
+	size_t n, pending, bytes;
+	struct one *each;
 	void (*done)(void *ctx);
 	void *ctx;
 };
 
-struct one {
-	struct rendering *r;
-	ProtobufCBinaryData *out;
-};
-
-static json_t *event_json(struct turn *, const struct source_event *);
+static void execute(struct one *, const struct source_event *);
+static json_t *event_json(struct call *, const struct source_event *);
 static void on_executed(void *, const struct graphql_answer *);
+static void on_end(struct call *, const struct call_end *, void *);
 static void on_cancelled(struct call_dep *);
 static void settle(struct rendering *);
 
@@ -31,7 +38,6 @@ gw_render(struct turn *t, const Mf__LiveSubscription *s, size_t n,
     void *ctx)
 {
 	struct rendering *r = ARENA_NEW(t->a, struct rendering);
-	struct one *each = ARENA_ARRAY(t->a, struct one, n);
 	struct graphql_answer refused;
 
 	/* It was compiled when it came: another configuration of this process has forbidden it. */
@@ -48,26 +54,42 @@ gw_render(struct turn *t, const Mf__LiveSubscription *s, size_t n,
 		.operation_id = t->q->session_id };
 	r->done = done;
 	r->ctx = ctx;
+	r->n = n;
+	r->each = ARENA_ARRAY(t->a, struct one, n);
 	r->pending = n + 1; /* some are done at once, but not all before they have begun */
 	call_attach(t->c, &r->dep);
 	for (size_t i = 0; i < n; i++) {
-		each[i] = (struct one){ r, &out[i] };
-		graphql_event(t->c, r->compiled->subscription, &r->who, event_json(t, e[i]),
-		    on_executed, &each[i]);
+		out[i] = (ProtobufCBinaryData){ 0, NULL };
+		r->each[i] = (struct one){ .r = r, .out = &out[i] };
+		execute(&r->each[i], e[i]);
 	}
 	settle(r);
 	return true;
 }
 
+static void
+execute(struct one *x, const struct source_event *e)
+{
+	const struct rendering *r = x->r;
+
+	x->call =
+	    call_root(call_bus(r->t->c), &(const struct call_opts){ .limit_us = EVENT_LIMIT_US,
+					     .traceparent = call_traceparent(r->t->c),
+					     .done = on_end,
+					     .ctx = x });
+	graphql_event(
+	    x->call, r->compiled->subscription, &r->who, event_json(x->call, e), on_executed, x);
+}
+
 static json_t *
-event_json(struct turn *t, const struct source_event *e)
+event_json(struct call *c, const struct source_event *e)
 {
 	char at[TIME_RFC3339_LEN];
 	struct json_error why;
 	json_t *v = json_read(e->data, e->data_n, &why);
 
 	must(json_is_object(v));
-	call_own_json(t->c, v);
+	call_own_json(c, v);
 	time_rfc3339(e->at_us, at);
 	json_object_set_new(v, "position", json_string(e->position));
 	json_object_set_new(v, "kind", json_string(e->kind));
@@ -75,12 +97,30 @@ event_json(struct turn *t, const struct source_event *e)
 	return v;
 }
 
+/* What there is no room for is not kept either, but for the first one: it has to come some time. */
 static void
 on_executed(void *ctx, const struct graphql_answer *a)
 {
+	static const Mf__Empty nothing = MF__EMPTY__INIT;
 	const struct one *x = ctx;
+	struct rendering *r = x->r;
 
-	*x->out = gw_next(x->r->t->a, x->r->id, a->json, a->n);
+	if (x == r->each || r->bytes + a->n <= r->t->room) {
+		*x->out = gw_next(r->t->a, r->id, a->json, a->n);
+		r->bytes += a->n;
+	}
+	call_reply(x->call, &nothing.base);
+}
+
+static void
+on_end(struct call *c, const struct call_end *end, void *ctx)
+{
+	struct one *x = ctx;
+
+	(void)c, (void)end;
+	if (x->call == NULL)
+		return; /* given up by us */
+	x->call = NULL;
 	settle(x->r);
 }
 
@@ -94,10 +134,18 @@ settle(struct rendering *r)
 	r->done(r->ctx);
 }
 
+/* The turn has ended. */
 static void
 on_cancelled(struct call_dep *d)
 {
 	struct rendering *r = container_of(d, struct rendering, dep);
 
+	for (size_t i = 0; i < r->n; i++) {
+		struct call *c = r->each[i].call;
+
+		r->each[i].call = NULL;
+		if (c != NULL)
+			call_cancel(c);
+	}
 	gw_compiled_release(&r->compiled);
 }

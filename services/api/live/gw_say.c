@@ -2,7 +2,7 @@
 #include "api/live/gw.h"
 #include "base/log.h"
 
-static void begin(struct jw *, struct arena *, const char *, const char *);
+static void begin(struct jw *, struct arena *, const char *, const char *, size_t);
 static ProtobufCBinaryData end(struct jw *);
 
 ProtobufCBinaryData
@@ -10,7 +10,7 @@ gw_next(struct arena *a, const char *id, const char *json, size_t n)
 {
 	struct jw w;
 
-	begin(&w, a, "next", id);
+	begin(&w, a, "next", id, n);
 	jw_raw(&w, "payload", json, n);
 	return end(&w);
 }
@@ -24,7 +24,7 @@ gw_errors(struct arena *a, const char *id, const char *json, size_t n)
 	struct jw w;
 
 	must(json_is_array(json_object_get(v, "errors")));
-	begin(&w, a, "error", id);
+	begin(&w, a, "error", id, n);
 	jw_json(&w, "payload", json_object_get(v, "errors"));
 	json_decref(v);
 	return end(&w);
@@ -35,7 +35,7 @@ gw_plain(struct arena *a, const char *type, const char *id)
 {
 	struct jw w;
 
-	begin(&w, a, type, id);
+	begin(&w, a, type, id, 0);
 	return end(&w);
 }
 
@@ -44,7 +44,7 @@ gw_say(struct turn *t, const char *type, const json_t *payload)
 {
 	struct jw w;
 
-	begin(&w, t->a, type, "");
+	begin(&w, t->a, type, "", 0);
 	if (payload != NULL)
 		jw_json(&w, "payload", payload);
 	turn_say_text(t, end(&w));
@@ -80,7 +80,7 @@ gw_expires(struct turn *t, int64_t at_us)
 {
 	struct jw w;
 
-	begin(&w, t->a, "ping", "");
+	begin(&w, t->a, "ping", "", 0);
 	jw_object(&w, "payload");
 	jw_time(&w, "credentialExpiresAt", at_us);
 	jw_close(&w, '}');
@@ -95,9 +95,9 @@ gw_goodbye(struct turn *t, int code, const char *reason, const char *text)
 }
 
 static void
-begin(struct jw *w, struct arena *a, const char *type, const char *id)
+begin(struct jw *w, struct arena *a, const char *type, const char *id, size_t n)
 {
-	jw_start(w, a, 256);
+	jw_start(w, a, n + GW_ID_MOST + 64); /* an id may need escapes: then it grows */
 	jw_object(w, NULL);
 	if (id[0] != '\0')
 		jw_str(w, "id", id);

@@ -36,7 +36,8 @@ struct protocol {
 	void (*error)(struct turn *t, const char *id, const struct failure *f);
 	/* Something is true of s from here on. False: that was an error, and s ends. */
 	bool (*note)(struct turn *t, const Mf__LiveSubscription *s, enum note what);
-	/* Each event as a message of s; then done, now or later. False: that was an error, as above. */
+	/* Each event as a message of s, NULL: not now, but the first one if that can be; then done,
+	 * now or later. False: that was an error, as above. */
 	bool (*render)(struct turn *t, const Mf__LiveSubscription *s, size_t n,
 	    const struct source_event *const *e, ProtobufCBinaryData *out, void (*done)(void *ctx),
 	    void *ctx);
