@@ -33,12 +33,18 @@ static bool subscribe(struct gw *);
 static void submit(struct gw *);
 static bool hear(struct gw *);
 static const struct source *prepare(struct gw *, const struct graphql_subscription *);
-static const char *check(struct gw *, const struct source *, const json_t *, struct failure *);
+static bool take_filter(struct gw *, const struct source *, const json_t *, struct failure *);
+static bool is_full(const struct gw *);
 static void on_permitted(struct turn *, const Mf__Principal *, const struct failure *, void *);
 static void complete(struct gw *);
-static void refuse(struct gw *, enum status, const char *, const char *);
 static void mind_stranger(struct turn *);
 static void turn_away(struct turn *);
+
+static const struct failure full = { .status = ST_RESOURCE_EXHAUSTED,
+	.reason = "TOO_MANY_SUBSCRIPTIONS",
+	.message =
+	    "The subscriptions of a connection, at most 32, may have 60 KiB of documents and "
+	    "variables in all: open another connection." };
 
 const struct protocol protocol_gw = {
 	.name = "graphql-transport-ws",
@@ -242,7 +248,6 @@ prepare(struct gw *g, const struct graphql_subscription *compiled)
 	const struct source *source = source_find(fleet ? "fleet" : "tasks");
 	struct failure f = { .status = ST_OK };
 	struct str text = graphql_source_text(compiled);
-	const char *wrong;
 
 	s->topic = (char *)source->topic;
 	s->position = arena_strdup(t->a, graphql_source_after(compiled));
@@ -251,42 +256,39 @@ prepare(struct gw *g, const struct graphql_subscription *compiled)
 		g->m.ask.query = arena_strndup(t->a, text.p, text.n);
 		s->request = gw_request_write(t->a, &g->m.ask);
 	}
-	if ((wrong = check(g, source, graphql_source_filter(compiled), &f)) == NULL)
+	if (s->position[0] != '\0' && !source->position_ok(str_of(s->position)))
+		ops_violation(t->a, &f, "after", "must be a position that an event had");
+	else if (take_filter(g, source, graphql_source_filter(compiled), &f) && is_full(g))
+		f = full;
+	if (f.status == ST_OK)
 		return source;
-	if (f.status != ST_OK)
-		gw_error(t, s->id, &f);
-	else
-		refuse(g, ST_RESOURCE_EXHAUSTED, "TOO_MANY_SUBSCRIPTIONS", wrong);
+	gw_error(t, s->id, &f);
 	return NULL;
 }
 
-/* NULL: it can be kept; else why not, or *f says more. */
-static const char *
-check(struct gw *g, const struct source *source, const json_t *filter, struct failure *f)
+static bool
+take_filter(struct gw *g, const struct source *source, const json_t *filter, struct failure *f)
 {
-	static const char full[] = "The subscriptions of a connection, at most 32, may have 60 KiB "
-				   "of documents and variables in all: open another connection.";
-	Mf__LiveSubscription *s = g->subscription;
-	const Mf__LiveState *state = g->t->state;
+	ProtobufCBinaryData *out = &g->subscription->filter;
 	struct jw w;
 
-	if (s->position[0] != '\0' && !source->position_ok(str_of(s->position))) {
-		ops_violation(
-		    g->t->a, f, "/variables/after", "must be a position that an event had");
-		return f->message;
-	}
-	if (filter != NULL) {
-		if (selection_read(g->t->a, source, filter, f) == NULL)
-			return f->message;
-		jw_start(&w, g->t->a, 256);
-		jw_json(&w, NULL, filter);
-		s->filter.data = (uint8_t *)jw_text(&w, &s->filter.len);
-	}
-	if (state->n_subscriptions >= SUBSCRIPTIONS_MOST ||
-	    mf__live_state__get_packed_size(state) + mf__live_subscription__get_packed_size(s) >
-		STATE_MOST)
-		return full;
-	return NULL;
+	if (filter == NULL)
+		return true;
+	jw_start(&w, g->t->a, 256);
+	jw_json(&w, NULL, filter);
+	out->data = (uint8_t *)jw_text(&w, &out->len);
+	return selection_read(g->t->a, source, filter, f) != NULL;
+}
+
+static bool
+is_full(const struct gw *g)
+{
+	const Mf__LiveState *s = g->t->state;
+
+	return s->n_subscriptions >= SUBSCRIPTIONS_MOST ||
+	       mf__live_state__get_packed_size(s) +
+	               mf__live_subscription__get_packed_size(g->subscription) >
+	           STATE_MOST;
 }
 
 static void
@@ -315,13 +317,6 @@ complete(struct gw *g)
 		subscription_remove(g->t, i);
 	else if (turn_running(g->t, g->m.id))
 		turn_drop(g->t, g->m.id);
-}
-
-static void
-refuse(struct gw *g, enum status s, const char *reason, const char *message)
-{
-	gw_error(g->t, g->m.id,
-	    &(const struct failure){ .status = s, .reason = reason, .message = message });
 }
 
 static void
