@@ -498,6 +498,34 @@ who_waits_for_others_is_not_slow_itself(void **unused)
 }
 
 static void
+who_answers_none_of_many_calls_is_passed_over_until_he_answers_one(void **unused)
+{
+	struct outcome held[PACE_PILE], o;
+
+	(void)unused;
+	target_set_paced(t);
+	sql.manner = HOLDS;
+	for (size_t i = 0; i < PACE_PILE; i++)
+		ask(t, &held[i], NULL);
+	pass(PACE_SILENT_US + 5 * MS);
+	ask(t, &o, NULL);
+	wait_for(&o);
+	assert_string_equal(o.node, "nosql");
+	sql.manner = ANSWERS;
+	call_reply(sql.held, &(Mf__StoreResult)MF__STORE_RESULT__INIT.base);
+	wait_for(&held[PACE_PILE - 1]);
+	/* That one was slow: the other is measured first. */
+	for (unsigned i = 0; i <= PACE_KNOWN; i++) {
+		ask(t, &o, NULL);
+		wait_for(&o);
+	}
+	assert_string_equal(o.node, "sql");
+	for (size_t i = 0; i + 1 < PACE_PILE; i++)
+		call_cancel(held[i].call);
+	pass(2 * MS);
+}
+
+static void
 what_is_out_on_a_member_is_counted_however_it_ends(void **unused)
 {
 	struct outcome o[4];
@@ -551,6 +579,7 @@ main(void)
 		TG(in_a_paced_target_a_slow_member_gives_way_and_comes_back),
 		TG(in_any_other_target_the_order_stands),
 		TG(who_waits_for_others_is_not_slow_itself),
+		TG(who_answers_none_of_many_calls_is_passed_over_until_he_answers_one),
 		TG(what_is_out_on_a_member_is_counted_however_it_ends),
 	};
 

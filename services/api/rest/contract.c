@@ -33,7 +33,8 @@ struct loading {
 	const char *path, *method;
 };
 
-static struct operation *operations; /* as route_at counts; NULL: not loaded yet */
+static struct arena *kept;           /* all of it; NULL: not loaded yet */
+static struct operation *operations; /* as route_at counts */
 
 static void load_operation(struct loading *, struct operation *, const struct route *);
 static void load_parameter(struct loading *, struct parameter *, const json_t *);
@@ -50,7 +51,7 @@ contract_load(void)
 	struct json_error e;
 	json_t *doc;
 
-	if (operations != NULL)
+	if (kept != NULL)
 		return;
 	must(file != NULL);
 	doc = json_read(file->bytes, file->n, &e);
@@ -64,9 +65,11 @@ contract_load(void)
 void
 contract_use(const json_t *doc)
 {
-	struct loading l = { .shapes = { .a = arena_new(1 << 20), .doc = doc }, .doc = doc };
+	struct loading l = { .shapes.doc = doc, .doc = doc };
 	const struct route *r;
 
+	must(kept == NULL);
+	l.shapes.a = kept = arena_new(1 << 20);
 	operations = ARENA_ARRAY(l.shapes.a, struct operation, ROUTES_MOST + 1);
 	for (size_t i = 0; (r = route_at(i)) != NULL; i++) {
 		must(i < ROUTES_MOST);

@@ -11,7 +11,7 @@
 #include "api/rest/deprecation.h"
 
 void contract_load(void);             /* again: nothing */
-void contract_use(const json_t *doc); /* another document than the embedded one: for tests */
+void contract_use(const json_t *doc); /* instead: another than the embedded one, for tests */
 /* NULL: the operation stays. */
 const struct deprecation *contract_deprecation(const struct route *r);
 
