@@ -73,6 +73,7 @@ typedef void graphql_done_fn(void *ctx, const struct graphql_answer *a);
 /* All of q, and ctx, live as long as the call. done comes once, now or later, unless the call ends. */
 void graphql_serve(struct call *c, const struct graphql_ask *q, graphql_done_fn *done, void *ctx);
 
+void graphql_count(enum graphql_outcome o); /* in the metric of requests; http.c */
 /* What did not get as far as that, as GraphQL has it: {"errors":[...]}, in the call's arena. */
 char *graphql_failure(struct call *c, const struct failure *f, size_t *n);
 

@@ -26,7 +26,6 @@ static bool read_params(struct exchanging *);
 static bool read_credential(struct exchanging *);
 static const char *header_of(const Mf__HttpRequest *, const char *);
 static void on_served(void *, const struct graphql_answer *);
-static void count(enum graphql_outcome);
 static void show_console(struct exchanging *);
 static void refuse(struct exchanging *, int, const struct failure *);
 static void add_header(struct exchanging *, const char *, const char *);
@@ -175,7 +174,7 @@ on_served(void *ctx, const struct graphql_answer *a)
 {
 	struct exchanging *x = ctx;
 
-	count(a->outcome);
+	graphql_count(a->outcome);
 	if (a->outcome == GRAPHQL_NOT_A_QUERY)
 		add_header(x, "Allow", "POST");
 	if (a->degraded)
@@ -191,8 +190,8 @@ on_served(void *ctx, const struct graphql_answer *a)
 	    media_names[x->media], a->json, a->n);
 }
 
-static void
-count(enum graphql_outcome o)
+void
+graphql_count(enum graphql_outcome o)
 {
 	static const char *const labels[] = { "outcome", NULL };
 	static struct metric *known[sizeof(outcomes) / sizeof(outcomes[0])];

@@ -40,6 +40,7 @@ on_served(void *ctx, const struct graphql_answer *a)
 	Mf__SessionResult out = MF__SESSION_RESULT__INIT;
 	ProtobufCBinaryData messages[2];
 
+	graphql_count(a->outcome);
 	if (a->outcome == GRAPHQL_DATA || a->outcome == GRAPHQL_PARTIAL) {
 		messages[out.n_messages++] = gw_next(arena, x->w->id, a->json, a->n);
 		messages[out.n_messages++] = gw_plain(arena, "complete", x->w->id);
