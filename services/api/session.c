@@ -409,8 +409,10 @@ take_step(struct session *s, const Mf__SessionStep *m)
 static void
 drop_heard(struct session *s)
 {
-	for (; s->turn.messages > 0; s->turn.messages--) {
-		struct message *m = container_of(list_pop(&s->inbox), struct message, link);
+	struct link *k;
+
+	for (; s->turn.messages > 0 && (k = list_pop(&s->inbox)) != NULL; s->turn.messages--) {
+		struct message *m = container_of(k, struct message, link);
 
 		s->inbox_bytes -= sizeof(*m) + m->n;
 		free(m);

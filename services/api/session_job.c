@@ -79,11 +79,10 @@ void
 jobs_start(struct session *s)
 {
 	size_t most = (size_t)s->live->o.settings(s->live->o.ctx)->c->session_jobs;
+	struct link *k;
 
-	while (s->jobs.waiting.n != 0 && s->jobs.running.n < most &&
-	       s->line.ops->room(s->line.to) != 0) {
-		struct link *k = list_pop(&s->jobs.waiting);
-
+	while (s->jobs.running.n < most && s->line.ops->room(s->line.to) != 0 &&
+	       (k = list_pop(&s->jobs.waiting)) != NULL) {
 		list_add(&s->jobs.running, k);
 		start(container_of(k, struct job, link));
 	}
@@ -113,8 +112,10 @@ jobs_tell(const struct jobs *jobs, struct arena *a, Mf__SessionTurn *q)
 void
 jobs_told(struct jobs *jobs, size_t undone)
 {
-	for (; undone > 0; undone--)
-		job_free(container_of(list_pop(&jobs->undone), struct job, link));
+	struct link *k;
+
+	for (; undone > 0 && (k = list_pop(&jobs->undone)) != NULL; undone--)
+		job_free(container_of(k, struct job, link));
 }
 
 void

@@ -106,7 +106,8 @@ answer(struct agent *g, struct call *c, const Mf__SessionTurn *q)
 	s.listens = ARENA_ARRAY(a, char *, q->n_messages + 2);
 	if (q->bell)
 		s.listens[s.n_listens++] = (char *)"fleet";
-	memcpy(state, q->state.data, q->state.len);
+	if (q->state.len != 0)
+		memcpy(state, q->state.data, q->state.len);
 	s.state.data = (uint8_t *)arena_printf(a, "%zu", strtoul(state, NULL, 10) + q->n_messages);
 	s.state.len = strlen((char *)s.state.data);
 	for (size_t i = 0; i < q->n_messages; i++)
