@@ -34,12 +34,12 @@ const gql = (query, variables, token) => f.call('POST', '/graphql', { body: { qu
 const camel = (s) => s.replace(/_([a-z])/g, (m, c) => c.toUpperCase());
 const here = (field) => ({ limit: 'first', cursor: 'after', label: 'labels' })[field] ?? camel(field);
 const inPointer = (p) => p.startsWith('#/tasks') ? p.replace('#/tasks', '#/input') : camel(p);
-const refusal = ({ code, reason, errors }) => ({ refused: [code, reason ?? '', (errors ?? []).map((e) => e.pointer ?? e.parameter)] });
+const refusal = ({ code, reason, errors }) => ({ refused: [code, reason ?? '', (errors ?? []).map((e) => `${e.pointer ?? e.parameter} ${e.detail}`)] });
 
 async function overRest([method, p, body, headers], token) {
   const r = await f.call(method, p, { body, headers, token });
   if (r.status < 400) return { json: r.json };
-  return refusal({ ...r.json, errors: r.json.errors?.map((e) => e.pointer ? { pointer: inPointer(e.pointer) } : { parameter: here(e.parameter) }) });
+  return refusal({ ...r.json, errors: r.json.errors?.map((e) => ({ ...e, ...(e.pointer ? { pointer: inPointer(e.pointer) } : { parameter: here(e.parameter) }) })) });
 }
 async function overGraphql([document, variables], token) {
   const r = await gql(document, variables, token);
@@ -56,6 +56,10 @@ const stale = { 'if-match': '"999"' };
 const operations = () => [
   ['list of tasks', ['GET', '/v1/tasks'], ['{ tasks { nodes { id } } }']],
   ['a cursor of nothing', ['GET', '/v1/tasks?cursor=AAAA'], ['{ tasks(after: "AAAA") { nodes { id } } }']],
+  ['too large a page', ['GET', '/v1/tasks?limit=5000'], ['{ tasks(first: 5000) { nodes { id } } }']],
+  ['too many orders', ['GET', '/v1/users?sort=username,-created_at,updated_at,username,created_at'], ['{ users(sort: [{ by: USERNAME }, { by: CREATED_AT, direction: DESC }, { by: UPDATED_AT }, { by: USERNAME }, { by: CREATED_AT }]) { nodes { id } } }']],
+  ['too many labels', ['GET', `/v1/tasks?${Array.from({ length: 20 }, (u, i) => `label=l${i}`).join('&')}`], ['query($l: [String!]) { tasks(filter: { labels: $l }) { nodes { id } } }', { l: Array.from({ length: 2000 }, (u, i) => `l${i}`) }]],
+  ['a task without a title', ['POST', '/v1/tasks', { title: '' }], ['mutation { createTask(input: { title: "" }) { id } }']],
   ['list of users', ['GET', '/v1/users'], ['{ users { nodes { id } } }']],
   ['list of roles', ['GET', '/v1/roles'], ['{ roles { nodes { id } } }']],
   ['one task', ['GET', `/v1/tasks/${task.id}`], ['query($i: ID!) { task(id: $i) { id } }', { i: task.id }]],
@@ -117,7 +121,7 @@ test('every operation has the same verdict for everybody over REST and GraphQL',
     assert.ok(seen.has(reason), `${reason} never came: ${[...seen]}`);
 });
 
-test('what is wrong with a body is said of the same fields', async () => {
+test('what is wrong with a body is said in the same words of the same fields', async () => {
   const cases = [
     ['/v1/tasks', { title: '', type: 'no token', priority: 'HIGH' }, 'mutation($b: CreateTaskInput!) { createTask(input: $b) { id } }'],
     ['/v1/tasks', { title: 'x', labels: { a: 1 } }, 'mutation($b: CreateTaskInput!) { createTask(input: $b) { id } }'],
@@ -175,6 +179,29 @@ test('filters, orders and cursors of users and roles are those of REST', async (
   assert.deepEqual(there.nodes.map((u) => u.username), rest.map((u) => u.username));
   const other = await gql('query($c: String) { roles(after: $c) { nodes { name } } }', { c: next.next_cursor });
   assert.equal(other.json.errors[0].extensions.reason, 'VALIDATION');
+});
+
+test('connections and global ids are as Relay\'s specifications have them', async () => {
+  const schema = buildSchema(readFileSync(path.join(ROOT, 'services/api/graphql/schema.graphql'), 'utf8'));
+  const type = (t, f) => String(schema.getType(t).getFields()[f].type);
+  const connections = Object.keys(schema.getTypeMap()).filter((t) => t.endsWith('Connection'));
+  assert.deepEqual(connections.sort(), ['RoleConnection', 'TaskConnection', 'UserConnection']);
+  for (const c of connections) {
+    const of = c.replace('Connection', ''), field = schema.getQueryType().getFields()[`${of.toLowerCase()}s`];
+    assert.deepEqual([type(c, 'edges'), type(c, 'nodes'), type(c, 'pageInfo')], [`[${of}Edge!]!`, `[${of}!]!`, 'PageInfo!']);
+    assert.deepEqual([type(`${of}Edge`, 'node'), type(`${of}Edge`, 'cursor')], [`${of}!`, 'String!']);
+    assert.deepEqual(field.args.slice(0, 2).map((a) => `${a.name}: ${a.type}`), ['first: Int!', 'after: String']);
+    const empty = (await gql(`{ ${field.name}(first: 1, filter: { createdBefore: "2000-01-01T00:00:00Z" }) { edges { cursor } nodes { id } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }`)).json.data[field.name];
+    assert.deepEqual(empty, { edges: [], nodes: [], pageInfo: { hasNextPage: false, hasPreviousPage: false, startCursor: null, endCursor: null } });
+  }
+  assert.deepEqual(['hasNextPage', 'hasPreviousPage', 'startCursor', 'endCursor'].map((f) => type('PageInfo', f)), ['Boolean!', 'Boolean!', 'String', 'String']);
+  // Whatever is a Node is found again by its id, alone and among others, in their order.
+  const some = (await gql('{ tasks(first: 1) { nodes { id __typename } } users(first: 1) { nodes { id __typename } } roles(first: 1) { nodes { id __typename } } fleet { nodes { id __typename } } }')).json.data;
+  const things = [some.fleet.nodes[3], some.roles.nodes[0], some.tasks.nodes[0], some.users.nodes[0]];
+  assert.deepEqual(things.map((t) => t.__typename).sort(), schema.getPossibleTypes(schema.getType('Node')).map((t) => t.name).sort());
+  for (const t of things) assert.deepEqual((await gql('query($i: ID!) { node(id: $i) { id __typename } }', { i: t.id })).json.data.node, t);
+  const many = await gql('query($i: [ID!]!) { nodes(ids: $i) { id __typename } }', { i: [...things.map((t) => t.id), 'nothing', things[0].id] });
+  assert.deepEqual([many.status, many.json.data.nodes], [200, [...things, null, things[0]]]);
 });
 
 test('a user and a role live through GraphQL as through REST', async () => {

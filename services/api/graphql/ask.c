@@ -4,11 +4,14 @@
 #include <string.h>
 
 #include "api/graphql/serving.h"
+#include "api/rest/contract.h"
 #include "base/id.h"
 #include "base/log.h"
 
+static bool holds(struct asking *, struct failure *);
+static struct gql_value refuse(struct asking *, const struct failure *);
+static struct gql_value take_refusal(struct asking *, const Mf__TaskResponse *, const json_t *);
 static bool is_write(const struct op *);
-static bool is_own(const struct op *);
 static void name_write(struct asking *);
 static void send_task(struct asking *);
 static void on_executed(const Mf__TaskResponse *, void *);
@@ -72,13 +75,68 @@ ask_body(struct asking *k, const struct jw *w)
 struct gql_value
 ask_meta(struct asking *k, asked_fn *take)
 {
+	struct gql_value refused;
+
+	return ask_build(k, &refused) ? ask_raw(k, k->task, take) : refused;
+}
+
+bool
+ask_build(struct asking *k, struct gql_value *refused)
+{
 	struct failure f;
 
 	if (is_write(&k->op))
 		name_write(k);
-	if ((k->task = ops_build(k->s->a, &k->op, &f)) == NULL)
-		return ask_failed(k->s, &f);
-	return ask_raw(k, k->task, take);
+	if (!holds(k, &f))
+		*refused = refuse(k, &f);
+	else if ((k->task = ops_build(k->s->a, &k->op, &f)) == NULL)
+		*refused = ask_failed(k->s, &f);
+	return k->task != NULL;
+}
+
+/* As in REST: what the document of the API says against it comes before anybody else is asked. */
+static bool
+holds(struct asking *k, struct failure *f)
+{
+	const struct route *r = k->op.route;
+	struct arena *a = k->s->a;
+	const json_t *members;
+
+	*f = (struct failure){ .status = ST_OK, .message = "", .reason = "" };
+	(void)contract_query(a, r, k->op.params, k->op.n_params, f);
+	(void)contract_body(a, r, k->op.body, f);
+	if (f->status != ST_OK)
+		return false;
+	if (r->kind == OP_BULK) {
+		members = json_object_get(k->op.body, "tasks");
+		k->op.refused =
+		    ARENA_ARRAY(a, const struct failure *, json_array_size(members) + 1);
+		contract_members(a, r, members, k->op.refused);
+	}
+	return true;
+}
+
+/* Who is nobody hears that first, and only then what is wrong with what he asks for. */
+static struct gql_value
+refuse(struct asking *k, const struct failure *f)
+{
+	struct gql_value why = ask_failed(k->s, f), pending;
+	const char *permission = k->op.route->permission;
+
+	if (k->op.credential[0] != '\0' || permission[0] == '\0')
+		return why;
+	pending = gql_later(k->at, &k->later);
+	k->take = take_refusal;
+	k->ctx = (void *)(uintptr_t)why.failure;
+	k->rpc = ops_ask(k->s->c, &k->op, permission, "", on_executed, k);
+	return pending;
+}
+
+static struct gql_value
+take_refusal(struct asking *k, const Mf__TaskResponse *m, const json_t *result)
+{
+	(void)m, (void)result;
+	return gql_failed(k->ctx);
 }
 
 struct gql_value
@@ -146,7 +204,7 @@ on_executed(const Mf__TaskResponse *m, void *ctx)
 		end(k, ask_failed(k->s, rpc_failure(k->rpc)));
 		return;
 	}
-	if (m->principal != NULL && is_own(&k->op))
+	if (m->principal != NULL && op_tells_principal(k->op.route->kind))
 		k->s->principal = m->principal;
 	if (!m->success && !(m->partial_success && k->op.route->kind == OP_REQUEST)) {
 		failure_of(k, m, &f);
@@ -155,14 +213,6 @@ on_executed(const Mf__TaskResponse *m, void *ctx)
 	}
 	k->s->degraded |= m->degraded;
 	end(k, taken(k, m));
-}
-
-/* A log-in names whom it logged in: that says nothing of the request's own credential. */
-static bool
-is_own(const struct op *o)
-{
-	return o->route->kind != OP_LOGIN && o->route->kind != OP_REFRESH &&
-	       o->route->kind != OP_LOGOUT;
 }
 
 static struct gql_value

@@ -6,6 +6,7 @@
 
 #include "api/graphql/serving.h"
 #include "base/id.h"
+#include "base/log.h"
 
 #define ID_MOST   256
 #define NAME_MOST 64
@@ -21,21 +22,30 @@ id_global(struct arena *a, const char *type, const char *id)
 	    out, n, (const unsigned char *)text, strlen(text), sodium_base64_VARIANT_ORIGINAL);
 }
 
-const struct id_kind *
-id_kind_of(const char *type)
+/* NULL: there is no such type. */
+static const struct id_kind *
+find_kind(const char *type)
 {
 	static const struct id_kind kinds[] = {
 		{ "Task", "/tasks", false },
 		{ "User", "/users", false },
 		{ "Role", "/roles", true },
 		{ "FleetNode", NULL, true },
-		{ NULL, NULL, false },
 	};
-	const struct id_kind *k = kinds;
 
-	while (k->type != NULL && strcmp(k->type, type) != 0)
-		k++;
-	return k->type == NULL ? NULL : k;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (strcmp(kinds[i].type, type) == 0)
+			return &kinds[i];
+	return NULL;
+}
+
+const struct id_kind *
+id_kind_of(const char *type)
+{
+	const struct id_kind *k = find_kind(type);
+
+	must(k != NULL);
+	return k;
 }
 
 /* "TYPE:id", and where its id begins; false: it is no global id of ours. */
@@ -53,7 +63,7 @@ decode(const char *global, char text[ID_MOST + 1], const struct id_kind **kind, 
 	if (strlen(text) != n || *id == NULL || (*id)[1] == '\0')
 		return false;
 	*(*id)++ = '\0';
-	return (*kind = id_kind_of(text)) != NULL;
+	return (*kind = find_kind(text)) != NULL;
 }
 
 /* UUIDs are written small. */

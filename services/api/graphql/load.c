@@ -46,7 +46,7 @@ key_of(struct arena *a, const struct id_kind *kind, const char *id)
 static const char *
 key_of_global(struct arena *a, const char *global)
 {
-	const struct id_kind *kind;
+	const struct id_kind *kind = NULL;
 	const char *id = id_split(a, global, &kind);
 
 	return key_of(a, kind, id);

@@ -5,9 +5,6 @@
 
 #include "api/graphql/serving.h"
 
-#define FIRST_MOST 1000
-#define SORTS_MOST 4
-
 struct page { /* a connection */
 	const char *type;
 	const json_t *items, *cursors;
@@ -18,8 +15,7 @@ struct edge {
 	size_t i;
 };
 
-static const struct failure *
-page_params(const struct gql_at *, const struct listing *, struct op *);
+static void page_params(const struct gql_at *, const struct listing *, struct op *);
 static void add_conditions(struct arena *, struct op *, struct gql_value, const char *const *);
 static void add_param(struct op *, const char *, struct gql_value);
 static struct gql_value sort_of(struct arena *, struct gql_value);
@@ -29,45 +25,34 @@ struct gql_value
 page_ask(const struct gql_at *at, const struct listing *l)
 {
 	struct asking *k = ask_new(at, "GET", l->path);
-	const struct failure *wrong = page_params(at, l, &k->op);
-	struct failure f;
+	struct gql_value refused;
 
-	if (wrong != NULL)
-		return gql_failed(wrong);
+	page_params(at, l, &k->op);
 	k->ctx = (void *)(uintptr_t)l;
-	if ((k->task = ops_build(k->s->a, &k->op, &f)) == NULL)
-		return ask_failed(k->s, &f);
+	if (!ask_build(k, &refused))
+		return refused;
 	k->task->database->cursors = gql_selects(at, "edges") || gql_selects(at, "pageInfo");
 	return ask_raw(k, k->task, take_page);
 }
 
-static const struct failure *
+static void
 page_params(const struct gql_at *at, const struct listing *l, struct op *o)
 {
 	static const char *const of_all[] = { "createdAfter", "createdBefore", "updatedAfter",
 		"updatedBefore", NULL };
-	struct gql_value filter = gql_arg(at, "filter"), first = gql_arg(at, "first");
+	struct gql_value filter = gql_arg(at, "filter");
 	struct arena *a = gql_arena(at);
-	struct failure f = { .status = ST_OK };
 
-	if (first.integer < 1 || first.integer > FIRST_MOST) {
-		ops_violation(a, &f, "first", "must be 1 to %d", FIRST_MOST);
-		return arena_dup(a, &f, sizeof(f));
-	}
-	if (gql_arg(at, "sort").n > SORTS_MOST) {
-		ops_violation(a, &f, "sort", "has more than %d fields", SORTS_MOST);
-		return arena_dup(a, &f, sizeof(f));
-	}
-	o->params = ARENA_ARRAY(a, struct param, 20 + gql_member(&filter, "labels").n);
-	add_param(o, "limit", gql_string(arena_printf(a, "%d", (int)first.integer)));
+	o->params = ARENA_ARRAY(a, struct param, 20 + QUERY_MOST);
+	add_param(o, "limit", gql_string(arena_printf(a, "%d", (int)gql_arg(at, "first").integer)));
 	add_param(o, "cursor", gql_arg(at, "after"));
 	add_conditions(a, o, filter, l->conditions);
 	add_conditions(a, o, filter, of_all);
 	add_param(o, "sort", sort_of(a, gql_arg(at, "sort")));
-	return NULL;
 }
 
-/* A list is its items, each a condition: the labels. */
+/* A list is its items, each a condition: the labels. More than these are too many for the store, which
+ * says so. */
 static void
 add_conditions(struct arena *a, struct op *o, struct gql_value filter, const char *const *names)
 {
@@ -79,7 +64,7 @@ add_conditions(struct arena *a, struct op *o, struct gql_value filter, const cha
 		if (v.kind != GQL_LIST)
 			add_param(o, name_there(a, *names), v);
 		else
-			for (uint32_t i = 0; i < v.n; i++)
+			for (uint32_t i = 0; i < v.n && i < QUERY_MOST; i++)
 				add_param(o, "label", v.list[i]);
 	}
 }

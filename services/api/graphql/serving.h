@@ -99,6 +99,8 @@ struct asking *ask_new(const struct gql_at *at, const char *method, const char *
 struct asking *ask_of(struct serving *s, const char *method, const char *path);
 void ask_body(struct asking *k, const struct jw *w); /* a JSON text */
 struct gql_value ask_meta(struct asking *k, asked_fn *take);
+/* The first half of it: k->task. False: what to answer instead. */
+bool ask_build(struct asking *k, struct gql_value *refused);
 /* The same without a field that waits: what comes goes to k->done. */
 void ask_for(struct asking *k, asked_fn *take);
 /* For a TaskRequest that is no operation of REST's. */

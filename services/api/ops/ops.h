@@ -38,6 +38,14 @@ enum op_kind {
 	OP_EVENTS, /* a stream: it is no request to level 0 (services/api/live) */
 };
 
+/* An answer's principal is whose credential the request bore. A log-in names whom it logged in: that
+ * says nothing of the request's own. */
+static inline bool
+op_tells_principal(enum op_kind k)
+{
+	return k != OP_LOGIN && k != OP_REFRESH && k != OP_LOGOUT;
+}
+
 /* --- route.c: one table of all resources --- */
 struct collection {        /* things that are created, listed, read, updated, deleted alike */
 	const char *model; /* "task" */

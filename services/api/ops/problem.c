@@ -3,9 +3,9 @@
 #include <string.h>
 
 #include "api/ops/ops.h"
+#include "base/failure.h"
 
 static const char *title_of(int);
-static void write_violations(struct jw *, const struct failure *);
 static const char *text_of(const json_t *, const char *);
 
 static const struct {
@@ -42,15 +42,7 @@ problem_write(struct jw *w, const char *key, int http, const struct failure *f,
 	jw_int(w, "status", http);
 	if (f->message[0] != '\0')
 		jw_str(w, "detail", f->message);
-	jw_str(w, "code", status_name(f->status));
-	if (f->reason[0] != '\0')
-		jw_str(w, "reason", f->reason);
-	if (f->retry_ms != 0)
-		jw_int(w, "retry_after_ms", f->retry_ms);
-	if (trace_id[0] != '\0')
-		jw_str(w, "trace_id", trace_id);
-	if (f->n_violations != 0)
-		write_violations(w, f);
+	jw_failure(w, f, trace_id);
 	if (!open)
 		jw_close(w, '}');
 }
@@ -149,25 +141,6 @@ title_of(int http)
 		if (titles[i].http == http)
 			return titles[i].title;
 	return "Error";
-}
-
-/* A JSON Pointer as the fragment that RFC 9457's example shows; else the name of a parameter. */
-static void
-write_violations(struct jw *w, const struct failure *f)
-{
-	jw_array(w, "errors");
-	for (size_t i = 0; i < f->n_violations; i++) {
-		const struct violation *v = &f->violations[i];
-
-		jw_object(w, NULL);
-		if (v->field[0] == '/' || v->field[0] == '\0')
-			jw_str(w, "pointer", arena_printf(w->a, "#%s", v->field));
-		else
-			jw_str(w, "parameter", v->field);
-		jw_str(w, "detail", v->what);
-		jw_close(w, '}');
-	}
-	jw_close(w, ']');
 }
 
 static const char *

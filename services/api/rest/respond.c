@@ -126,15 +126,11 @@ respond_result(struct handling *h, const Mf__TaskResponse *m)
 	}
 }
 
-/* The edge limits by it. A log-in names whom it logged in: that says nothing of the request's own
- * credential. */
+/* The edge limits by it. */
 void
 respond_principal(struct handling *h, const Mf__TaskResponse *m)
 {
-	bool own = h->op.route->kind != OP_LOGIN && h->op.route->kind != OP_REFRESH &&
-	           h->op.route->kind != OP_LOGOUT;
-
-	if (!h->q->want_principal || m->principal == NULL || !own)
+	if (!h->q->want_principal || m->principal == NULL || !op_tells_principal(h->op.route->kind))
 		return;
 	h->out.principal = arena_dup(h->a, m->principal, sizeof(*m->principal));
 	h->out.principal->n_permissions = 0;

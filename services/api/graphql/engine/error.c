@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api/graphql/engine/gql.h"
+#include "base/failure.h"
 
 #define PATH_MOST 256
 
@@ -117,27 +118,7 @@ static void
 write_extensions(struct jw *w, const struct failure *f, const char *trace_id)
 {
 	jw_object(w, "extensions");
-	jw_str(w, "code", status_name(f->status));
-	if (f->reason[0] != '\0')
-		jw_str(w, "reason", f->reason);
-	if (f->retry_ms != 0)
-		jw_int(w, "retry_after_ms", f->retry_ms);
-	if (trace_id[0] != '\0')
-		jw_str(w, "trace_id", trace_id);
-	if (f->n_violations != 0) {
-		jw_array(w, "errors");
-		for (size_t i = 0; i < f->n_violations; i++) {
-			const struct violation *v = &f->violations[i];
-			bool pointer = v->field[0] == '/' || v->field[0] == '\0';
-
-			jw_object(w, NULL);
-			jw_str(w, pointer ? "pointer" : "parameter",
-			    pointer ? arena_printf(w->a, "#%s", v->field) : v->field);
-			jw_str(w, "detail", v->what);
-			jw_close(w, '}');
-		}
-		jw_close(w, ']');
-	}
+	jw_failure(w, f, trace_id);
 	jw_close(w, '}');
 }
 
