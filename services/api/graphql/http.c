@@ -111,7 +111,7 @@ serve(struct exchanging *x)
 
 	x->ask = (struct graphql_ask){
 		.operation_name = "",
-		.client_address = x->q->client_address,
+		.client_address = call_client_address(x->c, x->q->client_address),
 		.operation_id = x->q->operation_id,
 		.only_queries = strcmp(x->q->method, "POST") != 0,
 	};
