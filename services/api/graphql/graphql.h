@@ -5,8 +5,9 @@
  *   serve.c     one GraphQL request, whatever it came by: document, operation, execution, answer
  *   subscribe.c subscriptions, for WebSocket
  *   documents.c documents that clients name by their hash
- *   query.c mutation.c object.c   what the fields of schema.graphql do
+ *   query.c mutation.c page.c object.c   what the fields of schema.graphql do
  *   ask.c       a field's way to meta; load.c: objects by id, all of a turn in one read
+ *   ids.c names.c   what things and their fields are called here and in REST
  *   engine/     the language itself, a library of its own */
 #ifndef GRAPHQL_GRAPHQL_H
 #define GRAPHQL_GRAPHQL_H
