@@ -15,6 +15,9 @@ struct asking {
 	struct failure *f; /* NULL: only whether, not what */
 };
 
+/* What is wrong, unless nobody wants to know: the words are made only then. */
+#define SAY(q, at, words) ((q)->f == NULL ? false : say((q), (at), (words)))
+
 struct place { /* on the stack, from the value to the whole */
 	const struct place *up;
 	const char *key; /* NULL: index */
@@ -32,7 +35,9 @@ static bool check_member(struct asking *, const struct place *, const struct sha
     const struct shape_member *, const json_t *);
 static bool
 check_alternatives(struct asking *, const struct place *, const struct shape *, const json_t *);
-static const char *wrong_string(struct arena *, const struct shape *, struct str);
+static bool string_ok(const struct shape *, struct str);
+static bool is_listed(const json_t *, struct str);
+static bool is_sized(const struct shape *, struct str);
 static const struct shape *meant(const struct shape *, unsigned);
 static bool fits(struct asking *, const struct shape *, const json_t *);
 static const struct shape_member *member_find(const struct shape *, const char *);
@@ -40,6 +45,7 @@ static bool number_ok(const struct shape *, double);
 static bool among(const json_t *, const json_t *);
 static unsigned type_of(const json_t *);
 static const char *words_of_type(struct arena *, const struct shape *);
+static const char *words_of_string(struct arena *, const struct shape *, struct str);
 static const char *words_of_values(struct arena *, const json_t *);
 static const char *words_of_range(struct arena *, const char *, double, double, const char *);
 static const char *words_of_number(struct arena *, const struct shape *);
@@ -72,7 +78,7 @@ shape_check_text(struct arena *a, const struct shape *s, const char *value)
 	if (s->one_of.n != 0)
 		return s->detail != NULL ? s->detail : all;
 	if ((s->types & SHAPE_STRING) != 0)
-		return wrong_string(a, s, str_of(value));
+		return string_ok(s, str_of(value)) ? NULL : words_of_string(a, s, str_of(value));
 	if ((s->types & SHAPE_INTEGER) != 0 && str_i64(str_of(value), INT64_MIN, INT64_MAX, &n) &&
 	    number_ok(s, (double)n))
 		return NULL;
@@ -90,12 +96,11 @@ check(struct asking *q, const struct place *at, const struct shape *s, const jso
 	if ((s->types & type_of(v)) == 0)
 		return check_type(q, at, s, v);
 	if (s->values != NULL && !json_is_string(v) && !among(s->values, v))
-		return say(q, at, s->detail != NULL ? s->detail : words_of_values(q->a, s->values));
+		return SAY(q, at, s->detail != NULL ? s->detail : words_of_values(q->a, s->values));
 	if (json_is_string(v)) {
-		const char *wrong = wrong_string(
-		    q->a, s, (struct str){ json_string_value(v), json_string_length(v) });
+		struct str text = { json_string_value(v), json_string_length(v) };
 
-		ok = wrong == NULL || say(q, at, wrong);
+		ok = string_ok(s, text) || SAY(q, at, words_of_string(q->a, s, text));
 	} else if (json_is_number(v)) {
 		ok = check_number(q, at, s, json_number_value(v));
 	} else if (json_is_array(v)) {
@@ -119,8 +124,8 @@ check_type(struct asking *q, const struct place *at, const struct shape *s, cons
 	if (sub != NULL)
 		return check(q, at, sub, v);
 	if (s->detail != NULL && s->one_of.n + s->any_of.n != 0)
-		return say(q, at, s->detail);
-	return say(q, at, words_of_type(q->a, s));
+		return SAY(q, at, s->detail);
+	return SAY(q, at, words_of_type(q->a, s));
 }
 
 static bool
@@ -128,7 +133,7 @@ check_number(struct asking *q, const struct place *at, const struct shape *s, do
 {
 	if (number_ok(s, d))
 		return true;
-	return say(q, at, s->detail != NULL ? s->detail : words_of_number(q->a, s));
+	return SAY(q, at, s->detail != NULL ? s->detail : words_of_number(q->a, s));
 }
 
 static bool
@@ -139,7 +144,7 @@ check_array(struct asking *q, const struct place *at, const struct shape *s, con
 	bool ok = true;
 
 	if (n < s->items_min || n > s->items_max)
-		return say(q, at, s->detail != NULL ? s->detail : words_of_type(q->a, s));
+		return SAY(q, at, s->detail != NULL ? s->detail : words_of_type(q->a, s));
 	if (s->items != NULL)
 		json_array_foreach(v, i, one)
 		{
@@ -152,7 +157,7 @@ check_array(struct asking *q, const struct place *at, const struct shape *s, con
 			one = json_array_get(v, i);
 			if (!json_equal(one, json_array_get(v, k)))
 				continue;
-			return say(q, at,
+			return SAY(q, at,
 			    json_is_string(one) ? arena_printf(q->a, "\"%.60s\" is there twice",
 						      json_string_value(one))
 						: "has an item twice");
@@ -170,7 +175,7 @@ check_object(struct asking *q, const struct place *at, const struct shape *s, co
 	json_t *one;
 
 	if (n < s->members_min || n > s->members_max)
-		return say(q, at,
+		return SAY(q, at,
 		    s->detail != NULL ? s->detail
 				      : words_of_range(q->a, "must have", bound_of(s->members_min),
 					    bound_of(s->members_max), " members"));
@@ -204,7 +209,7 @@ check_member(struct asking *q, const struct place *at, const struct shape *s,
 	if (m == NULL && s->closed) {
 		while (set != NULL && *set != NULL && strcmp(*set, at->key) != 0)
 			set++;
-		return say(q, at,
+		return SAY(q, at,
 		    set != NULL && *set != NULL ? "is set by the server"
 						: "there is no such field");
 	}
@@ -212,7 +217,7 @@ check_member(struct asking *q, const struct place *at, const struct shape *s,
 		return true;
 	if (json_is_null(v) && (sub->types & SHAPE_NULL) == 0 && m != NULL &&
 	    (m->required || q->rules->patch))
-		return say(q, at, "is required");
+		return SAY(q, at, "is required");
 	return check(q, at, sub, v);
 }
 
@@ -231,8 +236,8 @@ check_alternatives(struct asking *q, const struct place *at, const struct shape 
 	if (n == 1 || (n > 1 && l == &s->any_of))
 		return true;
 	if (s->detail != NULL)
-		return say(q, at, s->detail);
-	return say(q, at,
+		return SAY(q, at, s->detail);
+	return SAY(q, at,
 	    n == 0 ? "is none of what may stand here" : "is more than one of what may stand here");
 }
 
@@ -293,34 +298,37 @@ number_ok(const struct shape *s, double d)
 	return s->multiple <= 0 || fabs(remainder(d, s->multiple)) < 1e-9 * s->multiple;
 }
 
-static const char *
-wrong_string(struct arena *a, const struct shape *s, struct str text)
+static bool
+string_ok(const struct shape *s, struct str text)
 {
-	const json_t *one;
-	size_t n = s->length_min != 0 || s->length_max != SIZE_MAX ? characters(text) : 0, i;
-	bool sized = n >= s->length_min && n <= s->length_max, listed = s->values == NULL;
 	int64_t us;
 
-	json_array_foreach(s->values, i, one)
+	return (s->values == NULL || is_listed(s->values, text)) && is_sized(s, text) &&
+	       (s->regex == NULL || regexec(s->regex, text.p, 0, NULL, 0) == 0) &&
+	       (s->format != FORMAT_UUID || uuid_ok(text.p)) &&
+	       (s->format != FORMAT_TIME || time_parse_rfc3339(text, &us));
+}
+
+static bool
+is_listed(const json_t *values, struct str text)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach(values, i, one)
 	{
-		listed |= json_is_string(one) && str_eq(text, json_string_value(one));
+		if (json_is_string(one) && str_eq(text, json_string_value(one)))
+			return true;
 	}
-	if (listed && sized && (s->regex == NULL || regexec(s->regex, text.p, 0, NULL, 0) == 0) &&
-	    (s->format != FORMAT_UUID || uuid_ok(text.p)) &&
-	    (s->format != FORMAT_TIME || time_parse_rfc3339(text, &us)))
-		return NULL;
-	if (s->detail != NULL)
-		return s->detail;
-	if (!listed)
-		return words_of_values(a, s->values);
-	if (!sized)
-		return words_of_range(a, "must have", bound_of(s->length_min),
-		    bound_of(s->length_max), " characters");
-	if (s->format == FORMAT_UUID)
-		return "must be a UUID in lower case";
-	if (s->format == FORMAT_TIME)
-		return "must be a time as RFC 3339 writes it";
-	return arena_printf(a, "must match %s", s->pattern);
+	return false;
+}
+
+static bool
+is_sized(const struct shape *s, struct str text)
+{
+	size_t n = s->length_min != 0 || s->length_max != SIZE_MAX ? characters(text) : 0;
+
+	return n >= s->length_min && n <= s->length_max;
 }
 
 static bool
@@ -404,6 +412,24 @@ words_of_number(struct arena *a, const struct shape *s)
 	if (s->multiple > 0)
 		text = arena_printf(a, "%s, a multiple of %.15g", text, s->multiple);
 	return text;
+}
+
+/* Of one that is not ok. */
+static const char *
+words_of_string(struct arena *a, const struct shape *s, struct str text)
+{
+	if (s->detail != NULL)
+		return s->detail;
+	if (s->values != NULL && !is_listed(s->values, text))
+		return words_of_values(a, s->values);
+	if (!is_sized(s, text))
+		return words_of_range(a, "must have", bound_of(s->length_min),
+		    bound_of(s->length_max), " characters");
+	if (s->format == FORMAT_UUID)
+		return "must be a UUID in lower case";
+	if (s->format == FORMAT_TIME)
+		return "must be a time as RFC 3339 writes it";
+	return arena_printf(a, "must match %s", s->pattern);
 }
 
 /* "must have at most 100 members". */
