@@ -2,7 +2,7 @@
 import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { Fleet } from '../harness/fleet.mjs';
+import { Fleet, until } from '../harness/fleet.mjs';
 
 let f;
 before(async () => { f = await Fleet.start(); });
@@ -54,6 +54,24 @@ test('keys are of their principal', async () => {
   assert.notEqual(mine.json.id, hers.json.id);
   assert.equal((await keyed('POST', '/v1/tasks', key, { title: 'mine' }, { token: null })).status, 401);
   assert.equal((await keyed('POST', '/v1/users', fresh(), { username: 'x' }, { token })).status, 403);
+});
+
+test('an answer is given again only to whom its permission has not been taken away since', async () => {
+  await f.call('POST', '/v1/roles', { body: { id: 'maker', permissions: ['task.create', 'task.read'] } });
+  await f.call('POST', '/v1/users', { body: { username: 'mia', password: 'correct horse battery', roles: ['maker'] } });
+  const token = (await f.call('POST', '/v1/auth/login', { token: null, body: { username: 'mia', password: 'correct horse battery' } })).json.access_token;
+  const raw = { task_id: 'keyed', requirements: { database: { operation: 'create', model: 'task', data: { title: 'raw' } } } };
+  const both = { task_id: 'keyed-both', requirements: { database: { operation: 'transaction', model: 'task', data: [{ operation: 'create', model: 'task', data: { title: 'one of one' } }] } } };
+  const keys = [fresh(), fresh()], bodies = [raw, both];
+  const ask = (i) => keyed('POST', '/v1/requests', keys[i], bodies[i], { token });
+  for (const i of [0, 1]) {
+    const first = await ask(i);
+    assert.equal(first.status, 200, first.text);
+    same(await ask(i), first);
+  }
+  assert.equal((await f.call('PATCH', '/v1/roles/maker', { body: { permissions: ['task.read'] } })).status, 200);
+  await until(async () => (await f.call('POST', '/v1/tasks', { body: { title: 'no' }, token })).status === 403, 'the permission is gone');
+  for (const i of [0, 1]) assert.equal((await ask(i)).status, 403);
 });
 
 test('a hundred at once of one key make one task: each is answered the same, or told to come again', async () => {

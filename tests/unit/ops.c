@@ -423,6 +423,44 @@ a_raw_request_asks_for_the_permission_of_what_it_does(void **unused)
 }
 
 static void
+all_that_a_raw_request_needs_is_known_before_it_is_done(void **unused)
+{
+	static const struct {
+		const char *requirements, *names[5]; /* NULL-ended */
+	} all[] = {
+		{ "\"meta\":{\"operation\":\"health\"}", { NULL } },
+		{ "\"meta\":{\"operation\":\"restart\",\"node\":\"sql\"}", { "node.restart" } },
+		{ "\"database\":{\"operation\":\"query\",\"model\":\"role\"}", { "role.read" } },
+		{ "\"api\":{\"method\":\"DELETE\",\"endpoint\":\"/users/x?a=b\"}",
+		    { "user.delete" } },
+		{ "\"api\":{\"method\":\"GET\",\"endpoint\":\"/tasks\"},\"auth\":{\"require_"
+		  "permission\":\"node.restart\"}",
+		    { "node.restart", "task.read" } },
+		{ "\"database\":{\"operation\":\"transaction\",\"model\":\"task\",\"data\":["
+		  "{\"operation\":\"create\",\"model\":\"task\"},{\"operation\":\"delete\","
+		  "\"model\":"
+		  "\"task\"},{\"operation\":\"create\",\"model\":\"task\"}]}",
+		    { "task.create", "task.delete" } },
+	};
+	const char *names[4];
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		Mf__TaskRequest *q = build(OP_REQUEST, "",
+		    arena_printf(
+			a, "{\"task_id\":\"t\",\"requirements\":{%s}}", all[i].requirements));
+		size_t n = 0, k;
+
+		assert_non_null(q);
+		k = raw_permissions(a, q, names, 4);
+		for (; all[i].names[n] != NULL; n++)
+			if (n >= k || strcmp(names[n], all[i].names[n]) != 0)
+				fail_msg("%s: not %s", all[i].requirements, all[i].names[n]);
+		assert_int_equal(k, n);
+	}
+}
+
+static void
 a_raw_request_that_is_none_says_where(void **unused)
 {
 	static const struct {
@@ -583,6 +621,7 @@ main(void)
 		T(sent_again_means_the_same_when_each_given_field_is_as_stored),
 		T(a_raw_request_becomes_the_message_field_by_field),
 		T(a_raw_request_asks_for_the_permission_of_what_it_does),
+		T(all_that_a_raw_request_needs_is_known_before_it_is_done),
 		T(a_raw_request_that_is_none_says_where),
 		T(a_body_of_wrong_names_costs_no_more_than_one),
 		T(a_response_has_exactly_three_levels),
