@@ -227,6 +227,10 @@ test('what costs too much is refused before it runs', async () => {
   assert.deepEqual([deep.status, deep.json.errors[0].extensions.reason], [422, 'GRAPHQL_TOO_COMPLEX']);
   const aliases = await ask(`mutation { ${Array.from({ length: 50 }, (u, i) => `a${i}: login(username: "u", password: "p") { accessToken }`).join(' ')} }`, undefined, { token: null });
   assert.deepEqual([aliases.status, aliases.json.errors[0].extensions.reason], [422, 'GRAPHQL_TOO_COMPLEX']);
+  const many = await ask(`{ ${Array.from({ length: 501 }, (u, i) => `a${i}: __typename`).join(' ')} }`);
+  assert.deepEqual([many.status, many.json.errors[0].message], [422, 'The document has more than 500 aliases.']);
+  const costs = await ask('{ tasks(first: 1000) { nodes { creator { roleDetails { a: id b: name c: permissions d: inherits e: version f: id g: id h: id i: id j: id k: id l: id m: id n: id o: id p: id q: id r: id s: id t: id u: id v: id w: id x: id y: id } } } } }');
+  assert.deepEqual([costs.status, costs.json.errors[0].extensions.reason], [422, 'GRAPHQL_TOO_COMPLEX']);
   const tokens = await ask(`{ ${'__typename '.repeat(20_000)} }`);
   assert.deepEqual([tokens.status, tokens.json.errors[0].extensions.reason], [422, 'GRAPHQL_TOO_COMPLEX']);
 });
