@@ -204,6 +204,37 @@ a_server_that_stays_away_leaves_a_write_with_a_clear_answer_before_its_deadline(
 }
 
 static void
+on_bell(void *ctx, const char *node, const Mf__Event *e)
+{
+	(void)node, (void)e;
+	(*(unsigned *)ctx)++;
+}
+
+static bool
+has_rung(void *ctx)
+{
+	return *(unsigned *)ctx > 0;
+}
+
+/* What was out when it went may be in the log, and who asked for it may not wait any more. */
+static void
+the_bell_of_the_log_rings_when_the_server_is_back(void **unused)
+{
+	static unsigned rings;
+
+	(void)unused;
+	bed_create(new_id(), "{\"title\":\"x\"}");
+	bus_subscribe(sqlbed.bus, "sql", "task", on_bell, NULL, &rings);
+	stores_kill_postgres(sqlbed.stores);
+	bed_until(store_is_down, NULL, 5 * SEC);
+	bed_pass(50 * MS);
+	rings = 0;
+	stores_start_postgres(sqlbed.stores);
+	bed_until(has_rung, &rings, 5 * SEC);
+	assert_false(sql_store_down());
+}
+
+static void
 a_server_that_hangs_is_told_quickly_and_its_writes_are_done_once(void **unused)
 {
 	static struct done d[WRITES];
@@ -263,6 +294,7 @@ main(void)
 		cmocka_unit_test(a_write_that_the_server_lost_is_done_when_it_is_back),
 		cmocka_unit_test(
 		    a_server_that_stays_away_leaves_a_write_with_a_clear_answer_before_its_deadline),
+		cmocka_unit_test(the_bell_of_the_log_rings_when_the_server_is_back),
 		cmocka_unit_test(a_server_that_hangs_is_told_quickly_and_its_writes_are_done_once),
 		cmocka_unit_test(writes_under_fire_are_each_done_exactly_once),
 	};
