@@ -92,7 +92,7 @@ pg_pool_new(struct loop *l, const struct pg_opts *o)
 		list_init(&p->conns[i].batches);
 		p->in_state[kind][CONN_CLOSED]++;
 	}
-	p->alone_us = time_now_us();
+	p->patience_us = time_now_us() + PG_FRESH_US;
 	pool_metrics(p);
 	p->turn.fn = on_turn;
 	loop_turn_add(l, &p->turn);

@@ -265,7 +265,7 @@ login_done(struct pg_conn *k)
 	pg_soon(p);
 }
 
-/* With no connection left a server that restarts gets PG_GRACE_US: who waits in a queue till then
+/* With no connection left a server that restarts gets PG_RESTART_US: who waits in a queue till then
  * never hears of it. */
 static void
 login_failed(struct pg_pool *p, const char *why)
@@ -276,7 +276,7 @@ login_failed(struct pg_pool *p, const char *why)
 	p->probed_us = now;
 	if (pg_pool_up(p))
 		log_warn("store_login_failed", L_STR("store", "postgres"), L_STR("why", why));
-	else if (p->down || now - p->alone_us >= PG_GRACE_US)
+	else if (p->down || now >= p->patience_us)
 		pool_down(p, why);
 }
 
@@ -307,7 +307,7 @@ conn_lost(struct pg_conn *k, const char *why)
 	}
 	conn_close(k);
 	if (!was_login && k->kind == CONN_SHORT && p->in_state[CONN_SHORT][CONN_UP] == 0)
-		p->alone_us = time_now_us();
+		p->patience_us = time_now_us() + PG_RESTART_US;
 	if (was_login)
 		login_failed(p, text);
 	conn_drop_batches(k);

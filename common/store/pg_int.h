@@ -23,17 +23,19 @@
 #include "store/pg.h"
 #include <uthash.h>
 
-#define PG_WAIT_US       (2 * SEC)  /* in a queue, at most */
-#define PG_LOGIN_US      (5 * SEC)  /* one log-in, at most */
-#define PG_IDLE_US       (30 * SEC) /* a long connection without work is closed */
-#define PG_TICK_US       (100 * MS) /* how exactly the limits above and below are kept */
-#define PG_SILENT_US     (500 * MS) /* owes an answer and says nothing */
-#define PG_PROBE_US      (1 * SEC)  /* a server that lives makes a log-in in this time */
-#define PG_GRACE_US      (500 * MS) /* a server that was restarted is back in this time */
+#define PG_WAIT_US       (2 * SEC)   /* in a queue, at most */
+#define PG_LOGIN_US      (5 * SEC)   /* one log-in, at most */
+#define PG_IDLE_US       (30 * SEC)  /* a long connection without work is closed */
+#define PG_TICK_US       (100 * MS)  /* how exactly the limits above and below are kept */
+#define PG_SILENT_US     (500 * MS)  /* owes an answer and says nothing */
+#define PG_PROBE_US      (1 * SEC)   /* a server that lives makes a log-in in this time */
+#define PG_FRESH_US      (500 * MS)  /* a server that is there makes a first log-in in this time */
+#define PG_RESTART_US    (1500 * MS) /* one that restarts is back: a checkpoint, a start, a log-in */
 #define PG_BACKOFF_MIN   (50 * MS)
 #define PG_BACKOFF_MAX   (250 * MS) /* a server that recovers is asked often: each wait is outage */
 #define PG_READS_MOST    64         /* reads that share a Sync */
 #define PG_TRIES         5
+#define PG_LOST_TRIES    3 /* its connection was lost: a server that shuts down drops one by one */
 #define PG_ROWS_MOST     10000 /* of an answer of the long lane */
 #define PG_BYTES_MOST    (4u << 20)
 #define PG_PARAMS_MOST   48  /* of one statement */
@@ -159,7 +161,7 @@ struct pg_pool {
 	int64_t statement_timeout_us, group_delay_us, slow_us;
 	bool unix_socket, down, serving, turn_wanted;
 	int64_t backoff_us;
-	int64_t alone_us;      /* since when no short connection is up */
+	int64_t patience_us;   /* no short connection is up: until then it may be a restart */
 	int64_t ticked_us;     /* the tick was armed */
 	struct pg_conn *login; /* the one log-in in flight ... */
 	int64_t login_us;      /* ... and its start */

@@ -13,6 +13,7 @@ static void drop_key(struct pg_pool *p, struct pg_op *op);
 static void effect_end(struct pg_pool *p, struct pg_batch *b);
 static void effect_failed(struct pg_pool *p, struct pg_batch *b);
 static void op_merged_end(struct pg_op *op, const PGresult *all, int *row);
+static void forget_results(struct pg_op *op);
 static void op_again(struct pg_pool *p, struct pg_op *op, bool yields, bool its_fault);
 static bool may_run_again(const char *sqlstate);
 static bool maybe_committed(const struct pg_batch *b);
@@ -184,10 +185,7 @@ effect_failed(struct pg_pool *p, struct pg_batch *b)
 		if (op == NULL)
 			continue;
 		b->ops[i] = NULL;
-		for (size_t s = 0; s < op->n; s++) {
-			PQclear(op->stmts[s].result);
-			op->stmts[s].result = NULL;
-		}
+		forget_results(op);
 		if (b->effect ? (!lone || (again && op->tries < PG_TRIES))
 			      : (i != b->failed_op || (again && op->tries < PG_TRIES)))
 			op_again(p, op, again, b->effect || i == b->failed_op);
@@ -198,6 +196,15 @@ effect_failed(struct pg_pool *p, struct pg_batch *b)
 					  .error = "",
 					  .failed_at = b->failed_stmt,
 				      });
+	}
+}
+
+static void
+forget_results(struct pg_op *op)
+{
+	for (size_t s = 0; s < op->n; s++) {
+		PQclear(op->stmts[s].result);
+		op->stmts[s].result = NULL;
 	}
 }
 
@@ -233,13 +240,15 @@ maybe_committed(const struct pg_batch *b)
 				PQresultErrorField(b->error, PG_DIAG_SQLSTATE) == NULL);
 }
 
-/* A read runs once more, when there is a connection; an effect may be there or not. */
+/* What surely took no effect runs again: reads, and effects whom the server itself sent away, as one
+ * does that is shut down. Any other effect may be there or not. */
 static void
 op_lost(struct pg_pool *p, const struct pg_batch *b, struct pg_op *op)
 {
 	bool unknown = maybe_committed(b);
 
-	if (!b->effect && !p->down && op->tries == 0) {
+	if (!unknown && !p->down && op->tries < PG_LOST_TRIES) {
+		forget_results(op);
 		op_again(p, op, false, true);
 		return;
 	}

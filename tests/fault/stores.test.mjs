@@ -1,6 +1,8 @@
 // The stores die and return: the fleet recovers by itself, nothing acknowledged is lost, nothing is doubled.
 import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import { Fleet, failures, mixed, sleep, until } from '../harness/fleet.mjs';
 
 const seed = Number(process.env.METAFED_SEED ?? Date.now() % 1e6);
@@ -47,6 +49,34 @@ test('kill -9 of PostgreSQL, twice: back by itself within 2 s, no acknowledged t
   const titles = there.map((t) => t.title);
   assert.equal(new Set(titles).size, titles.length, 'none doubled');
   console.log(`# measured ${made.length} acknowledged, ${there.length} there, ${bad.length} of ${results.length} refused with 503`);
+});
+
+test('a planned restart of PostgreSQL fails no request while it takes less than a second', async () => {
+  const { id } = (await f.call('POST', '/v1/tasks', { body: { title: 'there' } })).json;
+  const load = f.load(100, 4, (i) => (i % 2 ? ['GET', `/v1/tasks/${id}`, {}] : ['POST', '/v1/tasks', { body: { title: `planned ${i}` } }]));
+  await sleep(300);
+  const began = performance.now();
+  const r = await f.call('POST', '/v1/fleet/postgres:restart');
+  const took = performance.now() - began;
+  assert.equal(r.status, 202, r.text);
+  const bad = failures(await load);
+  console.log(`# measured ${bad.length} requests failed in a planned restart of PostgreSQL of ${Math.round(took)} ms`);
+  if (took < 1000) assert.deepEqual(bad, []);
+  for (const b of bad) assert.equal(b.status, 503, JSON.stringify(b));
+});
+
+test('kill -9 of a PostgreSQL that was adopted: the next one starts at once, whoever reaps the old one', async () => {
+  const before = await f.nodes();
+  f.kill(before.guard.pid);
+  f.kill(before.supervisor.pid);
+  await sleep(500);
+  f.up();
+  await f.back('guard', before.guard.pid);
+  const pid = await f.pid('postgres');
+  assert.equal(pid, before.postgres.pid, 'adopted');
+  f.kill(pid);
+  await f.back('postgres', pid);
+  assert.doesNotMatch(readFileSync(path.join(f.var, 'log/postgres.log'), 'utf8'), /lock file .* already exists/);
 });
 
 test('SIGSTOP of PostgreSQL: it is replaced, what fails meanwhile is a clear 503, nothing acknowledged is lost', async () => {
