@@ -68,9 +68,11 @@ pg_pool_new(struct loop *l, const struct pg_opts *o)
 	p->slow_us = o->slow_us;
 	p->unix_socket = conninfo_is_unix(o->conninfo);
 	p->backoff_us = PG_BACKOFF_MIN;
+	/* jit: a plan for a table that nobody has analysed, or for a whole large one of which LIMIT
+	 * takes little, looks dear; compiling it takes longer than any statement here. */
 	snprintf(setup, sizeof(setup),
 	    "SET TimeZone='UTC'; SET DateStyle='ISO, MDY'; SET synchronous_commit=on;"
-	    " SET client_min_messages=warning; SET statement_timeout='%lldms'",
+	    " SET client_min_messages=warning; SET jit=off; SET statement_timeout='%lldms'",
 	    (long long)(p->statement_timeout_us / MS));
 	p->setup = dup_or_die(setup);
 	p->rng = malloc(sizeof(*p->rng));
