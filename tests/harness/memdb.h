@@ -15,6 +15,7 @@ struct memdb {
 	json_t *rows;          /* {model: {id: object}} */
 	json_t *operations;    /* {operation id: true} */
 	bool down;             /* UNAVAILABLE */
+	bool hangs;            /* reads are taken and not answered */
 	unsigned page;         /* items of a page; 0: as many as are asked for */
 	unsigned lose_answers; /* so many more writes take effect and answer UNAVAILABLE */
 	bool dies_writing;     /* the next write takes effect, is not answered, and down is set */

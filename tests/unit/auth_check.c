@@ -36,6 +36,28 @@ a_missing_permission_is_named_and_nothing_else(void **unused)
 	assert_string_equal(o.message, "this needs the permission user.delete");
 }
 
+/* Roles and revocations are read beside it, never for it. */
+static void
+a_check_never_waits_for_the_database(void **unused)
+{
+	struct attempt one = try_login("admin", authbed.admin_password);
+	unsigned before = authbed.db.reads;
+	int64_t began;
+
+	(void)unused;
+	authbed.db.hangs = true;
+	timer_in(&authbed.rbac.rbac.poll_timer, 0);
+	timer_in(&authbed.jwt.tokens.revoked_timer, 0);
+	timer_in(&authbed.oauth.tokens.revoked_timer, 0);
+	authbed_pass(20 * MS);
+	assert_int_equal(authbed.db.reads, before + 3);
+	began = time_now_us();
+	for (int i = 0; i < 20; i++)
+		assert_int_equal(try_check(one.access, "task.read").status, ST_OK);
+	assert_true(time_now_us() - began < 2 * SEC); /* a reading is given up after 5 s */
+	assert_int_equal(authbed.db.reads, before + 3);
+}
+
 /* A token that our own key signed, with something wrong inside. */
 static const char *
 forged(struct arena *a, const char *type, const char *issuer, const char *audience, int64_t from_s,
@@ -128,6 +150,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		BED(no_credential_reaches_only_what_the_role_anonymous_permits),
 		BED(a_missing_permission_is_named_and_nothing_else),
+		BED(a_check_never_waits_for_the_database),
 		BED(every_wrong_token_gets_one_of_two_reasons),
 		BED(an_unknown_key_id_makes_us_look_at_the_directory),
 	};
