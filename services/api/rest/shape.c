@@ -25,8 +25,7 @@ static keyword_fn take_type, take_values, take_bound, take_size, take_pattern, t
     annotation;
 static bool refuse(struct compiling *, const char *, const char *);
 static struct shape *remember(struct shapes *, const json_t *);
-static bool take_member(struct compiling *, const char *, const json_t *);
-static struct shape_member *member_of(struct shape *, const char *);
+static struct shape_member *member_named(struct compiling *, const char *);
 static int by_name(const void *, const void *);
 
 static const struct {
@@ -308,7 +307,9 @@ take_properties(struct compiling *c, const char *key, const json_t *v)
 	(void)key;
 	json_object_foreach((json_t *)(uintptr_t)v, name, one)
 	{
-		if (!take_member(c, name, one))
+		struct shape_member *m = member_named(c, name);
+
+		if (m == NULL || (m->shape = shape_of(c->s, one)) == NULL)
 			return false;
 	}
 	return true;
@@ -322,11 +323,13 @@ take_required(struct compiling *c, const char *key, const json_t *v)
 
 	json_array_foreach(v, i, one)
 	{
+		struct shape_member *m;
+
 		if (!json_is_string(one))
 			return refuse(c, key, "has what is no name");
-		if (!take_member(c, json_string_value(one), NULL))
+		if ((m = member_named(c, json_string_value(one))) == NULL)
 			return false;
-		member_of(c->out, json_string_value(one))->required = true;
+		m->required = true;
 	}
 	return true;
 }
@@ -367,31 +370,23 @@ take_list(struct compiling *c, const char *key, const json_t *v)
 	return true;
 }
 
-/* schema NULL: it is named, in whichever order `properties` and `required` stand. */
-static bool
-take_member(struct compiling *c, const char *name, const json_t *schema)
-{
-	struct shape_member *m = member_of(c->out, name);
-
-	if (m == NULL) {
-		if (c->out->members == NULL)
-			c->out->members =
-			    ARENA_ARRAY(c->s->a, struct shape_member, SHAPE_MEMBERS_MOST);
-		if (c->out->n_members == SHAPE_MEMBERS_MOST)
-			return refuse(c, name, "is one member too many");
-		m = &c->out->members[c->out->n_members++];
-		*m = (struct shape_member){ .name = arena_strdup(c->s->a, name) };
-	}
-	return schema == NULL || (m->shape = shape_of(c->s, schema)) != NULL;
-}
-
+/* The member of that name, which `properties` or `required` may name first; NULL: there are too many. */
 static struct shape_member *
-member_of(struct shape *s, const char *name)
+member_named(struct compiling *c, const char *name)
 {
+	struct shape *s = c->out;
+
 	for (size_t i = 0; i < s->n_members; i++)
 		if (strcmp(s->members[i].name, name) == 0)
 			return &s->members[i];
-	return NULL;
+	if (s->members == NULL)
+		s->members = ARENA_ARRAY(c->s->a, struct shape_member, SHAPE_MEMBERS_MOST);
+	if (s->n_members == SHAPE_MEMBERS_MOST) {
+		(void)refuse(c, name, "is one member too many");
+		return NULL;
+	}
+	s->members[s->n_members].name = arena_strdup(c->s->a, name);
+	return &s->members[s->n_members++];
 }
 
 static int

@@ -145,13 +145,12 @@ check_array(struct asking *q, const struct place *at, const struct shape *s, con
 
 	if (n < s->items_min || n > s->items_max)
 		return SAY(q, at, s->detail != NULL ? s->detail : words_of_type(q->a, s));
-	if (s->items != NULL)
-		json_array_foreach(v, i, one)
-		{
-			ok &= check(q, &(const struct place){ at, NULL, i }, s->items, one);
-			if (!ok && (q->f == NULL || q->f->n_violations == VIOLATIONS_MOST))
-				return false;
-		}
+	for (i = 0; s->items != NULL && i < n; i++) {
+		one = json_array_get(v, i);
+		ok &= check(q, &(const struct place){ at, NULL, i }, s->items, one);
+		if (!ok && (q->f == NULL || q->f->n_violations == VIOLATIONS_MOST))
+			return false;
+	}
 	for (i = 1; s->unique && i < n; i++)
 		for (size_t k = 0; k < i; k++) {
 			one = json_array_get(v, i);
