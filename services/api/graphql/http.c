@@ -24,7 +24,6 @@ struct exchanging { /* in its call's arena */
 static void serve(struct exchanging *);
 static bool read_params(struct exchanging *);
 static bool read_credential(struct exchanging *);
-static const char *header_of(const Mf__HttpRequest *, const char *);
 static void on_served(void *, const struct graphql_answer *);
 static void show_console(struct exchanging *);
 static void refuse(struct exchanging *, int, const struct failure *);
@@ -93,7 +92,7 @@ graphql_http(struct call *c, const Mf__HttpRequest *q)
 		refuse(x, 405, &no_method);
 		return;
 	}
-	x->media = accept_choose(header_of(q, "accept"), get && !console_off);
+	x->media = accept_choose(ops_header(q, "accept"), get && !console_off);
 	if (x->media == MEDIA_NONE) {
 		x->media = MEDIA_JSON;
 		refuse(x, 406, &not_acceptable);
@@ -132,7 +131,7 @@ read_params(struct exchanging *x)
 	const Mf__HttpRequest *q = x->q;
 	bool fine;
 
-	if (!x->ask.only_queries && !content_is_json(header_of(q, "content-type"))) {
+	if (!x->ask.only_queries && !content_is_json(ops_header(q, "content-type"))) {
 		refuse(x, 415, &bad_type);
 		return false;
 	}
@@ -152,21 +151,12 @@ read_params(struct exchanging *x)
 static bool
 read_credential(struct exchanging *x)
 {
-	x->ask.credential = ops_bearer(x->a, header_of(x->q, "authorization"));
+	x->ask.credential = ops_bearer(x->a, ops_header(x->q, "authorization"));
 	if (x->ask.credential != NULL)
 		return true;
 	add_header(x, "WWW-Authenticate", "Bearer realm=\"metafed\", error=\"invalid_token\"");
 	refuse(x, 401, &ops_bad_credential);
 	return false;
-}
-
-static const char *
-header_of(const Mf__HttpRequest *q, const char *name)
-{
-	for (size_t i = 0; i < q->n_headers; i++)
-		if (strcmp(q->headers[i]->key, name) == 0)
-			return q->headers[i]->value;
-	return "";
 }
 
 static void

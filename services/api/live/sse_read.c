@@ -26,7 +26,6 @@ static void read_filter(struct reading *, size_t);
 static bool has_fact(const struct source *, const char *);
 static void read_position(struct reading *, const char *, const char *);
 static const char *value_of(const struct reading *, const char *);
-static const char *header_of(const Mf__HttpRequest *, const char *);
 
 bool
 sse_read(struct arena *a, const Mf__HttpRequest *q, struct sse_wish *out, struct failure *f)
@@ -36,7 +35,7 @@ sse_read(struct arena *a, const Mf__HttpRequest *q, struct sse_wish *out, struct
 
 	*out = (struct sse_wish){ .n = 0 };
 	*f = (struct failure){ .status = ST_OK, .message = "", .reason = "" };
-	if ((out->credential = ops_bearer(a, header_of(q, "authorization"))) == NULL) {
+	if ((out->credential = ops_bearer(a, ops_header(q, "authorization"))) == NULL) {
 		*f = ops_bad_credential;
 		return false;
 	}
@@ -47,8 +46,8 @@ sse_read(struct arena *a, const Mf__HttpRequest *q, struct sse_wish *out, struct
 	read_topics(&r);
 	read_filters(&r);
 	/* Who comes back has the address of his first time: the header is newer. */
-	if (header_of(q, "last-event-id")[0] != '\0')
-		read_position(&r, "Last-Event-ID", header_of(q, "last-event-id"));
+	if (ops_header(q, "last-event-id")[0] != '\0')
+		read_position(&r, "Last-Event-ID", ops_header(q, "last-event-id"));
 	else
 		read_position(&r, "after", value_of(&r, "after"));
 	return f->status == ST_OK;
@@ -185,14 +184,5 @@ value_of(const struct reading *r, const char *name)
 	for (size_t i = 0; i < r->n_params; i++)
 		if (strcmp(r->params[i].name, name) == 0)
 			return r->params[i].value;
-	return "";
-}
-
-static const char *
-header_of(const Mf__HttpRequest *q, const char *name)
-{
-	for (size_t i = 0; i < q->n_headers; i++)
-		if (strcmp(q->headers[i]->key, name) == 0)
-			return q->headers[i]->value;
 	return "";
 }

@@ -1,5 +1,5 @@
-/* bearer: the one credential that is taken (RFC 6750, 2.1). Another scheme is a bad credential, not a
- * missing one. */
+/* bearer: header fields of a request, and the one credential that is taken (RFC 6750, 2.1). Another
+ * scheme is a bad credential, not a missing one. */
 #include <string.h>
 #include <strings.h>
 
@@ -24,4 +24,13 @@ ops_bearer(struct arena *a, const char *authorization)
 	    memchr(token.p, ',', token.n) != NULL)
 		return NULL;
 	return arena_strndup(a, token.p, token.n);
+}
+
+const char *
+ops_header(const Mf__HttpRequest *q, const char *name)
+{
+	for (size_t i = 0; i < q->n_headers; i++)
+		if (strcmp(q->headers[i]->key, name) == 0)
+			return q->headers[i]->value;
+	return "";
 }

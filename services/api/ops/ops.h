@@ -18,6 +18,7 @@
 #include "bus/bus.h"
 #include "proto/database.pb-c.h"
 #include "proto/meta.pb-c.h"
+#include "proto/rest.pb-c.h"
 
 enum op_kind {
 	OP_CREATE, /* this and the next five: of a collection */
@@ -149,6 +150,7 @@ void trace_id_of(const char *traceparent, char out[33]); /* "" when it has none 
 /* --- bearer.c: the token of an Authorization header ("": there is none); NULL: it is malformed --- */
 const char *ops_bearer(struct arena *a, const char *authorization);
 extern const struct failure ops_bad_credential;
+const char *ops_header(const Mf__HttpRequest *q, const char *name); /* in lower case; "": none */
 
 /* --- execute.c --- */
 void ops_init(struct bus *b); /* once, before the first call */
