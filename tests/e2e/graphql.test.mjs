@@ -217,6 +217,8 @@ test('the fleet is the thirteen, and each node has a global id', async () => {
   const { fleet: f } = await client.request('{ fleet { mode nodes { id name state breakers { name state } } apart { name } } }');
   assert.equal(f.nodes.length, 13);
   assert.ok(f.nodes.every((n) => n.state === 'READY'));
+  const some = (await client.request('{ fleet { a: nodes(filter: { level: 1, state: READY }) { name } b: nodes(filter: { name: "sql", domain: "database" }) { name reason } c: nodes(filter: { name: "sql", domain: "auth" }) { name } apart(filter: { name: "guard" }) { name } } }')).fleet;
+  assert.deepEqual(some, { a: [{ name: 'api' }, { name: 'auth' }, { name: 'database' }], b: [{ name: 'sql', reason: null }], c: [], apart: [{ name: 'guard' }] });
   const sql = f.nodes.find((n) => n.name === 'sql');
   const { node } = await client.request('query($id: ID!) { node(id: $id) { __typename ... on FleetNode { name } } }', { id: sql.id });
   assert.deepEqual(node, { __typename: 'FleetNode', name: 'sql' });

@@ -154,6 +154,19 @@ test('each field of REST\'s representations is one of GraphQL\'s, with the same 
   }
 });
 
+test('what the document of REST describes GraphQL\'s schema has, too', () => {
+  const { components: { schemas } } = JSON.parse(readFileSync(path.join(ROOT, 'services/api/rest/openapi.json'), 'utf8'));
+  const schema = buildSchema(readFileSync(path.join(ROOT, 'services/api/graphql/schema.graphql'), 'utf8'));
+  const same = { TaskCreate: 'CreateTaskInput', TaskPatch: 'TaskPatch', UserCreate: 'CreateUserInput', UserPatch: 'UserPatch', RoleCreate: 'CreateRoleInput', RolePatch: 'RolePatch',
+    Task: 'Task', User: 'User', Role: 'Role', Tokens: 'Tokens', TaskResponse: 'TaskResponse', Hop: 'Hop', Node: 'FleetNode', Fleet: 'Fleet', Restarted: 'RestartedNode',
+    FaultsSet: 'FaultsSet', LogLevelSet: 'LogLevelSet', Health: 'Health' };
+  for (const [name, type] of Object.entries(same)) {
+    const fields = schema.getType(type).getFields();
+    assert.ok(schemas[name]?.properties, `no schema ${name}`);
+    for (const p of Object.keys(schemas[name].properties)) assert.ok(fields[camel(p)], `${name}.${p} is not in ${type}`);
+  }
+});
+
 test('filters, orders and cursors of users and roles are those of REST', async () => {
   const id = (x) => x.id ?? x.userId ?? x.name;
   const lists = [

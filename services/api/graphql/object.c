@@ -100,6 +100,38 @@ user_roles(const struct gql_at *at)
 	return load_roles(at, json_object_get(json_of(at), "roles"));
 }
 
+static bool
+is_wanted(const json_t *node, struct gql_value filter)
+{
+	static const char *const texts[] = { "name", "domain", "state" };
+	struct gql_value level = gql_member(&filter, "level");
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		struct gql_value want = gql_member(&filter, texts[i]);
+		const char *has = json_string_value(json_object_get(node, texts[i]));
+
+		if (gql_given(want) && (has == NULL || strcmp(has, want.text) != 0))
+			return false;
+	}
+	return !gql_given(level) ||
+	       level.integer == json_integer_value(json_object_get(node, "level"));
+}
+
+static struct gql_value
+fleet_nodes(const struct gql_at *at)
+{
+	const json_t *all = json_object_get(json_of(at), gql_key(at));
+	struct gql_value filter = gql_arg(at, "filter");
+	struct gql_value *items =
+	    ARENA_ARRAY(gql_arena(at), struct gql_value, json_array_size(all));
+	size_t n = 0;
+
+	for (size_t i = 0; i < json_array_size(all); i++)
+		if (is_wanted(json_array_get(all, i), filter))
+			items[n++] = value_of(at, json_array_get(all, i));
+	return gql_list(items, n);
+}
+
 /* {"mf.Sql -> nosql": "closed"} or {"api": "up"} as a list: each a thing whose type is the name. */
 static struct gql_value
 list_of_named(const struct gql_at *at)
@@ -200,8 +232,8 @@ const struct gql_binding object_bindings[] = {
 	BIND("FleetNode.breakers", list_of_named),
 	BIND("Breaker.name", name_of_named),
 	BIND("Breaker.state", breaker_state),
-	{ .field = "Fleet.nodes", .size = 13 },
-	{ .field = "Fleet.apart", .size = 5 },
+	{ .field = "Fleet.nodes", .resolve = fleet_nodes, .size = 13 },
+	{ .field = "Fleet.apart", .resolve = fleet_nodes, .size = 5 },
 	BIND("Fleet.mode", large_letters),
 	KEY("Viewer.userId", "id"),
 	BIND("Health.status", large_letters),
