@@ -62,7 +62,8 @@ with_both_topics_an_id_says_where_each_stands(void **unused)
 static void
 what_is_wrong_with_the_request_is_answered_as_over_http(void **unused)
 {
-	static const struct {
+	static char long_id[202];
+	const struct {
 		int http;
 		const char *query, *last, *authorization;
 	} all[] = {
@@ -77,9 +78,11 @@ what_is_wrong_with_the_request_is_answered_as_over_http(void **unused)
 		{ 422, NULL, "1,2", "Bearer ann" },
 		{ 422, "topics=fleet", "nonsense", "Bearer ann" },
 		{ 422, NULL, "with space", "Bearer ann" },
+		{ 400, NULL, long_id, "Bearer ann" },
 	};
 
 	(void)unused;
+	memset(long_id, '1', sizeof(long_id) - 1);
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
 		live.state_n = 0;
 		live.protocol = "sse";

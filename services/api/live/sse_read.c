@@ -42,6 +42,13 @@ sse_read(struct arena *a, const Mf__HttpRequest *q, struct sse_wish *out, struct
 	if (!query_parse(a, q->query, &params, &r.n_params, f) ||
 	    !contract_query(a, route_of(OP_EVENTS), params, r.n_params, f))
 		return false;
+	for (size_t i = 0; i < q->n_headers; i++)
+		(void)contract_header(
+		    a, route_of(OP_EVENTS), q->headers[i]->key, q->headers[i]->value, f);
+	if (f->status != ST_OK) {
+		f->reason = "BAD_REQUEST";
+		return false;
+	}
 	r.params = params;
 	read_topics(&r);
 	read_filters(&r);
