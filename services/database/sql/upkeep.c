@@ -153,7 +153,6 @@ on_log(const struct pg_reply *r, void *ctx)
 	upkeep.under_way = false;
 	if (!pg_ok(r)) {
 		failed("events", r);
-		round_end();
 		return;
 	}
 	if (pg_value(r, 0, 0)[0] == 't')
@@ -192,12 +191,8 @@ on_slice(const struct pg_reply *r, void *ctx)
 	struct chore *x = ctx;
 
 	upkeep.under_way = false;
-	if (pg_status(r) == ST_DEADLINE_EXCEEDED && upkeep.slice > SLICE_LEAST) {
-		upkeep.slice = upkeep.slice / 4 > SLICE_LEAST ? upkeep.slice / 4 : SLICE_LEAST;
-		timer_in(&upkeep.timer, PAUSE_MOST);
-	} else if (!pg_ok(r)) {
+	if (!pg_ok(r)) {
 		failed(x->table, r);
-		round_end();
 	} else if (pg_value(r, 0, 0)[0] != 't') {
 		round_end(); /* another process is at it */
 	} else {
@@ -228,10 +223,20 @@ slice_done(struct chore *x, const struct pg_reply *r)
 	timer_in(&upkeep.timer, pause < PAUSE_MOST ? pause : PAUSE_MOST);
 }
 
+/* What took too long is tried again, smaller. */
 static void
 failed(const char *table, const struct pg_reply *r)
 {
-	log_warn("upkeep_failed", L_STR("table", table), L_STR("why", pg_error(r)));
+	bool late = pg_status(r) == ST_DEADLINE_EXCEEDED;
+
+	if (!late || upkeep.slice == SLICE_LEAST)
+		log_warn("upkeep_failed", L_STR("table", table), L_STR("why", pg_error(r)));
+	if (late) {
+		upkeep.slice = upkeep.slice / 4 > SLICE_LEAST ? upkeep.slice / 4 : SLICE_LEAST;
+		timer_in(&upkeep.timer, PAUSE_MOST);
+	} else {
+		round_end();
+	}
 }
 
 static void
