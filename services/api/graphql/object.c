@@ -101,20 +101,24 @@ user_roles(const struct gql_at *at)
 }
 
 static bool
-is_wanted(const json_t *node, struct gql_value filter)
+is_same(const json_t *has, struct gql_value want)
 {
-	static const char *const texts[] = { "name", "domain", "state" };
-	struct gql_value level = gql_member(&filter, "level");
+	if (!gql_given(want))
+		return true;
+	if (want.kind == GQL_INT)
+		return json_is_integer(has) && json_integer_value(has) == want.integer;
+	return json_is_string(has) && strcmp(json_string_value(has), want.text) == 0;
+}
 
-	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-		struct gql_value want = gql_member(&filter, texts[i]);
-		const char *has = json_string_value(json_object_get(node, texts[i]));
+static bool
+is_wanted(const json_t *node, const struct gql_value *filter)
+{
+	static const char *const names[] = { "name", "level", "domain", "state" };
 
-		if (gql_given(want) && (has == NULL || strcmp(has, want.text) != 0))
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (!is_same(json_object_get(node, names[i]), gql_member(filter, names[i])))
 			return false;
-	}
-	return !gql_given(level) ||
-	       level.integer == json_integer_value(json_object_get(node, "level"));
+	return true;
 }
 
 static struct gql_value
@@ -127,7 +131,7 @@ fleet_nodes(const struct gql_at *at)
 	size_t n = 0;
 
 	for (size_t i = 0; i < json_array_size(all); i++)
-		if (is_wanted(json_array_get(all, i), filter))
+		if (is_wanted(json_array_get(all, i), &filter))
 			items[n++] = value_of(at, json_array_get(all, i));
 	return gql_list(items, n);
 }
