@@ -7,10 +7,13 @@
 const char *
 name_there(struct arena *a, const char *name)
 {
+	const char *at = name;
 	char *out, *p;
 
-	if (name[strcspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ")] == '\0')
-		return name;
+	while (*at != '\0' && !isupper((unsigned char)*at))
+		at++;
+	if (*at == '\0')
+		return name; /* mostly: this is asked of each field of each object */
 	out = p = arena_alloc(a, 2 * strlen(name) + 1);
 	for (; *name != '\0'; name++) {
 		if (isupper((unsigned char)*name))
