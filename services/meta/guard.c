@@ -51,6 +51,7 @@ static void make_channels(struct guard *g);
 static void start_supervisor(struct guard *g);
 static void on_signals(struct guard *g);
 static void reap(struct guard *g);
+static void reload_nodes(struct guard *g);
 static void supervisor_died(struct guard *g, int status);
 static void finish(struct guard *g) __attribute__((noreturn));
 static void on_notes(struct guard *g);
@@ -191,7 +192,7 @@ on_signals(struct guard *g)
 			break;
 		case SIGHUP:
 			if (reload_ask(&g->reload, g->now))
-				word(g, WORD_RELOAD, 0, 0);
+				reload_nodes(g);
 			break;
 		default:
 			g->hurry = g->stopping; /* asked twice */
@@ -216,12 +217,18 @@ reap(struct guard *g)
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		if (pid == g->super)
 			supervisor_died(g, status);
-		else if (pid == g->reload.pid) {
-			if (reload_ended(&g->reload, status, g->now))
-				word(g, WORD_RELOAD, 0, 0);
-		} else
+		else if (pid != g->reload.pid)
 			word(g, WORD_EXITED, pid, status);
+		else if (reload_ended(&g->reload, status, g->now))
+			reload_nodes(g);
 	}
+}
+
+static void
+reload_nodes(struct guard *g)
+{
+	log_info("reloading");
+	word(g, WORD_RELOAD, 0, 0);
 }
 
 static void
