@@ -18,6 +18,14 @@ compile(const char *schema)
 	return shape_of(&shapes, doc);
 }
 
+static void
+over(void)
+{
+	shapes_free(&shapes);
+	json_decref(doc);
+	doc = NULL;
+}
+
 static int
 start(void **unused)
 {
@@ -30,8 +38,7 @@ static int
 stop(void **unused)
 {
 	(void)unused;
-	json_decref(doc);
-	doc = NULL;
+	over();
 	arena_free(&a);
 	return 0;
 }
@@ -110,8 +117,7 @@ values_are_held_against_every_keyword(void **unused)
 		for (size_t k = 0; table[i].bad[k] != NULL; k++)
 			if (wrong(s, table[i].bad[k]) == NULL)
 				fail_msg("%s: %s is taken", table[i].schema, table[i].bad[k]);
-		json_decref(doc);
-		doc = NULL;
+		over();
 	}
 }
 
@@ -145,8 +151,7 @@ what_can_not_be_held_to_is_refused_by_name(void **unused)
 			fail_msg("taken: %s", bad[i][0]);
 		if (!str_starts(shapes.wrong, bad[i][1]))
 			fail_msg("%s: %s", bad[i][0], shapes.wrong);
-		json_decref(doc);
-		doc = NULL;
+		over();
 	}
 }
 

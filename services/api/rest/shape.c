@@ -130,6 +130,19 @@ shape_of(struct shapes *s, const json_t *schema)
 	return c.out;
 }
 
+void
+shapes_free(struct shapes *s)
+{
+	for (size_t i = 0; i < s->n_made; i++) {
+		struct shape *one = s->made[i].shape;
+
+		if (one->regex != NULL)
+			regfree(one->regex);
+		json_decref((json_t *)(uintptr_t)one->values);
+	}
+	s->n_made = 0;
+}
+
 static struct shape *
 remember(struct shapes *s, const json_t *schema)
 {
@@ -251,12 +264,16 @@ take_size(struct compiling *c, const char *key, const json_t *v)
 static bool
 take_pattern(struct compiling *c, const char *key, const json_t *v)
 {
+	regex_t *regex;
+
 	if (!json_is_string(v))
 		return refuse(c, key, "is no text");
 	c->out->pattern = arena_strdup(c->s->a, json_string_value(v));
-	c->out->regex = ARENA_NEW(c->s->a, regex_t);
-	return regcomp(c->out->regex, c->out->pattern, REG_EXTENDED | REG_NOSUB) == 0 ||
-	       refuse(c, key, "is no expression of POSIX");
+	regex = ARENA_NEW(c->s->a, regex_t);
+	if (regcomp(regex, c->out->pattern, REG_EXTENDED | REG_NOSUB) != 0)
+		return refuse(c, key, "is no expression of POSIX");
+	c->out->regex = regex;
+	return true;
 }
 
 static bool

@@ -62,7 +62,7 @@ struct shape { /* made by shape.c, read by shape_check.c */
 };
 
 struct shapes { /* the schemas of one document; each is compiled once, so they may be recursive */
-	struct arena *a; /* where shapes live; patterns and values are never given back */
+	struct arena *a; /* where shapes live; their patterns and values until shapes_free */
 	const json_t *doc;
 	const char *wrong; /* why a schema was refused */
 	struct shape_made *made;
@@ -72,6 +72,7 @@ struct shapes { /* the schemas of one document; each is compiled once, so they m
 /* NULL: s->wrong says which keyword of it can't be held to. */
 const struct shape *
 shape_of(struct shapes *s, const json_t *schema) __attribute__((warn_unused_result));
+void shapes_free(struct shapes *s); /* before its arena: what shape_of gave counts no more */
 /* The end of a chain of $ref; NULL: it leads nowhere. */
 const json_t *shape_resolve(const json_t *doc, const json_t *v);
 
