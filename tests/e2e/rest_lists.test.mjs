@@ -87,6 +87,13 @@ test('users and roles are sorted and bounded too', async () => {
   assert.equal((await f.call('GET', '/v1/users?sort=password_hash')).status, 422);
 });
 
+test('the fleet is filtered too', async () => {
+  const agents = await get('/v1/fleet?domain=database&level=2');
+  assert.deepEqual(agents.nodes.map((n) => n.name).sort(), ['cache', 'nosql', 'sql']);
+  assert.equal((await get('/v1/fleet?name=meta&state=READY')).nodes.length, 1);
+  for (const q of ['state=ready', 'level=3', 'name=a b', 'fields=id', 'sort=name']) assert.equal((await f.call('GET', `/v1/fleet?${q.replace(' ', '%20')}`)).status, 422, q);
+});
+
 test('fields keeps what was asked for, and the id', async () => {
   const page = await get('/v1/tasks?label=lists&limit=2&fields=title,state');
   for (const t of page.items) assert.deepEqual(Object.keys(t).sort(), ['id', 'state', 'title']);

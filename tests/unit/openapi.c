@@ -190,6 +190,12 @@ lists_declare_their_filters_and_nothing_else_has_parameters(void **unused)
 			assert_true(has_parameter(op, "fields", "query"));
 			n++;
 		}
+		if (r->kind == OP_FLEET) {
+			static const char *const filters[] = { "name", "level", "domain", "state",
+				NULL };
+
+			n = declared(op, filters);
+		}
 		if (r->kind == OP_EVENTS) {
 			assert_true(has_parameter(op, "topics", "query"));
 			assert_true(has_parameter(op, "after", "query"));

@@ -409,6 +409,32 @@ a_restart_and_a_log_in_have_answers_of_their_own(void **unused)
 }
 
 static void
+of_the_fleet_only_what_is_asked_for_is_answered(void **unused)
+{
+	static const char fleet[] =
+	    "{\"nodes\":[{\"name\":\"api\",\"level\":1,\"pid\":7,\"state\":\"READY\"},"
+	    "{\"name\":\"sql\",\"level\":2,\"pid\":8,\"state\":\"READY\"},"
+	    "{\"name\":\"rbac\",\"level\":2,\"pid\":9,\"state\":\"FAILED\"}],\"apart\":[],\"mode\":"
+	    "\"normal\"}";
+
+	(void)unused;
+	meta_answers(fleet, 0);
+	http("GET", "/v1/fleet", "", "", NULL);
+	assert_string_equal(got.body, fleet);
+	http("GET", "/v1/fleet", "level=2&state=READY", "", NULL);
+	assert_string_equal(got.body, "{\"nodes\":[{\"name\":\"sql\",\"level\":2,\"pid\":8,"
+	                              "\"state\":\"READY\"}],\"apart\":[],\"mode\":\"normal\"}");
+	http("GET", "/v1/fleet", "name=nobody", "", NULL);
+	assert_string_equal(got.body, "{\"nodes\":[],\"apart\":[],\"mode\":\"normal\"}");
+	meta.calls = 0;
+	http("GET", "/v1/fleet", "fields=pid", "", H("authorization", "Bearer abc"));
+	assert_int_equal(got.status, 422);
+	http("GET", "/v1/fleet", "level=3", "", H("authorization", "Bearer abc"));
+	assert_int_equal(got.status, 422);
+	assert_int_equal(meta.calls, 0);
+}
+
+static void
 a_broken_result_is_a_500_and_an_error_in_the_log(void **unused)
 {
 	(void)unused;
@@ -601,6 +627,7 @@ main(void)
 		R(a_bulk_is_held_against_the_document_member_by_member),
 		R(a_raw_request_is_200_also_when_partial_and_a_problem_when_it_failed),
 		R(a_restart_and_a_log_in_have_answers_of_their_own),
+		R(of_the_fleet_only_what_is_asked_for_is_answered),
 		R(a_broken_result_is_a_500_and_an_error_in_the_log),
 		R(the_document_and_its_page_are_served_without_meta),
 		R(an_operation_that_is_to_go_says_so_whatever_it_answers),

@@ -161,6 +161,7 @@ read_request(struct handling *h)
 	const Mf__HttpRequest *q = h->q;
 	struct failure f = { .status = ST_OK, .message = "", .reason = "" };
 	struct param *params;
+	struct op asked;
 
 	if (!query_parse(h->a, q->query, &params, &h->op.n_params, &f)) {
 		respond_failure(h, 0, &f);
@@ -182,7 +183,10 @@ read_request(struct handling *h)
 		return true;
 	if (!read_conditions(h) || !fields_read(h))
 		return false;
-	if ((h->task = ops_build(h->a, &h->op, &f)) == NULL) {
+	asked = h->op;
+	if (asked.route->kind == OP_FLEET)
+		asked.n_params = 0; /* they choose from the answer */
+	if ((h->task = ops_build(h->a, &asked, &f)) == NULL) {
 		respond_failure(h, 0, &f);
 		return false;
 	}

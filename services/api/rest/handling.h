@@ -48,6 +48,8 @@ void failure_of(struct handling *h, const Mf__TaskResponse *m, struct failure *f
 /* fields.c: false: h is answered. */
 bool fields_read(struct handling *h);
 void fields_respond(struct handling *h, const json_t *result);
+/* fleet.c */
+void fleet_respond(struct handling *h, const json_t *fleet);
 /* lines.c: the body is a sequence of lines; op.body becomes their array. */
 bool lines_wanted(const struct handling *h);
 void lines_read(struct handling *h);

@@ -9,6 +9,7 @@
 static void respond_created(struct handling *, const Mf__TaskResponse *);
 static void respond_object(struct handling *, const Mf__TaskResponse *);
 static void respond_content(struct handling *, const Mf__TaskResponse *);
+static void respond_fleet(struct handling *, const Mf__TaskResponse *);
 static void respond_bulk(struct handling *, const Mf__TaskResponse *);
 static void respond_raw(struct handling *, const Mf__TaskResponse *);
 static void respond_broken(struct handling *, const char *);
@@ -113,8 +114,10 @@ respond_result(struct handling *h, const Mf__TaskResponse *m)
 	case OP_LIST:
 		respond_content(h, m);
 		break;
-	case OP_RESTART:
 	case OP_FLEET:
+		respond_fleet(h, m);
+		break;
+	case OP_RESTART:
 	case OP_FAULTS:
 	case OP_LOG_LEVEL:
 	case OP_HEALTH:
@@ -170,6 +173,20 @@ respond_object(struct handling *h, const Mf__TaskResponse *m)
 		respond(h, 304, NULL, 0);
 	else
 		respond_content(h, m);
+}
+
+/* As it came, unless only some of it is wanted. */
+static void
+respond_fleet(struct handling *h, const Mf__TaskResponse *m)
+{
+	json_t *v = h->op.n_params != 0 ? read_object(h, &m->result) : NULL;
+
+	if (h->op.n_params == 0)
+		respond(h, h->op.route->status, m->result.data, m->result.len);
+	else if (v == NULL)
+		respond_broken(h, "the state of the fleet is no JSON object");
+	else
+		fleet_respond(h, v);
 }
 
 /* As it came, unless only some of its fields are wanted. */
