@@ -10,7 +10,7 @@
  *   forward.c    the call to an API agent and what comes back
  *   ws_open.c    the handshake of a WebSocket; with ws_hello.c, ws_frame.c, ws.c
  *   stream.c     the answer that is a stream of events
- *   live.c       sessions over both; with session.c, session_job.c, line.h
+ *   live.c       sessions over both; with session.c, session_job.c, line.h, outbox.c
  *   perform.c    mf.Api: the form of a TaskRequest, done by an agent
  *   scrape.c     metrics of all nodes; exposition.c writes them
  *   http_check.c, media.c   pure rules of HTTP */

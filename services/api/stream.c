@@ -12,6 +12,7 @@
 #include "api/line.h"
 #include "api/live.h"
 #include "api/ops/ops.h"
+#include "api/outbox.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
@@ -30,10 +31,7 @@ struct stream {
 	void *owner;
 	enum stream_state state;
 	bool asleep;
-	bool was_full; /* to be told when there is room */
-	struct buf out;
-	size_t out_at;    /* taken of it */
-	int64_t moved_us; /* the client took something, or nothing waited for it */
+	struct outbox out;
 	int64_t said_us;
 	struct timer timer;
 	struct ws_stats stats;
@@ -48,7 +46,6 @@ static void end(void *, int, const char *);
 static const struct ws_stats *stats(const void *);
 static void put(struct stream *, const void *, size_t);
 static ssize_t on_wanted(void *, uint64_t, char *, size_t);
-static void taken(struct stream *, size_t);
 static void on_time(struct timer *);
 static void expect(struct stream *);
 static void wake(struct stream *);
@@ -141,7 +138,7 @@ stream_over(struct stream *s)
 	s->x = NULL;
 	tell_gone(s, WS_NO_CLOSE);
 	timer_stop(&s->timer);
-	buf_free(&s->out);
+	outbox_free(&s->out);
 	free(s);
 }
 
@@ -163,7 +160,7 @@ begin(void *ctx, const struct charge *charge)
 	struct stream *s = ctx;
 
 	s->state = STREAM_OPEN;
-	s->said_us = s->moved_us = loop_now(s->timer.loop);
+	s->said_us = loop_now(s->timer.loop);
 	s->x->charge = *charge;
 	expect(s);
 	answer_stream(s->x, on_wanted, s, sizeof(headers) / sizeof(headers[0]), headers);
@@ -195,9 +192,8 @@ static size_t
 room(const void *ctx)
 {
 	const struct stream *s = ctx;
-	size_t waits = s->out.n - s->out_at, most = queue_max(s);
 
-	return waits < most ? most - waits : 0;
+	return outbox_room(&s->out, queue_max(s));
 }
 
 /* One that has not begun ends as any request that nobody could answer. */
@@ -233,12 +229,10 @@ stats(const void *ctx)
 static void
 put(struct stream *s, const void *text, size_t n)
 {
-	if (s->out.n == 0)
-		s->moved_us = loop_now(s->timer.loop);
 	s->said_us = loop_now(s->timer.loop);
-	buf_add(&s->out, text, n);
+	buf_add(outbox_in(&s->out, s->said_us), text, n);
 	s->stats.bytes_out += n;
-	s->was_full = s->was_full || room(s) < queue_max(s) / 2;
+	outbox_look(&s->out, queue_max(s));
 	expect(s);
 	wake(s);
 }
@@ -248,7 +242,7 @@ static ssize_t
 on_wanted(void *ctx, uint64_t at, char *p, size_t most)
 {
 	struct stream *s = ctx;
-	size_t n = s->out.n - s->out_at;
+	size_t n = outbox_waits(&s->out);
 
 	(void)at;
 	/* Of one that was cut nothing reaches the client any more. After END_WITH_ERROR
@@ -261,29 +255,10 @@ on_wanted(void *ctx, uint64_t at, char *p, size_t most)
 		return 0;
 	}
 	n = n < most ? n : most;
-	memcpy(p, s->out.p + s->out_at, n);
-	taken(s, n);
+	memcpy(p, outbox_first(&s->out), n);
+	if (outbox_taken(&s->out, n, queue_max(s), loop_now(s->timer.loop)) && s->ops != NULL)
+		s->ops->room(s->owner);
 	return (ssize_t)n;
-}
-
-static void
-taken(struct stream *s, size_t n)
-{
-	s->moved_us = loop_now(s->timer.loop);
-	s->out_at += n;
-	if (s->out_at == s->out.n) { /* most have nothing to say most of the time */
-		buf_free(&s->out);
-		s->out_at = 0;
-	} else if (s->out_at > s->out.n / 2) {
-		memmove(s->out.p, s->out.p + s->out_at, s->out.n - s->out_at);
-		s->out.n -= s->out_at;
-		s->out_at = 0;
-	}
-	if (s->was_full && room(s) >= queue_max(s) / 2) {
-		s->was_full = false;
-		if (s->ops != NULL)
-			s->ops->room(s->owner);
-	}
 }
 
 /* A comment now and then: else a proxy in between, or the client, takes silence for the end. */
@@ -298,7 +273,7 @@ on_time(struct timer *t)
 	if (slow == NULL)
 		slow = metric_simple(METRIC_COUNTER, "metafed_streams_cut_total",
 		    "Streams of events ended because the client took too long.");
-	if (s->out.n != 0 && now >= s->moved_us + c->send_time_us) {
+	if (outbox_waits(&s->out) != 0 && now >= s->out.moved_us + c->send_time_us) {
 		metric_inc(slow);
 		cut(s, WS_POLICY);
 		return;
@@ -314,8 +289,8 @@ expect(struct stream *s)
 	const struct api_config *c = edge_config(s->x->e);
 	int64_t at = s->said_us + c->ping_time_us;
 
-	if (s->out.n != 0 && s->moved_us + c->send_time_us < at)
-		at = s->moved_us + c->send_time_us;
+	if (outbox_waits(&s->out) != 0 && s->out.moved_us + c->send_time_us < at)
+		at = s->out.moved_us + c->send_time_us;
 	timer_at(&s->timer, at);
 }
 

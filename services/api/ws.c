@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "api/linger.h"
+#include "api/outbox.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -49,17 +50,14 @@ struct ws {
 	uv_poll_t poll;
 	int polled; /* events */
 	enum ws_state state;
-	bool deaf;     /* the owner does not listen */
-	bool blocked;  /* the kernel takes nothing more */
-	bool was_full; /* to be told when there is room */
+	bool deaf;    /* the owner does not listen */
+	bool blocked; /* the kernel takes nothing more */
 	bool pinged;
 	size_t message_max;
 	struct ws_frames *frames;
-	struct buf out;
-	size_t out_at;    /* sent of it */
+	struct outbox out;
 	int64_t heard_us; /* the last byte of the client's */
 	int64_t begun_us; /* of a message that is not whole yet; 0: none is */
-	int64_t moved_us; /* the client took something, or nothing waited for it */
 	int64_t close_us; /* when it is cut, in the last two states */
 	struct timer timer;
 	struct ws_stats stats;
@@ -147,7 +145,7 @@ ws_new(struct ws_hub *h, const struct ws_opts *o)
 	    .ctx = w });
 	must(uv_poll_init(loop_uv(h->loop), &w->poll, w->fd) == 0);
 	w->poll.data = w;
-	w->heard_us = w->moved_us = loop_now(h->loop);
+	w->heard_us = loop_now(h->loop);
 	timer_init(&w->timer, h->loop, on_time);
 	timer_at(&w->timer, next_limit(w));
 	list_add(&h->all, &w->link);
@@ -193,9 +191,7 @@ ws_say(struct ws *w, const void *text, size_t n)
 size_t
 ws_room(const struct ws *w)
 {
-	size_t waits = w->out.n - w->out_at, most = w->hub->limits->queue_max;
-
-	return waits < most ? most - waits : 0;
+	return outbox_room(&w->out, w->hub->limits->queue_max);
 }
 
 void
@@ -313,9 +309,7 @@ out_of(struct ws *w)
 		list_add(&w->hub->dirty, &w->dirty);
 		loop_turn_soon(w->hub->loop);
 	}
-	if (w->out.n == 0)
-		w->moved_us = loop_now(w->hub->loop);
-	return &w->out;
+	return outbox_in(&w->out, loop_now(w->hub->loop));
 }
 
 static void
@@ -333,10 +327,10 @@ flush(struct ws *w)
 {
 	if (w->state == WS_ENDED)
 		return;
-	w->was_full = w->was_full || ws_room(w) < w->hub->limits->queue_max / 2;
-	while (!w->blocked && w->out_at < w->out.n) {
-		ssize_t n = send(
-		    w->fd, w->out.p + w->out_at, w->out.n - w->out_at, MSG_NOSIGNAL | MSG_DONTWAIT);
+	outbox_look(&w->out, w->hub->limits->queue_max);
+	while (!w->blocked && outbox_waits(&w->out) != 0) {
+		ssize_t n = send(w->fd, outbox_first(&w->out), outbox_waits(&w->out),
+		    MSG_NOSIGNAL | MSG_DONTWAIT);
 
 		if (n >= 0) {
 			sent(w, (size_t)n);
@@ -347,7 +341,7 @@ flush(struct ws *w)
 			return;
 		}
 	}
-	if (w->state == WS_LAST_WORDS && w->out.n == 0) {
+	if (w->state == WS_LAST_WORDS && outbox_waits(&w->out) == 0) {
 		if (w->release == NULL)
 			linger(w->hub->loop, w->fd);
 		end(w);
@@ -360,21 +354,10 @@ flush(struct ws *w)
 static void
 sent(struct ws *w, size_t n)
 {
-	w->moved_us = loop_now(w->hub->loop);
-	w->out_at += n;
-	if (w->out_at == w->out.n) { /* most have nothing to say most of the time */
-		buf_free(&w->out);
-		w->out_at = 0;
-	} else if (w->out_at > w->out.n / 2) {
-		memmove(w->out.p, w->out.p + w->out_at, w->out.n - w->out_at);
-		w->out.n -= w->out_at;
-		w->out_at = 0;
-	}
-	if (w->was_full && ws_room(w) >= w->hub->limits->queue_max / 2) {
-		w->was_full = false;
-		if (w->ops != NULL)
-			w->ops->room(w->owner);
-	}
+	bool room = outbox_taken(&w->out, n, w->hub->limits->queue_max, loop_now(w->hub->loop));
+
+	if (room && w->ops != NULL)
+		w->ops->room(w->owner);
 }
 
 static void
@@ -404,8 +387,8 @@ next_limit(const struct ws *w)
 		at = loop_now(w->hub->loop) + l->ping_us;
 	if (w->begun_us != 0 && reads(w) && w->begun_us + l->message_us < at)
 		at = w->begun_us + l->message_us;
-	if (w->out.n != 0 && w->moved_us + l->send_us < at)
-		at = w->moved_us + l->send_us;
+	if (outbox_waits(&w->out) != 0 && w->out.moved_us + l->send_us < at)
+		at = w->out.moved_us + l->send_us;
 	return at;
 }
 
@@ -428,7 +411,8 @@ on_time(struct timer *t)
 
 	if (w->state != WS_OPEN && now >= w->close_us) {
 		cut(w, WS_NO_CLOSE);
-	} else if (w->state == WS_OPEN && w->out.n != 0 && now >= w->moved_us + l->send_us) {
+	} else if (w->state == WS_OPEN && outbox_waits(&w->out) != 0 &&
+		   now >= w->out.moved_us + l->send_us) {
 		metric_inc(w->hub->slow);
 		cut(w, WS_POLICY);
 	} else if (w->state == WS_OPEN && reads(w)) {
@@ -518,6 +502,6 @@ on_freed(uv_handle_t *p)
 	struct ws *w = p->data;
 
 	ws_frames_free(&w->frames);
-	buf_free(&w->out);
+	outbox_free(&w->out);
 	free(w);
 }
