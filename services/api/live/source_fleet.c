@@ -126,6 +126,8 @@ take_event(struct arena *a, uint64_t generation, const Mf__Event *e, struct sour
 	jw_str(&w, "state", n->state);
 	jw_int(&w, "generation", (int64_t)n->generation);
 	jw_int(&w, "restarts", n->restarts);
+	if (n->reason[0] != '\0')
+		jw_str(&w, "reason", n->reason);
 	jw_close(&w, '}');
 	*out = (struct source_event){ .position = position_of(a, generation, e->seq),
 		.kind = f[0],
