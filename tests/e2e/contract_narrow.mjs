@@ -1,67 +1,71 @@
-// contract_narrow: the document as a tester needs it that makes up values: everything of openapi.json, with the values narrowed
-// to what there is in one fleet. A log-in needs an account that is there, a path an id, a role permissions that exist; no schema
-// can say so. Nothing is taken from what an answer must be, and no rule of a request is dropped, only its room.
-// What is left to other tests: conditions, cursors and keys (their values come from an answer, or are structured fields), and the 200 of a create that is repeated.
+// contract_narrow: the document as a tester needs it that makes up values: that of the API, with the values narrowed to what there is
+// in one fleet. A log-in needs an account that is there, a path an id, a role permissions that exist; no schema can say so. What an
+// answer must be is left as it is.
+// Not made up, and left to other tests: conditions, cursors and keys (their values come from an answer, or are structured fields),
+// lists of roles, what a raw request asks of api and meta and its depends_on, lines, and the 200 of a create that is repeated.
 
-const METHODS = ['get', 'post', 'patch', 'delete'];
 const QUERY_AT_ONCE = 3; // every subset of the optional parameters is tried: lists come apart into documents of so many
+const LEFT_OUT = ['cursor', 'If-Match', 'If-None-Match', 'Idempotency-Key'];
 
 const one = (...values) => ({ type: 'string', enum: values });
+const only = (properties, ...required) => ({ type: 'object', properties, required, additionalProperties: false });
 
 export function narrow(openapi, world) {
   const doc = structuredClone(openapi);
-  const s = doc.components.schemas;
-  const fresh = { type: 'string', pattern: '^[a-z]{64}$' }; // names that are made up meet nobody else's
-  const permissions = { type: 'array', items: { type: 'string', pattern: '^[a-z]{12}[.][*]$' } };
-  s.Login.properties = { username: one(world.admin.username), password: one(world.admin.password) };
-  for (const given of [s.UserCreate, s.UserPatch]) given.properties.username = fresh;
-  for (const given of [s.RoleCreate, s.RolePatch]) given.properties.permissions = permissions;
-  s.RoleCreate.properties.id = fresh;
-  // The tester repeats itself in lists, whatever uniqueItems says, and no list of roles is long enough for that.
-  for (const given of [s.UserCreate, s.UserPatch]) delete given.properties.roles;
-  for (const given of [s.RoleCreate, s.RolePatch]) delete given.properties.inherits;
-  s.Faults.properties.spec = one('');
-  const request = s.TaskRequest.properties;
-  request.requirements.properties = { database: {
-    type: 'object',
-    properties: { operation: one('query'), model: one('task'), limit: { type: 'integer', minimum: 0, maximum: 1000 }, sort: one('-priority') },
-    required: ['operation', 'model'],
-    additionalProperties: false,
-  }, auth: { type: 'object', properties: { require_permission: one('task.read') }, additionalProperties: false } };
-  request.requirements.required = ['database'];
-  delete request.depends_on;
-  request.task_id = { type: 'string', pattern: '^[a-z]{128}$' };
-
+  narrowSchemas(doc.components.schemas, world);
   for (const [path, item] of Object.entries(doc.paths)) {
-    if (endless(item)) { delete doc.paths[path]; continue; }
-    for (const method of METHODS.filter((m) => item[m])) {
-      const op = item[method];
-      op.parameters = (op.parameters ?? []).map((p) => structuredClone(resolve(doc, p)))
-        .filter((p) => !['cursor', 'If-Match', 'If-None-Match', 'Idempotency-Key'].includes(p.name));
-      for (const p of op.parameters) {
-        if (p.in === 'path') Object.assign(p, { schema: one(world.ids[op.operationId]), example: undefined });
-        if (p.name === 'sort') p.schema = one('-created_at', 'updated_at,-created_at');
-        if (p.name === 'fields') p.schema = one('id,version', 'created_at');
-        delete p.example;
-      }
-      if (world.tokens[op.operationId]) {
-        const media = op.requestBody.content['application/json'];
-        media.schema = { ...s.RefreshToken, properties: { refresh_token: one(world.tokens[op.operationId]) } };
-        delete media.example;
-      }
-      for (const media of Object.values(op.requestBody?.content ?? {})) { delete media.example; delete media.examples; }
-      // A tester sends the first type that it finds; lines and the plain type of a patch have tests of their own.
-      const types = Object.keys(op.requestBody?.content ?? {});
-      for (const t of types.slice(1)) delete op.requestBody.content[t];
-      for (const [status, r] of Object.entries(op.responses)) {
-        if (status === '304' || (status === '200' && op.responses['201'])) { delete op.responses[status]; continue; }
-        if (r.content?.['application/x-ndjson']) delete r.content['application/x-ndjson'];
-        for (const media of Object.values(r.content ?? {})) delete media.example;
-      }
-    }
+    if (endless(item)) delete doc.paths[path];
+    else for (const op of Object.values(item)) narrowOperation(doc, op, world);
   }
-  for (const r of Object.values(doc.components.responses)) for (const media of Object.values(r.content ?? {})) delete media.example;
+  for (const r of Object.values(doc.components.responses)) withoutExamples(r.content);
   return apart(doc);
+}
+
+function narrowSchemas(s, world) {
+  const fresh = { type: 'string', pattern: '^[a-z]{64}$' }; // names that are made up meet nobody else's
+  s.Login.properties = { username: one(world.admin.username), password: one(world.admin.password) };
+  for (const given of [s.UserCreate, s.UserPatch]) {
+    given.properties.username = fresh;
+    delete given.properties.roles; // the tester repeats itself in lists, whatever uniqueItems says
+  }
+  for (const given of [s.RoleCreate, s.RolePatch]) {
+    given.properties.permissions = { type: 'array', items: { type: 'string', pattern: '^[a-z]{12}[.][*]$' } };
+    delete given.properties.inherits;
+  }
+  s.RoleCreate.properties.id = fresh;
+  s.Faults.properties.spec = one('');
+  const request = s.TaskRequest.properties, { limit } = request.requirements.properties.database.properties;
+  request.task_id = { type: 'string', pattern: '^[a-z]{128}$' };
+  request.requirements = only({
+    database: only({ operation: one('query'), model: one('task'), limit, sort: one('-priority') }, 'operation', 'model'),
+    auth: only({ require_permission: one('task.read') }),
+  }, 'database');
+  delete request.depends_on;
+}
+
+function narrowOperation(doc, op, world) {
+  const body = op.requestBody?.content ?? {}, token = world.tokens[op.operationId];
+  op.parameters = (op.parameters ?? []).map((p) => structuredClone(resolve(doc, p))).filter((p) => !LEFT_OUT.includes(p.name));
+  for (const p of op.parameters) {
+    if (p.in === 'path') p.schema = one(world.ids[op.operationId]);
+    if (p.name === 'sort') p.schema = one('-created_at', 'updated_at,-created_at');
+    if (p.name === 'fields') p.schema = one('id,version', 'created_at');
+    delete p.example;
+  }
+  if (token) body['application/json'].schema = { ...doc.components.schemas.RefreshToken, properties: { refresh_token: one(token) } };
+  withoutExamples(body);
+  for (const type of Object.keys(body).slice(1)) delete body[type]; // the tester sends the first
+  if (op.responses['201']) delete op.responses['200'];
+  delete op.responses['304'];
+  for (const r of Object.values(op.responses)) {
+    withoutExamples(r.content);
+    delete r.content?.['application/x-ndjson'];
+  }
+}
+
+// They name what is not there.
+function withoutExamples(content) {
+  for (const media of Object.values(content ?? {})) { delete media.example; delete media.examples; }
 }
 
 // A stream never ends: its tests are its own.
