@@ -260,8 +260,8 @@ another_method_is_405_and_learns_which_there_are(void **unused)
 static void
 the_root_says_where_to_go_and_an_unknown_path_that_there_is_nothing(void **unused)
 {
-	static const char *const unknown[] = { "/nothing", "/v2/tasks", "/index.html", "/livez/x",
-		"//", "/v1/nothing" };
+	static const char *const unknown[] = { "/nothing", "/index.html", "/livez/x", "//",
+		"/v1/nothing" };
 	char out[4096], request[128], type[64];
 
 	(void)unused;
@@ -277,6 +277,8 @@ the_root_says_where_to_go_and_an_unknown_path_that_there_is_nothing(void **unuse
 		assert_string_equal(type, "application/problem+json");
 		assert_non_null(strstr(out, "NO_RESOURCE"));
 	}
+	assert_int_equal(raw_ask(GET("/v2/tasks"), out, sizeof(out)), 404);
+	assert_non_null(strstr(out, "NO_API_VERSION"));
 	assert_int_equal(
 	    raw_ask("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n", out, sizeof(out)),
 	    405);
