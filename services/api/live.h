@@ -48,11 +48,11 @@ struct live_opening {
 	size_t early_n;
 	void (*release)(void *ctx); /* once, when fd is closed; may be NULL */
 	void *release_ctx;
-	/* Instead of all that from fd on, protocol, request and address aside: a stream. */
+	const struct charge *charge; /* of the handshake's request */
+	/* Instead of all that from fd on, protocol, request, address and charge aside: a stream. */
 	const struct line_ops *line_ops; /* NULL: it is a WebSocket */
 	void *(*line)(void *ctx, const struct ws_ops *ops, void *owner); /* makes it */
 	void *line_ctx;
-	const struct charge *charge; /* of its request */
 };
 void live_open(struct live *l, const struct live_opening *o);
 

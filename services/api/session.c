@@ -48,6 +48,7 @@ static bool is_sound(const struct session *, const Mf__SessionStep *);
 static void take_step(struct session *, const Mf__SessionStep *);
 static void drop_heard(struct session *);
 static void learn(struct session *, const Mf__Principal *);
+static void learn_handshake(struct session *, const Mf__SessionStep *);
 static void bytes_set(struct session_bytes *, const void *, size_t);
 static void account(const struct session *, int);
 static void session_free(struct session *);
@@ -64,6 +65,8 @@ session_open(struct live *l, const struct live_opening *o)
 	s->protocol = o->protocol;
 	s->from = *o->from;
 	s->seat = tally_add(&l->clients, &client);
+	s->has_credential = o->charge->has_credential;
+	memcpy(s->credential, o->charge->credential, sizeof(s->credential));
 	s->begun_us = s->said_us = loop_now(l->loop);
 	snprintf(s->client, sizeof(s->client), "%s", o->request->client_address);
 	s->opening.n = mf__http_request__get_packed_size(o->request);
@@ -378,6 +381,7 @@ take_step(struct session *s, const Mf__SessionStep *m)
 	s->failures = 0;
 	s->failing_us = s->retry_us = 0;
 	learn(s, m->principal);
+	learn_handshake(s, m);
 	if (m->refusal != NULL) {
 		s->line.ops->refuse(s->line.to, m->refusal);
 		session_free(s);
@@ -432,6 +436,23 @@ learn(struct session *s, const Mf__Principal *p)
 	if (s->line.ops->set_message_max != NULL)
 		s->line.ops->set_message_max(s->line.to, (size_t)set->c->body_limit);
 	quota_learn(s->live->o.quota, &set->limits, &s->charge, p, 200, loop_now(s->live->loop));
+	s->charge.ask = false;
+}
+
+/* So that the next handshake with that credential takes from its principal's bucket too. */
+static void
+learn_handshake(struct session *s, const Mf__SessionStep *m)
+{
+	const struct api_settings *set = s->live->o.settings(s->live->o.ctx);
+	struct charge c = { .has_credential = s->has_credential };
+
+	if (m->handshake == 0)
+		return;
+	memcpy(c.credential, s->credential, sizeof(c.credential));
+	quota_learn(s->live->o.quota, &set->limits, &c, m->principal, (int)m->handshake,
+	    loop_now(s->live->loop));
+	if (s->charge.name[0] == '\0')
+		memcpy(s->charge.name, c.name, sizeof(c.name)); /* for the log */
 }
 
 static void

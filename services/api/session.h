@@ -55,7 +55,9 @@ struct session {
 	unsigned failures;  /* of turns, in a row */
 	int64_t failing_us; /* since then; 0: the last one was fine */
 	struct timer timer;
-	struct charge charge; /* of the last message */
+	struct charge charge;   /* of the last message */
+	uint8_t credential[16]; /* of the handshake, as quota knows it */
+	bool has_credential;
 };
 
 /* --- session.c --- */

@@ -123,6 +123,7 @@ on_upgraded(void *edge, struct MHD_Connection *m, void *own, const char *early, 
 		.protocol = x->subprotocol,
 		.request = &q,
 		.from = &x->from,
+		.charge = &x->charge,
 		.early = early,
 		.early_n = early_n };
 	const int on = 1;

@@ -215,6 +215,7 @@ on_end(struct call *c, const struct call_end *end, void *ctx)
 	if (m->n_dropped != 0)
 		snprintf(live.dropped, sizeof(live.dropped), "%s", m->dropped[0]);
 	live.close_code = (int)m->close_code;
+	live.handshake = m->handshake;
 	live.refused = m->refusal == NULL ? 0 : (int)m->refusal->status;
 	snprintf(live.close_reason, sizeof(live.close_reason), "%s", m->close_reason);
 	live.more = m->more;

@@ -38,6 +38,7 @@ struct livebed {
 	char listens[100], close_reason[128], dropped[40];
 	unsigned messages, works;
 	int close_code, refused; /* refused: HTTP's status */
+	unsigned handshake;      /* what came of its credential */
 	bool more, done;
 	int64_t wake_us;
 	enum status failed;

@@ -19,6 +19,7 @@
  *   drop:ID   the client does not want it any more
  *   close     4000   listen  to the fleet   wake  in 20 ms   huge  a state of 100 KiB
  *   big       a message of 100 KiB, and there is more
+ *   verified, refused: the credential of the handshake was
  *   else      said back, as "said NAME TEXT"
  * Its state is how many messages there have been, the session over. */
 struct agent {
@@ -87,6 +88,18 @@ obey(struct agent *g, struct arena *a, Mf__SessionStep *s, const char *text)
 		memset(big, 'b', sizeof(big));
 		add(s->messages, &s->n_messages, big, sizeof(big));
 		s->more = true;
+	} else if (strcmp(text, "verified") == 0) {
+		static Mf__Principal cron;
+		static char *roles[] = { (char *)(uintptr_t) "service" };
+
+		mf__principal__init(&cron);
+		cron.id = cron.name = (char *)(uintptr_t) "cron";
+		cron.roles = roles;
+		cron.n_roles = 1;
+		s->principal = &cron;
+		s->handshake = 200;
+	} else if (strcmp(text, "refused") == 0) {
+		s->handshake = 401;
 	} else {
 		text = arena_printf(a, "said %s %s", g->name, text);
 		add(s->messages, &s->n_messages, text, strlen(text));
@@ -214,19 +227,35 @@ settings(void *ctx)
 	return &t.settings;
 }
 
+/* A request from an address of its own. */
+static bool
+take_as(const char *credential, struct charge *out)
+{
+	struct address from;
+
+	assert_true(address_parse(STR("10.9.9.9"), &from));
+	return quota_charge(t.quota, &t.settings.limits, &from, str_of(credential), M_GET, "/v1/ws",
+	    time_now_us(), out);
+}
+
 static int
 open_from(const char *address)
 {
 	Mf__HttpRequest q = MF__HTTP_REQUEST__INIT;
 	struct address from;
 	int both[2], small = 8192;
+	struct charge charge;
 
 	assert_true(address_parse(str_of(address), &from));
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, both), 0);
 	assert_int_equal(setsockopt(both[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);
 	q.client_address = (char *)(uintptr_t)address;
-	live_open(t.live, &(const struct live_opening){
-			      .fd = both[0], .protocol = "test", .request = &q, .from = &from });
+	assert_true(take_as("Bearer cron", &charge));
+	live_open(t.live, &(const struct live_opening){ .fd = both[0],
+			      .protocol = "test",
+			      .request = &q,
+			      .from = &from,
+			      .charge = &charge });
 	return both[1];
 }
 
@@ -703,6 +732,32 @@ with_an_empty_bucket_words_wait(void **unused)
 	assert_true(time_now_us() - began >= 250 * MS);
 }
 
+static void
+the_next_handshake_with_a_verified_credential_is_its_principals(void **unused)
+{
+	struct charge c;
+	char err[200];
+
+	(void)unused;
+	assert_true(
+	    limits_parse(&t.settings.limits, "2/0.01", "service=off", "", err, sizeof(err)));
+	say("verified");
+	say("and");
+	until_heard("said websocket and");
+	for (int i = 0; i < 5; i++)
+		assert_true(take_as("Bearer cron", &c));
+	assert_string_equal(c.name, "cron");
+	assert_true(take_as("Bearer other", &c));
+	assert_string_equal(c.name, "");
+	assert_true(
+	    limits_parse(&t.settings.limits, "20/0.01", "service=off", "", err, sizeof(err)));
+	say("refused");
+	say("at last");
+	until_heard("at last");
+	(void)take_as("Bearer cron", &c);
+	assert_string_equal(c.name, "");
+}
+
 int
 main(void)
 {
@@ -728,6 +783,7 @@ main(void)
 		L(draining_ends_even_when_no_agent_is_there),
 		L(there_are_as_many_sessions_as_there_may_be),
 		L(with_an_empty_bucket_words_wait),
+		L(the_next_handshake_with_a_verified_credential_is_its_principals),
 	};
 
 	return TEST_RUN(tests);

@@ -97,6 +97,15 @@ the_credential_stands_in_connection_init_or_in_the_handshake(void **unused)
 	TURN("{\"type\":\"connection_init\",\"payload\":{\"other\":1}}");
 	assert_string_equal(live.said, ACK "\n");
 	assert_string_equal(live.credential, "bob");
+	assert_int_equal(live.handshake, 200);
+	live.state_n = 0;
+	TURN(INIT_AS("Bearer ann"));
+	assert_string_equal(live.said, ACK "\n");
+	assert_int_equal(live.handshake, 0);
+	live.state_n = 0;
+	live.authorization = "Bearer bad";
+	TURN("{\"type\":\"connection_init\"}");
+	assert_int_equal(live.handshake, 401);
 }
 
 static void

@@ -454,6 +454,42 @@ a_permission_that_was_taken_away_ends_what_it_was_for(void **unused)
 }
 
 static void
+who_says_again_who_he_is_may_hear_no_more_for_it(void **unused)
+{
+	(void)unused;
+	open_signed();
+	TURN(SUBSCRIBE("s", ""));
+	live.age_us += 1 * SEC;
+	live.n_events = 2;
+	TURN("{\"type\":\"auth\",\"token\":\"ann\"}");
+	live.forbidden = true;
+	live.permission[0] = '\0';
+	livebed_ring();
+	assert_string_equal(live.permission, "task.read");
+	assert_int_equal(livebed_count("\"type\":\"event\""), 0);
+	assert_said("{\"type\":\"error\",\"id\":\"s\"");
+}
+
+static void
+the_handshakes_credential_is_told_apart_from_that_of_a_message(void **unused)
+{
+	(void)unused;
+	open_signed();
+	assert_int_equal(live.handshake, 200);
+	TURN("{\"type\":\"auth\",\"token\":\"ann\"}");
+	assert_int_equal(live.handshake, 0);
+	live.state_n = 0;
+	live.authorization = "Bearer bad";
+	livebed_turn(0, NULL);
+	assert_int_equal(live.handshake, 401);
+	live.state_n = 0;
+	live.authorization = NULL;
+	TURN("{\"type\":\"auth\",\"token\":\"ann\"}");
+	assert_said("\"type\":\"authenticated\"");
+	assert_int_equal(live.handshake, 0);
+}
+
+static void
 a_revoked_credential_hears_nothing_more(void **unused)
 {
 	(void)unused;
@@ -610,6 +646,8 @@ main(void)
 		LIVE(a_session_has_at_most_thirty_two_subscriptions),
 		LIVE(without_the_permission_there_is_no_subscription),
 		LIVE(a_permission_that_was_taken_away_ends_what_it_was_for),
+		LIVE(who_says_again_who_he_is_may_hear_no_more_for_it),
+		LIVE(the_handshakes_credential_is_told_apart_from_that_of_a_message),
 		LIVE(a_revoked_credential_hears_nothing_more),
 		LIVE(a_revoked_credential_ends_a_session_to_which_nothing_is_told_too),
 		LIVE(when_nobody_can_judge_nothing_is_told_and_nothing_is_lost),

@@ -45,6 +45,7 @@ struct delivery {
 };
 
 static Mf__LiveSubscription *current(const struct delivery *);
+static size_t first_of(const struct turn *);
 static size_t index_of(const struct delivery *);
 static void next(struct delivery *);
 static bool prepare(struct delivery *);
@@ -85,13 +86,25 @@ deliver(struct turn *t, void (*done)(struct turn *t))
 		.done = done,
 		.n = n,
 		.began_us = loop_now(call_loop(t->c)),
-		.first = (size_t)(t->q->age_us / (uint64_t)MS) % n,
+		.first = first_of(t),
 		.said = t->step.n_messages,
 		.before = ARENA_ARRAY(t->a, Mf__LiveSubscription, n),
 		.ended = ARENA_ARRAY(t->a, bool, n) };
 	for (size_t i = 0; i < n; i++)
 		d->before[i] = *t->state->subscriptions[i];
 	next(d);
+}
+
+/* One that has no place in the log yet gets that before others tell theirs. */
+static size_t
+first_of(const struct turn *t)
+{
+	size_t n = t->state->n_subscriptions;
+
+	for (size_t i = 0; i < n; i++)
+		if (t->state->subscriptions[i]->position[0] == '\0')
+			return i;
+	return (size_t)(t->q->age_us / (uint64_t)MS) % n;
 }
 
 static size_t
@@ -398,13 +411,15 @@ on_confirmed(struct turn *t, const Mf__Principal *who, const struct failure *f, 
 		return;
 	}
 	take_back(d);
-	if (f->status == ST_UNAUTHENTICATED)
+	if (f->status == ST_UNAUTHENTICATED) {
+		mind_refused(t);
 		t->protocol->goodbye(
 		    t, t->protocol->refused, f->reason, "the credential does not count any more");
-	else if (f->status == ST_PERMISSION_DENIED)
+	} else if (f->status == ST_PERMISSION_DENIED) {
 		forbid(d, f);
-	else
+	} else {
 		look_in(t, AGAIN_US);
+	}
 	finish(d);
 }
 

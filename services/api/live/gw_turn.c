@@ -82,11 +82,13 @@ begin(struct gw *g)
 {
 	const char *token = ops_bearer(g->t->a, turn_header(g->t, "authorization"));
 
-	if (token == NULL)
+	if (token == NULL) {
 		turn_close(g->t, GW_FORBIDDEN, "Forbidden");
-	else
-		g->t->state->credential = (char *)token;
-	return token != NULL;
+		return false;
+	}
+	g->t->state->credential = (char *)token;
+	g->t->state->of_handshake = token[0] != '\0';
+	return true;
 }
 
 static void
@@ -147,8 +149,10 @@ init(struct gw *g)
 		turn_close(g->t, GW_FORBIDDEN, "Forbidden");
 		return true;
 	}
-	if (token[0] != '\0')
+	if (token[0] != '\0') {
 		s->credential = (char *)token;
+		s->of_handshake = false;
+	}
 	return ask_who(g);
 }
 
@@ -175,6 +179,7 @@ on_admitted(struct turn *t, const Mf__Principal *who, const struct failure *f, v
 		t->state->acknowledged = true;
 		gw_say(t, "connection_ack", NULL);
 	} else if (admit_refused(f)) {
+		mind_refused(t);
 		turn_close(t, GW_FORBIDDEN, "Forbidden");
 	}
 	messages(ctx);

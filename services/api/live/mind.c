@@ -25,8 +25,19 @@ mind_principal(struct turn *t, const char *credential, const Mf__Principal *who)
 	s->credential = (char *)credential;
 	s->principal = arena_dup(t->a, who, sizeof(*who));
 	s->principal->n_permissions = 0; /* level 0 is asked for those, each time */
-	s->verified_us = t->q->age_us;
+	/* What may be heard was not asked for. */
+	if (s->n_subscriptions == 0)
+		s->verified_us = t->q->age_us;
 	s->warned = false;
+	if (s->of_handshake)
+		t->step.handshake = 200;
+}
+
+void
+mind_refused(struct turn *t)
+{
+	if (t->state->of_handshake)
+		t->step.handshake = 401;
 }
 
 Mf__LiveSubscription *

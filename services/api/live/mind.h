@@ -9,6 +9,7 @@
 
 /* From now on it is this one's. */
 void mind_principal(struct turn *t, const char *credential, const Mf__Principal *who);
+void mind_refused(struct turn *t); /* its credential was */
 
 /* NULL: there is none; i may be NULL. */
 Mf__LiveSubscription *subscription_find(const struct turn *t, const char *id, size_t *i);

@@ -69,6 +69,7 @@ begin(struct v1 *v)
 	if (strncasecmp(header, "Bearer ", 7) == 0) {
 		v->m.token = arena_strdup(v->t->a, header + 7);
 		v->m.id = "";
+		v->t->state->of_handshake = true;
 		admit(v->t, v->m.token, "", on_auth, v);
 	} else {
 		messages(v);
@@ -125,6 +126,7 @@ take(struct v1 *v)
 static bool
 take_auth(struct v1 *v)
 {
+	v->t->state->of_handshake = false;
 	admit(v->t, v->m.token, "", on_auth, v);
 	return false;
 }
@@ -138,8 +140,10 @@ on_auth(struct turn *t, const Mf__Principal *who, const struct failure *f, void 
 
 	if (who == NULL) {
 		v1_error(t, v->m.id, f);
-		if (admit_refused(f))
+		if (admit_refused(f)) {
+			mind_refused(t);
 			turn_close(t, V1_UNAUTHENTICATED, "the credential was refused");
+		}
 	} else if (before != NULL && strcmp(before->id, who->id) != 0) {
 		refuse(v, ST_PERMISSION_DENIED, "OTHER_PRINCIPAL",
 		    "a session belongs to one principal: open another one");
