@@ -54,6 +54,7 @@ static void take_info(struct arena *, const struct fleet_row *, Mf__FleetNode *)
 static void take_self(struct meta *, struct arena *, Mf__FleetNode *);
 static void add_own_breaker(void *, const char *, const char *, enum breaker_state, uint32_t, bool);
 static void add_breaker(struct arena *, Mf__FleetNode *, const char *, const char *, const char *);
+static Mf__KeyValue *breaker_of(const Mf__FleetNode *, const char *);
 static uint64_t rss_of(int32_t);
 static void write_node(struct jw *, const Mf__FleetNode *);
 
@@ -302,21 +303,42 @@ add_own_breaker(void *ctx, const char *service, const char *node, enum breaker_s
 		add_breaker(g->a, g->n, service, node, names[s]);
 }
 
+/* A node may reach the same member on two ways, each with a breaker of its own (api: whole requests, and
+ * forms of a TaskRequest): the worse one is told, under the one name. */
 static void
 add_breaker(
     struct arena *a, Mf__FleetNode *n, const char *service, const char *member, const char *state)
 {
+	char *key = arena_printf(a, "%s -> %s", service, member);
 	Mf__KeyValue *kv;
 
 	if (n->breakers == NULL)
 		n->breakers = ARENA_ARRAY(a, Mf__KeyValue *, BREAKERS_MOST);
-	if (n->n_breakers == BREAKERS_MOST || strcmp(service, "mf.Node") == 0)
+	if (strcmp(service, "mf.Node") == 0)
+		return;
+	kv = breaker_of(n, key);
+	if (kv != NULL) {
+		if (strcmp(kv->value, "closed") == 0 || strcmp(state, "open") == 0)
+			kv->value = (char *)state;
+		return;
+	}
+	if (n->n_breakers == BREAKERS_MOST)
 		return;
 	kv = arena_alloc(a, sizeof(*kv));
 	mf__key_value__init(kv);
-	kv->key = arena_printf(a, "%s -> %s", service, member);
+	kv->key = key;
 	kv->value = (char *)state;
 	n->breakers[n->n_breakers++] = kv;
+}
+
+/* NULL: none of this name yet. */
+static Mf__KeyValue *
+breaker_of(const Mf__FleetNode *n, const char *key)
+{
+	for (size_t i = 0; i < n->n_breakers; i++)
+		if (strcmp(n->breakers[i]->key, key) == 0)
+			return n->breakers[i];
+	return NULL;
 }
 
 /* Second field of statm: resident pages. 0: the process is gone, or not ours to see. */

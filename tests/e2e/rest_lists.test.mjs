@@ -88,9 +88,15 @@ test('users and roles are sorted and bounded too', async () => {
 });
 
 test('the fleet is filtered too', async () => {
+  // From now on api has two breakers towards each agent.
+  const asked = await f.call('POST', '/v1/requests', { body: { task_id: 'two-ways', requirements: { api: { method: 'GET', endpoint: '/tasks' }, database: { operation: 'query', model: 'task', limit: 1 } } } });
+  assert.equal(asked.status, 200, asked.text);
   const agents = await get('/v1/fleet?domain=database&level=2');
   assert.deepEqual(agents.nodes.map((n) => n.name).sort(), ['cache', 'nosql', 'sql']);
   assert.equal((await get('/v1/fleet?name=meta&state=READY')).nodes.length, 1);
+  const { text } = await f.call('GET', '/v1/fleet');
+  assert.equal(text.split('"mf.Rest -> rest"').length, 2, text);
+  assert.equal((await get('/v1/fleet?name=api')).nodes[0].breakers['mf.Rest -> rest'], 'closed');
   for (const q of ['state=ready', 'level=3', 'name=a b', 'fields=id', 'sort=name']) assert.equal((await f.call('GET', `/v1/fleet?${q.replace(' ', '%20')}`)).status, 422, q);
 });
 
