@@ -60,6 +60,55 @@ with_both_topics_an_id_says_where_each_stands(void **unused)
 }
 
 static void
+with_both_topics_the_first_word_is_that_it_begins_and_every_id_is_whole(void **unused)
+{
+	static const char *const topics[] = { "topics=fleet,tasks", "topics=tasks,fleet" };
+
+	(void)unused;
+	live.n_events = 3;
+	livebed_publish("sql", "READY");
+	for (size_t i = 0; i < sizeof(topics) / sizeof(topics[0]); i++) {
+		live.state_n = 0;
+		open_stream(topics[i], NULL);
+		assert_int_equal(livebed_count("event: "), 3);
+		assert_int_equal(livebed_count("event: subscribed"), 1);
+		assert_int_equal(livebed_count("event: caught_up"), 2);
+		assert_true(
+		    strstr(live.said, "event: subscribed") < strstr(live.said, "event: caught_up"));
+		assert_int_equal(livebed_count(",\nevent:"), 0);
+		assert_int_equal(livebed_count("id: ,"), 0);
+	}
+}
+
+static void
+who_comes_back_with_both_positions_hears_first_that_it_begins(void **unused)
+{
+	(void)unused;
+	live.n_events = 9;
+	open_stream("topics=tasks,fleet", "5,1.1");
+	assert_int_equal(livebed_count("event: task.created"), 4);
+	assert_int_equal(livebed_count("event: subscribed"), 1);
+	assert_true(
+	    strstr(live.said, "event: subscribed") < strstr(live.said, "event: task.created"));
+}
+
+static void
+what_has_caught_up_before_the_other_can_be_asked_is_told_behind_the_beginning(void **unused)
+{
+	(void)unused;
+	live.n_events = 3;
+	livebed_publish("sql", "READY");
+	live.log_down = true;
+	open_stream("topics=fleet,tasks", NULL);
+	assert_int_equal(livebed_count("event: "), 0);
+	live.log_down = false;
+	livebed_ring();
+	assert_int_equal(livebed_count("event: subscribed"), 1);
+	assert_int_equal(livebed_count("event: caught_up"), 2);
+	assert_true(strstr(live.said, "event: subscribed") < strstr(live.said, "event: caught_up"));
+}
+
+static void
 what_is_wrong_with_the_request_is_answered_as_over_http(void **unused)
 {
 	static char long_id[202];
@@ -192,6 +241,9 @@ main(void)
 		LIVE(a_stream_begins_at_the_end_of_the_log_and_says_where),
 		LIVE(a_stream_resumes_behind_the_id_that_the_client_saw_last),
 		LIVE(with_both_topics_an_id_says_where_each_stands),
+		LIVE(with_both_topics_the_first_word_is_that_it_begins_and_every_id_is_whole),
+		LIVE(who_comes_back_with_both_positions_hears_first_that_it_begins),
+		LIVE(what_has_caught_up_before_the_other_can_be_asked_is_told_behind_the_beginning),
 		LIVE(what_is_wrong_with_the_request_is_answered_as_over_http),
 		LIVE(while_nobody_can_judge_the_stream_is_neither_opened_nor_refused),
 		LIVE(filters_pass_only_what_they_name),

@@ -27,6 +27,7 @@ static void on_refused(const Mf__HttpResponse *, void *);
 static void sse_work(struct call *, const Mf__LiveWork *, const char *);
 static void sse_error(struct turn *, const char *, const struct failure *);
 static bool sse_note(struct turn *, const Mf__LiveSubscription *, enum note);
+static void say_note(struct turn *, const Mf__LiveSubscription *, enum note);
 static bool sse_render(struct turn *, const Mf__LiveSubscription *, size_t,
     const struct source_event *const *, ProtobufCBinaryData *, void (*)(void *), void *);
 static void sse_goodbye(struct turn *, int, const char *, const char *);
@@ -128,9 +129,31 @@ sse_error(struct turn *t, const char *id, const struct failure *f)
 		sse_goodbye(t, WS_POLICY, f->reason, f->message);
 }
 
-/* It begins when all of its topics have. */
+/* It begins when all of its topics have a place: an id before that could not say all of them. What
+ * caught up meanwhile is told behind it. */
 static bool
 sse_note(struct turn *t, const Mf__LiveSubscription *s, enum note what)
+{
+	const Mf__LiveState *state = t->state;
+	bool begins = what == NOTE_SUBSCRIBED;
+
+	if (begins || what == NOTE_CAUGHT_UP)
+		for (size_t i = 0; i < state->n_subscriptions; i++)
+			if (state->subscriptions[i]->position[0] == '\0')
+				return true;
+	say_note(t, s, what);
+	for (size_t i = 0; begins && i < state->n_subscriptions; i++) {
+		Mf__LiveSubscription *other = state->subscriptions[i];
+
+		if (other != s && other->live)
+			say_note(t, other, NOTE_CAUGHT_UP);
+		other->told = true;
+	}
+	return true;
+}
+
+static void
+say_note(struct turn *t, const Mf__LiveSubscription *s, enum note what)
 {
 	static const char *const names[] = {
 		[NOTE_SUBSCRIBED] = "subscribed",
@@ -141,9 +164,6 @@ sse_note(struct turn *t, const Mf__LiveSubscription *s, enum note what)
 	const Mf__LiveState *state = t->state;
 	struct jw w;
 
-	for (size_t i = 0; what == NOTE_SUBSCRIBED && i < state->n_subscriptions; i++)
-		if (state->subscriptions[i] != s && !state->subscriptions[i]->told)
-			return true;
 	jw_start(&w, t->a, 64);
 	jw_object(&w, NULL);
 	if (what == NOTE_SUBSCRIBED) {
@@ -158,7 +178,6 @@ sse_note(struct turn *t, const Mf__LiveSubscription *s, enum note what)
 	    t, message(t, names[what],
 		   sse_position(t->a, state->n_subscriptions, state->subscriptions, s, s->position),
 		   &w));
-	return true;
 }
 
 static bool
