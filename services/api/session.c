@@ -14,9 +14,8 @@
 #include "base/time.h"
 
 #define STATE_MAX     (64u << 10)
-#define INBOX_MOST    (64u << 10)  /* bytes: beyond, nothing is read from the client */
-#define TURN_MOST     (256u << 10) /* bytes of messages in one turn, or one message */
-#define STRANGER_MAX  (16u << 10)  /* bytes of a message until it is known who it is */
+#define INBOX_MOST    (64u << 10) /* bytes: beyond, nothing is read from the client */
+#define STRANGER_MAX  (16u << 10) /* bytes of a message until it is known who it is */
 #define TURN_LIMIT_US (2 * SEC)
 #define RETRY_US      (100 * MS)
 #define RETRY_MOST_US (2 * SEC)

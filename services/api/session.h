@@ -10,6 +10,8 @@
 #include "base/metrics.h"
 
 #define LIVE_TOPICS 2 /* bits of session.listens */
+#define TURN_MOST                                                                                  \
+	(256u << 10) /* bytes of messages in one turn, or one message; as much is undone */
 
 struct session_bytes {
 	uint8_t *p;

@@ -92,6 +92,7 @@ void
 jobs_tell(const struct jobs *jobs, struct arena *a, Mf__SessionTurn *q)
 {
 	const struct list *lists[] = { &jobs->waiting, &jobs->running };
+	size_t bytes = 0;
 
 	q->running = ARENA_ARRAY(a, char *, jobs->waiting.n + jobs->running.n + 1);
 	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
@@ -100,8 +101,12 @@ jobs_tell(const struct jobs *jobs, struct arena *a, Mf__SessionTurn *q)
 	q->undone = ARENA_ARRAY(a, Mf__SessionUndone *, jobs->undone.n + 1);
 	LIST_EACH(&jobs->undone, k) {
 		struct job *j = container_of(k, struct job, link);
-		Mf__SessionUndone *u = ARENA_NEW(a, Mf__SessionUndone);
+		Mf__SessionUndone *u;
 
+		bytes += j->n;
+		if (q->n_undone != 0 && bytes > TURN_MOST)
+			break;
+		u = ARENA_NEW(a, Mf__SessionUndone);
 		mf__session_undone__init(u);
 		u->work = (ProtobufCBinaryData){ j->n, j->work };
 		u->problem = mf__problem__unpack(arena_allocator(a), j->problem.n, j->problem.p);

@@ -19,6 +19,7 @@
  *   drop:ID   the client does not want it any more
  *   close     4000   listen  to the fleet   wake  in 20 ms   huge  a state of 100 KiB
  *   big       a message of 100 KiB, and there is more
+ *   fat       a job of 100 KiB, which fails; the next turn is kept
  *   verified, refused: the credential of the handshake was
  *   else      said back, as "said NAME TEXT"
  * Its state is how many messages there have been, the session over. */
@@ -33,6 +34,7 @@ struct agent {
 	unsigned turns, works, cancelled, openings, bells, leavings;
 	size_t messages, running; /* of the newest turn */
 	char undone[40], state[20], operation_id[UUID_LEN];
+	size_t told, told_most; /* undone work: how often, bytes in one turn */
 	uint32_t room;
 };
 
@@ -64,7 +66,7 @@ add(ProtobufCBinaryData *list, size_t *n, const char *p, size_t len)
 static void
 obey(struct agent *g, struct arena *a, Mf__SessionStep *s, const char *text)
 {
-	static char big[BIG];
+	static char big[BIG], fat[BIG] = "fail";
 
 	if (str_starts(text, "job:")) {
 		s->work[s->n_work] = ARENA_NEW(a, Mf__SessionJob);
@@ -88,6 +90,11 @@ obey(struct agent *g, struct arena *a, Mf__SessionStep *s, const char *text)
 		memset(big, 'b', sizeof(big));
 		add(s->messages, &s->n_messages, big, sizeof(big));
 		s->more = true;
+	} else if (strcmp(text, "fat") == 0) {
+		s->work[s->n_work] = ARENA_NEW(a, Mf__SessionJob);
+		mf__session_job__init(s->work[s->n_work]);
+		s->work[s->n_work++]->work = (ProtobufCBinaryData){ BIG, (uint8_t *)fat };
+		g->holds = true;
 	} else if (strcmp(text, "verified") == 0) {
 		static Mf__Principal cron;
 		static char *roles[] = { (char *)(uintptr_t) "service" };
@@ -162,6 +169,10 @@ fake_turn(
 	g->running = q->n_running;
 	g->room = q->room;
 	snprintf(g->state, sizeof(g->state), "%.*s", (int)q->state.len, (char *)q->state.data);
+	g->told += q->n_undone;
+	for (size_t i = 0, n = 0; i < q->n_undone; i++)
+		if ((n += q->undone[i]->work.len) > g->told_most)
+			g->told_most = n;
 	if (q->n_undone != 0)
 		snprintf(g->undone, sizeof(g->undone), "%.*s %s", (int)q->undone[0]->work.len,
 		    (char *)q->undone[0]->work.data,
@@ -533,6 +544,40 @@ a_job_that_nobody_did_is_told_to_the_next_turn(void **unused)
 	assert_string_equal(t.a.undone, "");
 }
 
+static bool
+has_heard_of_eight(void *ctx)
+{
+	(void)ctx;
+	return t.a.told >= 8;
+}
+
+static void
+however_much_is_undone_a_turn_hears_of_some(void **unused)
+{
+	unsigned before;
+
+	(void)unused;
+	say("one");
+	until_heard("said websocket one");
+	before = t.a.turns;
+	t.a.holds = true;
+	say("two");
+	until_count(&t.a.turns, before + 1);
+	for (int i = 0; i < 8; i++)
+		say("fat");
+	pass(20 * MS);
+	answer(&t.a, t.a.held, t.a.held_turn);
+	until_count(&t.a.works, 8);
+	pass(20 * MS);
+	assert_int_equal(t.a.told, 1);
+	answer(&t.a, t.a.held, t.a.held_turn);
+	until(has_heard_of_eight, NULL);
+	assert_int_equal(t.a.told_most, 2 * BIG);
+	say("next");
+	until_heard("said websocket next");
+	assert_int_equal(t.a.told, 8);
+}
+
 static void
 a_job_that_is_dropped_is_cancelled_and_makes_room(void **unused)
 {
@@ -770,6 +815,7 @@ main(void)
 		L(jobs_run_side_by_side_up_to_their_number),
 		L(a_job_has_an_operation_id_that_its_stand_in_gets_too),
 		L(a_job_that_nobody_did_is_told_to_the_next_turn),
+		L(however_much_is_undone_a_turn_hears_of_some),
 		L(a_job_that_is_dropped_is_cancelled_and_makes_room),
 		L(the_bell_rings_for_who_listens),
 		L(a_bell_during_a_turn_is_not_missed),
