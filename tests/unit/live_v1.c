@@ -426,6 +426,32 @@ a_session_has_at_most_thirty_two_subscriptions(void **unused)
 }
 
 static void
+a_state_that_is_full_is_said(void **unused)
+{
+	char one[2000];
+	const char *text = one;
+	unsigned refused = 0;
+	int n;
+
+	(void)unused;
+	open_signed();
+	for (int i = 0; i < 32; i++) {
+		n = snprintf(one, sizeof(one),
+		    "{\"type\":\"subscribe\",\"id\":\"%d\",\"topic\":\"tasks\",\"window\":1,"
+		    "\"filter\":{\"type\":[",
+		    i);
+		while (n < 1850)
+			n += snprintf(one + n, sizeof(one) - (size_t)n, "\"%0100d\",", n);
+		snprintf(one + n, sizeof(one) - (size_t)n, "\"x\"]}}");
+		livebed_turn(1, &text);
+		refused += livebed_count("\"reason\":\"TOO_MANY_SUBSCRIPTIONS\"");
+	}
+	assert_in_range(refused, 1, 8);
+	assert_int_equal(live.close_code, 0);
+	assert_true(live.state_n <= 56 << 10);
+}
+
+static void
 without_the_permission_there_is_no_subscription(void **unused)
 {
 	(void)unused;
@@ -644,6 +670,7 @@ main(void)
 		LIVE(a_window_holds_events_until_they_are_acknowledged),
 		LIVE(an_unsubscribed_one_hears_no_more),
 		LIVE(a_session_has_at_most_thirty_two_subscriptions),
+		LIVE(a_state_that_is_full_is_said),
 		LIVE(without_the_permission_there_is_no_subscription),
 		LIVE(a_permission_that_was_taken_away_ends_what_it_was_for),
 		LIVE(who_says_again_who_he_is_may_hear_no_more_for_it),

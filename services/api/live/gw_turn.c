@@ -34,7 +34,6 @@ static void submit(struct gw *);
 static bool hear(struct gw *);
 static const struct source *prepare(struct gw *, const struct graphql_subscription *);
 static bool take_filter(struct gw *, const struct source *, const json_t *, struct failure *);
-static bool is_full(const struct gw *);
 static void on_permitted(struct turn *, const Mf__Principal *, const struct failure *, void *);
 static void complete(struct gw *);
 static void mind_stranger(struct turn *);
@@ -263,7 +262,8 @@ prepare(struct gw *g, const struct graphql_subscription *compiled)
 	}
 	if (s->position[0] != '\0' && !source->position_ok(str_of(s->position)))
 		ops_violation(t->a, &f, "after", "must be a position that an event had");
-	else if (take_filter(g, source, graphql_source_filter(compiled), &f) && is_full(g))
+	else if (take_filter(g, source, graphql_source_filter(compiled), &f) &&
+		 !subscription_fits(t, s, STATE_MOST))
 		f = full;
 	if (f.status == ST_OK)
 		return source;
@@ -283,17 +283,6 @@ take_filter(struct gw *g, const struct source *source, const json_t *filter, str
 	jw_json(&w, NULL, filter);
 	out->data = (uint8_t *)jw_text(&w, &out->len);
 	return selection_read(g->t->a, source, filter, f) != NULL;
-}
-
-static bool
-is_full(const struct gw *g)
-{
-	const Mf__LiveState *s = g->t->state;
-
-	return s->n_subscriptions >= SUBSCRIPTIONS_MOST ||
-	       mf__live_state__get_packed_size(s) +
-	               mf__live_subscription__get_packed_size(g->subscription) >
-	           STATE_MOST;
 }
 
 static void

@@ -65,6 +65,16 @@ subscription_add(struct turn *t, Mf__LiveSubscription *sub)
 	s->subscriptions = all;
 }
 
+bool
+subscription_fits(const struct turn *t, const Mf__LiveSubscription *more, size_t bytes)
+{
+	const Mf__LiveState *s = t->state;
+
+	return s->n_subscriptions < SUBSCRIPTIONS_MOST &&
+	       mf__live_state__get_packed_size(s) + mf__live_subscription__get_packed_size(more) <=
+	           bytes;
+}
+
 void
 subscription_remove(struct turn *t, size_t i)
 {

@@ -14,6 +14,8 @@ void mind_refused(struct turn *t); /* its credential was */
 /* NULL: there is none; i may be NULL. */
 Mf__LiveSubscription *subscription_find(const struct turn *t, const char *id, size_t *i);
 void subscription_add(struct turn *t, Mf__LiveSubscription *s);
+/* Would the state have at most so many bytes, and SUBSCRIPTIONS_MOST, with one more? api keeps 64 KiB. */
+bool subscription_fits(const struct turn *t, const Mf__LiveSubscription *more, size_t bytes);
 void subscription_remove(struct turn *t, size_t i);
 
 /* Behind the messages of a turn: work that nobody did, what time brings, events when look says so or

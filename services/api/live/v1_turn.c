@@ -9,8 +9,10 @@
 #include "api/live/v1.h"
 #include "base/time.h"
 
-#define AUTH_US      (10 * SEC) /* to say who it is */
-#define WINDOWS_MOST 1024       /* events of all windows: their positions stand in the state */
+#define AUTH_US      (10 * SEC)  /* to say who it is */
+#define WINDOWS_MOST 1024        /* events of all windows: their positions stand in the state */
+#define POSITION     44          /* bytes of one there */
+#define STATE_MOST   (56u << 10) /* of the 64 KiB that api keeps: the next token may be longer */
 
 struct v1 { /* of one turn */
 	struct turn *t;
@@ -176,18 +178,23 @@ subscribe(struct v1 *v)
 {
 	const Mf__LiveState *s = v->t->state;
 	uint32_t windows = v->m.subscribe->window;
+	size_t unacked = 0;
 
-	for (size_t i = 0; i < s->n_subscriptions; i++)
+	for (size_t i = 0; i < s->n_subscriptions; i++) {
 		windows += s->subscriptions[i]->window;
+		unacked += s->subscriptions[i]->n_unacked;
+	}
 	if (!is_signed(v))
 		return true;
 	if (subscription_find(v->t, v->m.id, NULL) != NULL) {
 		refuse(v, ST_ALREADY_EXISTS, "ID_IN_USE", "there is a subscription with this id");
 		return true;
 	}
-	if (s->n_subscriptions >= SUBSCRIPTIONS_MOST || windows > WINDOWS_MOST) {
+	if (windows > WINDOWS_MOST ||
+	    !subscription_fits(v->t, v->m.subscribe, STATE_MOST - (windows - unacked) * POSITION)) {
 		refuse(v, ST_RESOURCE_EXHAUSTED, "TOO_MANY_SUBSCRIPTIONS",
-		    "a session has at most 32 subscriptions, and windows of 1024 events in all");
+		    "a session has at most 32 subscriptions, windows of 1024 events in all, and "
+		    "room for 56 KiB of filters and windows");
 		return true;
 	}
 	admit(v->t, s->credential, v->m.source->permission, on_permitted, v);
