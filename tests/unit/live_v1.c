@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "harness/livebed.h"
+#include "proto/live.pb-c.h"
 
 static void
 open_signed(void)
@@ -641,6 +642,22 @@ a_state_that_is_none_is_refused(void **unused)
 	assert_int_equal(live.failed, ST_INTERNAL);
 }
 
+static void
+a_topic_of_a_newer_program_is_refused(void **unused)
+{
+	Mf__LiveState s = MF__LIVE_STATE__INIT;
+	Mf__LiveSubscription one = MF__LIVE_SUBSCRIPTION__INIT, *all[] = { &one };
+
+	(void)unused;
+	s.version = 1;
+	s.subscriptions = all;
+	s.n_subscriptions = 1;
+	one.topic = (char *)(uintptr_t) "weather";
+	live.state_n = mf__live_state__pack(&s, live.state);
+	livebed_ring();
+	assert_int_equal(live.failed, ST_INTERNAL);
+}
+
 int
 main(void)
 {
@@ -683,6 +700,7 @@ main(void)
 		LIVE(events_of_a_meta_that_is_gone_are_a_gap),
 		LIVE(what_the_ring_has_lost_is_a_gap),
 		LIVE(a_state_that_is_none_is_refused),
+		LIVE(a_topic_of_a_newer_program_is_refused),
 	};
 
 	return TEST_RUN(tests);

@@ -3,10 +3,12 @@
 
 #include <string.h>
 
+#include "api/live/source.h"
 #include "base/log.h"
 
 #define STATE_VERSION 1
 
+static bool is_ours(const Mf__LiveState *);
 static void refuse(struct call *, const struct protocol *);
 static bool has(size_t, char *const *, const char *);
 static void *grown(struct arena *, void *, size_t, size_t);
@@ -29,10 +31,19 @@ turn_begin(struct call *c, const struct protocol *p, const Mf__SessionTurn *q)
 		t->state =
 		    mf__live_state__unpack(arena_allocator(t->a), q->state.len, q->state.data);
 	}
-	if (t->state != NULL && t->state->version == STATE_VERSION)
+	if (t->state != NULL && is_ours(t->state))
 		return t;
 	refuse(c, p);
 	return NULL;
+}
+
+static bool
+is_ours(const Mf__LiveState *s)
+{
+	for (size_t i = 0; i < s->n_subscriptions; i++)
+		if (source_find(s->subscriptions[i]->topic) == NULL)
+			return false;
+	return s->version == STATE_VERSION;
 }
 
 /* Of a program that is older than what its state has, or a bug. */
