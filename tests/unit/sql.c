@@ -323,6 +323,23 @@ a_sorted_query_goes_on_behind_the_values_of_its_last_row(void **unused)
 }
 
 static void
+who_sorts_by_what_nothing_is_sorted_by_hears_what_there_is(void **unused)
+{
+	Mf__StoreOp op = MF__STORE_OP__INIT;
+	struct complaints e = { .arena = arena };
+	struct filter f;
+
+	(void)unused;
+	op.sort = S("title");
+	assert_false(filter_read(arena, model_find("task"), &op, &f, &e));
+	assert_int_equal(e.n, 1);
+	assert_string_equal(e.list[0].field, "sort");
+	assert_string_equal(e.list[0].what,
+	    "must be up to 4 different ones of type, priority, state, created_at, updated_at, "
+	    "each perhaps behind a -");
+}
+
+static void
 a_sort_is_of_few_different_fields_that_are_short_and_never_null(void **unused)
 {
 	static const char *const bad[] = { ",", "-", "title", "created_by", "created_at,",
@@ -556,6 +573,7 @@ main(void)
 		A(a_cursor_leads_back_to_its_place_in_its_query_only),
 		A(filters_in_any_order_are_one_statement),
 		A(a_sorted_query_goes_on_behind_the_values_of_its_last_row),
+		A(who_sorts_by_what_nothing_is_sorted_by_hears_what_there_is),
 		A(a_sort_is_of_few_different_fields_that_are_short_and_never_null),
 		A(times_have_bounds_each_once),
 		A(ids_are_uuids_in_one_list),

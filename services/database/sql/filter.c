@@ -20,6 +20,7 @@ static bool add_ids(struct arena *a, struct filter *f, const char *list, struct 
 static bool
 add_bound(struct arena *a, struct filter *f, const Mf__KeyValue *kv, struct complaints *e);
 static void read_sorts(struct arena *a, struct filter *f, const char *list, struct complaints *e);
+static const char *sorts_of(struct arena *a, const struct model *m);
 static int by_field_and_value(const void *x, const void *y);
 static uint64_t filter_hash(const struct filter *f);
 static bool cursor_read(struct arena *a, struct filter *f, const char *cursor);
@@ -182,13 +183,26 @@ read_sorts(struct arena *a, struct filter *f, const char *list, struct complaint
 			known = f->sorts[i].field != field;
 		if (!known) {
 			complain(e, "sort",
-			    "must be at most %d different fields that %s is sorted by", SORTS_MOST,
-			    f->model->name);
+			    "must be up to %d different ones of %s, each perhaps behind a -",
+			    SORTS_MOST, sorts_of(a, f->model));
 			return;
 		}
 		s->field = field;
 		f->n_sorts++;
 	}
+}
+
+/* The names of the fields that may order a list, as a sentence has them. */
+static const char *
+sorts_of(struct arena *a, const struct model *m)
+{
+	const char *names = "";
+
+	for (size_t i = 0; i < m->n_fields; i++)
+		if ((m->fields[i].flags & FIELD_SORT) != 0)
+			names = arena_printf(
+			    a, "%s%s%s", names, names[0] == '\0' ? "" : ", ", m->fields[i].name);
+	return names;
 }
 
 bool
