@@ -360,7 +360,7 @@ test('RFC 6455 4.2.1: what is no opening handshake is refused, with what would b
     const a = await shake(bytes);
     assert.equal(a?.status, status, `${bytes}\n${a?.body}`);
     assert.equal(a.headers['content-type'], 'application/problem+json');
-    if (status === 426) assert.deepEqual([a.headers.upgrade, a.headers['sec-websocket-version']], ['websocket', '13']);
+    if (status === 426) assert.deepEqual([a.headers.upgrade, a.headers['sec-websocket-version'], JSON.parse(a.body).title], ['websocket', '13', 'Upgrade Required']);
   }
 });
 
