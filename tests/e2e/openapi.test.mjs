@@ -151,6 +151,7 @@ test('every other operation answers as the document says', async () => {
   await call('readFleet', { status: 200 });
   await call('readHealth', { status: 200, token: null });
   await call('setLogLevel', { status: 200, params: { id: 'cache' }, body: { level: 'info' } });
+  await call('setFaults', { status: 200, params: { id: 'cache' }, body: example('setFaults') });
   await call('setFaults', { status: 200, params: { id: 'cache' }, body: { spec: '', for_ms: 10 } });
   await call('restartNode', { status: 202, params: { id: 'cache' } });
   await call('restartNode', { status: 404, params: { id: 'nobody' } });
