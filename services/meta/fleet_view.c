@@ -303,8 +303,8 @@ add_own_breaker(void *ctx, const char *service, const char *node, enum breaker_s
 		add_breaker(g->a, g->n, service, node, names[s]);
 }
 
-/* A node may reach the same member on two ways, each with a breaker of its own (api: whole requests, and
- * forms of a TaskRequest): the worse one is told, under the one name. */
+/* A node may reach the same member on two ways, each with a breaker of its own (api: whole requests,
+ * and forms of a TaskRequest): the worse one is told, under the one name. */
 static void
 add_breaker(
     struct arena *a, Mf__FleetNode *n, const char *service, const char *member, const char *state)
