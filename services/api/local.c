@@ -95,8 +95,9 @@ index_page(struct exchange *x)
 	static const char body[] =
 	    "{\"name\":\"metafed\",\"version\":\"" METAFED_VERSION "\",\"versions\":[\"v1\"],"
 	    "\"links\":{\"api\":\"/v1\",\"openapi\":\"/openapi.json\",\"docs\":\"/docs\","
-	    "\"graphql\":\"/graphql\",\"health\":\"/health\",\"livez\":\"/livez\","
-	    "\"readyz\":\"/readyz\",\"metrics\":\"/metrics\"}}";
+	    "\"graphql\":\"/graphql\",\"websocket\":\"/v1/ws\",\"events\":\"/v1/events\","
+	    "\"health\":\"/health\",\"livez\":\"/livez\",\"readyz\":\"/readyz\","
+	    "\"metrics\":\"/metrics\"}}";
 
 	exchange_answer(x, 200, 1, &json, body, sizeof(body) - 1);
 }

@@ -351,6 +351,7 @@ a_version_that_is_none_is_told_which_there_are(void **unused)
 	assert_non_null(strstr(out, "\"reason\":\"NO_RESOURCE\""));
 	assert_int_equal(get("/v1", ""), 200);
 	assert_non_null(strstr(out, "\"versions\":[\"v1\"]"));
+	assert_non_null(strstr(out, "\"websocket\":\"/v1/ws\",\"events\":\"/v1/events\""));
 }
 
 int
