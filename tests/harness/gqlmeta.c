@@ -281,7 +281,7 @@ gqlmeta_http(const char *method, const char *query, const char *body, const char
 void
 gqlmeta_run(const char *document, const char *variables)
 {
-	static char body[32768];
+	static char body[512 << 10];
 
 	gqlmeta.calls = 0;
 	gqlmeta.log[0] = '\0';

@@ -159,6 +159,22 @@ users_and_roles_are_found_and_listed_as_tasks_are(void **unused)
 }
 
 static void
+twenty_thousand_orders_cost_no_more_memory_than_a_few(void **unused)
+{
+	static char variables[400 << 10];
+	size_t n = 0;
+
+	(void)unused;
+	n += (size_t)snprintf(variables, sizeof(variables), "{\"s\":[{\"by\":\"STATE\"}");
+	for (int i = 0; i < 20000; i++)
+		n += (size_t)snprintf(variables + n, sizeof(variables) - n, ",{\"by\":\"STATE\"}");
+	assert_true(n + 3 < sizeof(variables));
+	strcpy(variables + n, "]}");
+	gqlmeta_run("query($s:[TaskOrder!]){tasks(first:1,sort:$s){nodes{id}}}", variables);
+	assert_int_equal(gqlmeta.calls, 1);
+}
+
+static void
 users_and_roles_are_changed_as_tasks_are(void **unused)
 {
 	(void)unused;
@@ -468,6 +484,7 @@ main(void)
 		META(a_connection_has_edges_cursors_and_pages),
 		META(tasks_their_creators_and_those_roles_are_one_read_each),
 		META(users_and_roles_are_found_and_listed_as_tasks_are),
+		META(twenty_thousand_orders_cost_no_more_memory_than_a_few),
 		META(users_and_roles_are_changed_as_tasks_are),
 		META(a_request_as_it_is_has_the_names_of_here),
 		META(nodes_are_ordered_about_as_in_rest),

@@ -5,6 +5,8 @@
 
 #include "api/graphql/serving.h"
 
+#define SORTED_MOST 5
+
 struct page { /* a connection */
 	const char *type;
 	const json_t *items, *cursors;
@@ -78,13 +80,13 @@ add_param(struct op *o, const char *name, struct gql_value v)
 		p[o->n_params++] = (struct param){ name, v.text };
 }
 
-/* "-priority,created_at", as REST has it. */
+/* "-priority,created_at", as REST has it; one too many is enough for the store to say so. */
 static struct gql_value
 sort_of(struct arena *a, struct gql_value list)
 {
 	char *text = NULL;
 
-	for (uint32_t i = 0; list.kind == GQL_LIST && i < list.n; i++) {
+	for (uint32_t i = 0; list.kind == GQL_LIST && i < list.n && i < SORTED_MOST; i++) {
 		bool down = gql_member(&list.list[i], "direction").text[0] == 'D';
 
 		text = arena_printf(a, "%s%s%s%s", i == 0 ? "" : text, i == 0 ? "" : ",",
