@@ -45,6 +45,21 @@ statuses_are_those_of_the_edition_in_the_newer_type(void **unused)
 }
 
 static void
+a_key_that_would_not_be_heeded_is_refused_before_anything_changes(void **unused)
+{
+	(void)unused;
+	gqlmeta.calls = 0;
+	gqlmeta_http("POST", "", "{\"query\":\"mutation{logout(refreshToken:\\\"x\\\")}\"}",
+	    H(JSON_BODY, NEWER, "idempotency-key", "\"k\""));
+	assert_int_equal(gqlgot.status, 422);
+	assert_non_null(strstr(gqlgot.body, "\"reason\":\"GRAPHQL_IDEMPOTENCY_KEY\""));
+	assert_int_equal(gqlmeta.calls, 0);
+	gqlmeta_http(
+	    "POST", "", "{\"query\":\"{__typename}\"}", H(JSON_BODY, "idempotency-key", "\"k\""));
+	assert_string_equal(gqlgot.body, "{\"data\":{\"__typename\":\"Query\"}}");
+}
+
+static void
 methods_types_and_credentials_are_held_to_theirs(void **unused)
 {
 	(void)unused;
@@ -204,6 +219,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		META(statuses_are_those_of_the_edition_in_the_newer_type),
+		META(a_key_that_would_not_be_heeded_is_refused_before_anything_changes),
 		META(methods_types_and_credentials_are_held_to_theirs),
 		META(browsers_get_a_page_that_needs_nothing_from_elsewhere),
 		META(configured_documents_are_named_by_hash_or_file),

@@ -49,6 +49,7 @@ struct graphql_ask {
 	const char *client_address;
 	const char *operation_id; /* UUIDv7 of the request */
 	bool only_queries;        /* GET: nothing may change */
+	bool keyed; /* an Idempotency-Key: nothing may change that could change twice */
 };
 
 enum graphql_outcome {

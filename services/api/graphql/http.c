@@ -113,6 +113,7 @@ serve(struct exchanging *x)
 		.client_address = call_client_address(x->c, x->q->client_address),
 		.operation_id = x->q->operation_id,
 		.only_queries = strcmp(x->q->method, "POST") != 0,
+		.keyed = ops_header(x->q, "idempotency-key")[0] != '\0',
 	};
 	if (x->ask.operation_id[0] ==
 	    '\0') { /* a caller that is no edge: nothing can be repeated */

@@ -203,6 +203,10 @@ kind_allowed(const struct serving *s, const struct ast_operation *op, struct gql
 	static const struct failure no_query = { .status = ST_INVALID_ARGUMENT,
 		.message = "Only queries can be asked for with GET: use POST.",
 		.reason = "GRAPHQL_NOT_A_QUERY" };
+	static const struct failure no_key = { .status = ST_INVALID_ARGUMENT,
+		.message = "GraphQL keeps no Idempotency-Key: give createTask an id, execute its "
+			   "taskId, a change its ifVersion.",
+		.reason = "GRAPHQL_IDEMPOTENCY_KEY" };
 	static const struct failure no_stream = { .status = ST_FAILED_PRECONDITION,
 		.message = "Subscriptions are served over WebSocket, as graphql-transport-ws.",
 		.reason = "GRAPHQL_SUBSCRIPTION" };
@@ -217,6 +221,10 @@ kind_allowed(const struct serving *s, const struct ast_operation *op, struct gql
 	if (op->kind == GQL_MUTATION && s->q->only_queries) {
 		*outcome = GRAPHQL_NOT_A_QUERY;
 		say(e, &no_query);
+		return false;
+	}
+	if (op->kind == GQL_MUTATION && s->q->keyed) {
+		say(e, &no_key);
 		return false;
 	}
 	return true;
