@@ -2,7 +2,7 @@
  *
  * node.c drives the life cycle; settings.c builds configurations; contract.c speaks with the
  * supervisor over the inherited descriptors; beat.c and watchdog.c do the same where there is
- * none. */
+ * none; heap.c gives memory back. */
 #ifndef NODE_INSIDE_H
 #define NODE_INSIDE_H
 
@@ -47,7 +47,8 @@ struct node {
 	bool abandoned;          /* it drains because nobody came back */
 	struct target *meta;     /* container mode: whom we beat to */
 	bool beat_out;           /* one beat at a time */
-	struct timer watchdog;   /* container mode: tells it that the loop turns */
+	struct timer heap_look;
+	struct timer watchdog; /* container mode: tells it that the loop turns */
 	int64_t watchdog_tick_us;
 };
 
@@ -74,6 +75,9 @@ void beat_start(struct node *n); /* container mode */
 
 /* --- watchdog.c --- */
 void watchdog_start(struct node *n); /* container mode */
+
+/* --- heap.c --- */
+void heap_start(struct node *n); /* looks now and then */
 
 /* --- process.c --- */
 void process_metrics(void);

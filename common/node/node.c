@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +21,7 @@
 #include "base/mem.h"
 #include "base/time.h"
 #include "bus/bus.h"
+#include "node/heap.h"
 #include "node/inside.h"
 
 #define DRAIN_TICK_US (5 * MS)
@@ -32,7 +32,6 @@
 static void parse_options(struct node *n, int argc, char **argv);
 static void usage(FILE *f, const struct service_def *def);
 static void load_first(struct node *n);
-static void set_up_malloc(void);
 static void private_dir(const char *path);
 static void make_dirs(const char *path);
 static void start(struct node *n);
@@ -54,7 +53,7 @@ node_main(int argc, char **argv, const struct service_def *def)
 	n->state = NODE_STARTING;
 	contract_take(n);
 	umask(077);
-	set_up_malloc();
+	heap_set_up();
 	parse_options(n, argc, argv);
 	load_first(n);
 	if (n->options.print)
@@ -66,17 +65,6 @@ node_main(int argc, char **argv, const struct service_def *def)
 		leave(n, 1);
 	loop_run(n->loop);
 	leave(n, 0);
-}
-
-/* What one burst of requests gives back the next one takes again: to fetch those pages from the
- * kernel anew each time was a tenth to a fifth of a request's CPU (scripts/bench-http). */
-static void
-set_up_malloc(void)
-{
-	mallopt(M_ARENA_MAX, 2); /* one per thread would cost each node megabytes for nothing */
-	mallopt(M_TRIM_THRESHOLD, 2 << 20);
-	mallopt(M_TOP_PAD, 256 << 10);
-	mallopt(M_MMAP_THRESHOLD, 1 << 20); /* more than an arena's largest block */
 }
 
 const char *
@@ -272,6 +260,7 @@ start(struct node *n)
 	contract_start(n);
 	beat_start(n);
 	watchdog_start(n);
+	heap_start(n);
 }
 
 /* Whoever can enter the directory can speak to the nodes as if it were one: it is ours alone, or we
