@@ -423,7 +423,7 @@ of_the_fleet_only_what_is_asked_for_is_answered(void **unused)
 	assert_string_equal(got.body, fleet);
 	http("GET", "/v1/fleet", "level=2&state=READY", "", NULL);
 	assert_string_equal(got.body, "{\"nodes\":[{\"name\":\"sql\",\"level\":2,\"pid\":8,"
-	                              "\"state\":\"READY\"}],\"apart\":[],\"mode\":\"normal\"}");
+				      "\"state\":\"READY\"}],\"apart\":[],\"mode\":\"normal\"}");
 	http("GET", "/v1/fleet", "name=nobody", "", NULL);
 	assert_string_equal(got.body, "{\"nodes\":[],\"apart\":[],\"mode\":\"normal\"}");
 	meta.calls = 0;
