@@ -194,6 +194,16 @@ str_utf8_ok(const void *p, size_t n)
 	return true;
 }
 
+size_t
+str_characters(struct str s)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s.n; i++)
+		n += ((unsigned char)s.p[i] & 0xc0) != 0x80;
+	return n;
+}
+
 bool
 str_token_ok(struct str s)
 {

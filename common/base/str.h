@@ -30,6 +30,7 @@ bool str_double(struct str s, double *out); /* finite, '.' whatever the locale *
 /* bytes of the well-formed character at p; 0: none there */
 size_t str_utf8_char(const void *p, size_t n);
 bool str_utf8_ok(const void *p, size_t n); /* well-formed, no surrogate, no overlong */
+size_t str_characters(struct str s);       /* of well-formed UTF-8 */
 bool str_token_ok(struct str s);           /* RFC 9110 token, not empty */
 /* NULL: bad escape or %00 */
 char *str_percent_decode(struct arena *a, struct str s, bool plus_is_blank, size_t *n);

@@ -88,6 +88,8 @@ utf8_takes_no_overlong_form_and_no_surrogate(void **unused)
 	(void)unused;
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
 		assert_true(str_utf8_ok(good[i], strlen(good[i])));
+	assert_int_equal(str_characters(STR("")), 0);
+	assert_int_equal(str_characters(STR("a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80")), 4);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		assert_false(str_utf8_ok(bad[i], strlen(bad[i])));
 }

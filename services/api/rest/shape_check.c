@@ -52,7 +52,6 @@ static const char *words_of_number(struct arena *, const struct shape *);
 static double bound_of(size_t);
 static bool say(struct asking *, const struct place *, const char *);
 static const char *pointer_of(struct arena *, const struct place *);
-static size_t characters(struct str);
 
 bool
 shape_check(struct arena *a, const struct shape *s, const json_t *v,
@@ -325,7 +324,7 @@ is_listed(const json_t *values, struct str text)
 static bool
 is_sized(const struct shape *s, struct str text)
 {
-	size_t n = s->length_min != 0 || s->length_max != SIZE_MAX ? characters(text) : 0;
+	size_t n = s->length_min != 0 || s->length_max != SIZE_MAX ? str_characters(text) : 0;
 
 	return n >= s->length_min && n <= s->length_max;
 }
@@ -487,14 +486,4 @@ pointer_of(struct arena *a, const struct place *at)
 	if (at->key == NULL)
 		return arena_printf(a, "%s/%zu", pointer_of(a, at->up), at->index);
 	return ops_pointer(a, pointer_of(a, at->up), at->key);
-}
-
-static size_t
-characters(struct str s)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < s.n; i++)
-		n += ((unsigned char)s.p[i] & 0xc0) != 0x80;
-	return n;
 }

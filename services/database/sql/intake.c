@@ -28,7 +28,6 @@ static void patch_field(
     struct jw *w, struct arena *a, const struct field *f, const json_t *v, struct complaints *e);
 static const char *text_of_labels(struct arena *a, const json_t *v);
 static const char *text_of_json(struct arena *a, const json_t *v);
-static size_t characters(struct str s);
 
 void
 complain(struct complaints *e, const char *field, const char *fmt, ...)
@@ -295,7 +294,7 @@ take_text(struct arena *a, const struct field *f, struct str s, struct complaint
 		complain_of(e, f,
 		    "must be a token (letters, digits and !#$%%&'*+-.^_`|~) of %d to %d characters",
 		    (int)f->min, (int)f->max);
-	} else if (characters(s) < (size_t)f->min || characters(s) > (size_t)f->max) {
+	} else if (str_characters(s) < (size_t)f->min || str_characters(s) > (size_t)f->max) {
 		complain_of(e, f, "must have %d to %d characters", (int)f->min, (int)f->max);
 	} else if (memchr(s.p, '\0', s.n) != NULL || !str_utf8_ok(s.p, s.n)) {
 		complain_of(e, f, "must be UTF-8 without NUL");
@@ -456,14 +455,4 @@ text_of_json(struct arena *a, const json_t *v)
 	jw_start(&w, a, 64);
 	jw_json(&w, NULL, v);
 	return jw_text(&w, NULL);
-}
-
-static size_t
-characters(struct str s)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < s.n; i++)
-		n += ((unsigned char)s.p[i] & 0xc0) != 0x80;
-	return n;
 }
