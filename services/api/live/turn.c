@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api/live/source.h"
+#include "api/ops/ops.h"
 #include "base/log.h"
 
 #define STATE_VERSION 1
@@ -165,12 +166,7 @@ turn_listen(struct turn *t, const char *topic)
 const char *
 turn_header(const struct turn *t, const char *name)
 {
-	const Mf__HttpRequest *q = t->q->opening;
-
-	for (size_t i = 0; q != NULL && i < q->n_headers; i++)
-		if (strcmp(q->headers[i]->key, name) == 0)
-			return q->headers[i]->value;
-	return "";
+	return t->q->opening == NULL ? "" : ops_header(t->q->opening, name);
 }
 
 void

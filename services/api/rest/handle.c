@@ -140,10 +140,7 @@ on_asked(const Mf__TaskResponse *m, void *ctx)
 const char *
 handling_header(const struct handling *h, const char *name)
 {
-	for (size_t i = 0; i < h->q->n_headers; i++)
-		if (strcmp(h->q->headers[i]->key, name) == 0)
-			return h->q->headers[i]->value;
-	return "";
+	return ops_header(h->q, name);
 }
 
 static const char *
