@@ -62,6 +62,15 @@ quota_reload(struct quota *l, int64_t idle_us)
 	knowns_forget_all(l->knowns); /* they point to the old limits */
 }
 
+void
+quota_name(const struct quota *l, struct str credential, struct charge *out)
+{
+	*out = (struct charge){ .has_credential = credential.p != NULL };
+	if (out->has_credential)
+		crypto_shorthash_siphashx24(
+		    out->credential, (const uint8_t *)credential.p, credential.n, l->secret);
+}
+
 bool
 quota_charge(struct quota *l, const struct limits *by, const struct address *client,
     struct str credential, enum http_method method, const char *path, int64_t now_us,
@@ -71,12 +80,9 @@ quota_charge(struct quota *l, const struct limits *by, const struct address *cli
 	const struct known *who = NULL;
 	uint64_t key;
 
-	*out = (struct charge){ .has_credential = credential.p != NULL };
-	if (out->has_credential) {
-		crypto_shorthash_siphashx24(
-		    out->credential, (const uint8_t *)credential.p, credential.n, l->secret);
+	quota_name(l, credential, out);
+	if (out->has_credential)
 		who = knowns_find(l->knowns, out->credential, now_us, &out->ask);
-	}
 	if (who != NULL) {
 		key = who->bucket;
 		limit = who->limit;

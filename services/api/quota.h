@@ -30,6 +30,8 @@ void quota_reload(struct quota *l, int64_t idle_us); /* the limits are others no
 bool quota_charge(struct quota *l, const struct limits *by, const struct address *client,
     struct str credential, enum http_method method, const char *path, int64_t now_us,
     struct charge *out);
+/* A charge of nothing yet, for quota_learn to be told whose that credential is. */
+void quota_name(const struct quota *l, struct str credential, struct charge *out);
 /* The answer to that request: who it was verified to be (NULL: not said), and its status. The charge
  * learns the name. */
 void quota_learn(struct quota *l, const struct limits *by, struct charge *c, const Mf__Principal *p,

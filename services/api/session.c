@@ -102,6 +102,7 @@ open_socket(struct session *s, const struct live_opening *o)
 						.release_ctx = o->release_ctx });
 
 	s->line = (struct line){ &ws_line, w };
+	quota_name(s->live->o.quota, str_of(s->id), &s->charge);
 	session_consider(s);
 	if (o->early_n != 0)
 		ws_take(w, o->early, o->early_n); /* last: it may end the session */
@@ -436,6 +437,7 @@ learn(struct session *s, const Mf__Principal *p)
 		s->line.ops->set_message_max(s->line.to, (size_t)set->c->body_limit);
 	quota_learn(s->live->o.quota, &set->limits, &s->charge, p, 200, loop_now(s->live->loop));
 	s->charge.ask = false;
+	s->held_us = 0;
 }
 
 /* So that the next handshake with that credential takes from its principal's bucket too. */
