@@ -481,6 +481,21 @@ a_permission_that_was_taken_away_ends_what_it_was_for(void **unused)
 }
 
 static void
+what_is_confirmed_of_a_principal_counts_from_then_on(void **unused)
+{
+	(void)unused;
+	open_signed();
+	TURN(SUBSCRIBE("s", ""));
+	live.age_us += 1 * SEC;
+	live.n_events = 1;
+	live.expires_at = (uint64_t)(time_wall_us() + 30 * SEC);
+	livebed_ring();
+	assert_int_equal(livebed_count("\"type\":\"event\""), 1);
+	TURN("{\"type\":\"ping\"}");
+	assert_int_equal(livebed_count("reauthenticate"), 1);
+}
+
+static void
 who_says_again_who_he_is_may_hear_no_more_for_it(void **unused)
 {
 	(void)unused;
@@ -690,6 +705,7 @@ main(void)
 		LIVE(a_state_that_is_full_is_said),
 		LIVE(without_the_permission_there_is_no_subscription),
 		LIVE(a_permission_that_was_taken_away_ends_what_it_was_for),
+		LIVE(what_is_confirmed_of_a_principal_counts_from_then_on),
 		LIVE(who_says_again_who_he_is_may_hear_no_more_for_it),
 		LIVE(the_handshakes_credential_is_told_apart_from_that_of_a_message),
 		LIVE(a_revoked_credential_hears_nothing_more),

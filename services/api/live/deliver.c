@@ -407,6 +407,7 @@ on_confirmed(struct turn *t, const Mf__Principal *who, const struct failure *f, 
 	struct delivery *d = ctx;
 
 	if (who != NULL) {
+		mind_still(t, who);
 		confirm_next(d);
 		return;
 	}

@@ -23,14 +23,20 @@ mind_principal(struct turn *t, const char *credential, const Mf__Principal *who)
 	Mf__LiveState *s = t->state;
 
 	s->credential = (char *)credential;
-	s->principal = arena_dup(t->a, who, sizeof(*who));
-	s->principal->n_permissions = 0; /* level 0 is asked for those, each time */
+	mind_still(t, who);
 	/* What may be heard was not asked for. */
 	if (s->n_subscriptions == 0)
 		s->verified_us = t->q->age_us;
 	s->warned = false;
 	if (s->of_handshake)
 		t->step.handshake = 200;
+}
+
+void
+mind_still(struct turn *t, const Mf__Principal *who)
+{
+	t->state->principal = arena_dup(t->a, who, sizeof(*who));
+	t->state->principal->n_permissions = 0; /* level 0 is asked for those, each time */
 }
 
 void

@@ -9,6 +9,8 @@
 
 /* From now on it is this one's. */
 void mind_principal(struct turn *t, const char *credential, const Mf__Principal *who);
+/* As was just confirmed it still is; roles may be others. */
+void mind_still(struct turn *t, const Mf__Principal *who);
 void mind_refused(struct turn *t); /* its credential was */
 
 /* NULL: there is none; i may be NULL. */
