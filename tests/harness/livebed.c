@@ -39,6 +39,8 @@ fake_execute(
 		    (char *)q->database->data.data);
 		r.result = q->database->data;
 		r.version = 1;
+		if (live.hangs)
+			return;
 	}
 	r.success = !(live.revoked || str_starts(q->auth->credential, "bad") ||
 		      (live.forbidden && q->auth->require_permission[0] != '\0'));

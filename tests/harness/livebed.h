@@ -15,7 +15,7 @@ struct livebed {
 	struct bus *bus;
 	struct target *agent;
 	/* level 0 */
-	bool meta_down, revoked, forbidden;
+	bool meta_down, revoked, forbidden, hangs; /* hangs: reads are not answered */
 	unsigned checks;
 	char permission[40], credential[40], operation[40], data[200], id[64];
 	uint64_t expires_at;

@@ -431,6 +431,32 @@ what_an_event_does_not_have_is_loaded_as_the_one_who_hears_it(void **unused)
 }
 
 static void
+an_event_that_takes_too_long_is_tried_again_and_then_told_as_an_error(void **unused)
+{
+	(void)unused;
+	open_as_ann();
+	live.task = TASK;
+	live.hangs = true;
+	TURN(ASK("s", "subscription{taskEvents{task{title}}}"));
+	live.n_events = 1;
+	for (int i = 0; i < 3; i++) {
+		livebed_ring();
+		assert_int_equal(live.messages, 0);
+		assert_false(live.more);
+		assert_in_range(live.wake_us, 1, 1 * SEC);
+	}
+	livebed_ring();
+	assert_int_equal(live.messages, 1);
+	assert_said("\"type\":\"next\"");
+	assert_said("\"code\":\"DEADLINE_EXCEEDED\"}}],\"data\":null}");
+	live.hangs = false;
+	live.n_events = 2;
+	livebed_ring();
+	assert_int_equal(live.messages, 1);
+	assert_said("{\"data\":{\"taskEvents\":{\"task\":null}}}");
+}
+
+static void
 the_same_document_is_each_sessions_own(void **unused)
 {
 	(void)unused;
@@ -790,6 +816,7 @@ main(void)
 		GW(a_subscription_hears_what_happens_from_now_on),
 		GW(variables_fragments_and_filters_count_for_each_event),
 		GW(what_an_event_does_not_have_is_loaded_as_the_one_who_hears_it),
+		GW(an_event_that_takes_too_long_is_tried_again_and_then_told_as_an_error),
 		GW(the_same_document_is_each_sessions_own),
 		GW(a_subscription_resumes_behind_the_last_event_seen),
 		GW(the_fleets_events_have_positions_and_filters_too),

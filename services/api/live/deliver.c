@@ -58,6 +58,7 @@ static bool begin_page(struct delivery *);
 static void render(struct delivery *);
 static void on_rendered(void *);
 static bool tell(struct delivery *, const struct source_event *, ProtobufCBinaryData);
+static void wait_for(struct delivery *);
 static void end_page(struct delivery *);
 static void skip(struct delivery *);
 static bool say_in_room(struct delivery *, ProtobufCBinaryData);
@@ -273,6 +274,10 @@ on_rendered(void *ctx)
 	struct delivery *d = ctx;
 	struct page *p = &d->page;
 
+	if (d->rendered[0].data == NULL) {
+		wait_for(d);
+		return;
+	}
 	for (size_t i = 0; i < p->rendering; i++, p->told++)
 		if (!tell(d, p->events[p->told], d->rendered[i])) {
 			skip(d);
@@ -298,7 +303,17 @@ tell(struct delivery *d, const struct source_event *e, ProtobufCBinaryData text)
 	if (s->window != 0)
 		push(t, s, e->position);
 	s->position = (char *)e->position;
+	s->late = 0;
 	return true;
+}
+
+/* The next event did not become a message in time: once more, not at once. */
+static void
+wait_for(struct delivery *d)
+{
+	current(d)->late++;
+	look_in(d->t, AGAIN_US);
+	skip(d);
 }
 
 /* All of it is behind the subscription. */

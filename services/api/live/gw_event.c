@@ -6,6 +6,7 @@
 #include "base/time.h"
 
 #define EVENT_LIMIT_US (700 * MS) /* beyond, it is for another turn */
+#define LATE_MOST      3 /* tries beyond it; then the client hears that there was no time */
 
 struct one { /* event */
 	struct rendering *r;
@@ -19,6 +20,7 @@ struct rendering { /* in the arena of the turn */
 	const char *id;
 	struct gw_compiled *compiled;
 	struct graphql_ask who;
+	bool last_try; /* of the first event */
 	size_t n, pending, bytes;
 	struct one *each;
 	void (*done)(void *ctx);
@@ -52,6 +54,7 @@ gw_render(struct turn *t, const Mf__LiveSubscription *s, size_t n,
 		.credential = t->state->credential,
 		.client_address = t->state->client_address,
 		.operation_id = t->q->session_id };
+	r->last_try = s->late >= LATE_MOST;
 	r->done = done;
 	r->ctx = ctx;
 	r->n = n;
@@ -115,13 +118,19 @@ on_executed(void *ctx, const struct graphql_answer *a)
 static void
 on_end(struct call *c, const struct call_end *end, void *ctx)
 {
+	static const char no_time[] =
+	    "{\"errors\":[{\"message\":\"there was no time to read what was asked of the event\","
+	    "\"extensions\":{\"code\":\"DEADLINE_EXCEEDED\"}}],\"data\":null}";
 	struct one *x = ctx;
+	struct rendering *r = x->r;
 
-	(void)c, (void)end;
+	(void)c;
 	if (x->call == NULL)
 		return; /* given up by us */
 	x->call = NULL;
-	settle(x->r);
+	if (end->failure != NULL && x == r->each && r->last_try)
+		*x->out = gw_next(r->t->a, r->id, no_time, sizeof(no_time) - 1);
+	settle(r);
 }
 
 static void
