@@ -8,6 +8,11 @@
 #include "base/mem.h"
 #include "harness/test.h"
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1 /* a malloc that is not ours to trim */
+#else
+#define SANITIZED 0
+#endif
 #define BLOCKS 8192
 #define SIZE   8192
 #define MIB    ((size_t)1 << 20)
@@ -57,6 +62,8 @@ what_a_peak_has_left_behind_goes_back_once(void **state)
 	size_t before = resident();
 
 	(void)state;
+	if (SANITIZED)
+		skip();
 	for (size_t i = 0; i < BLOCKS; i++) {
 		free(blocks[i]);
 		blocks[i] = NULL;
@@ -85,13 +92,6 @@ a_little_is_kept_for_the_next_burst(void **state)
 	assert_false(heap_give_back());
 }
 
-/* A sanitizer's malloc is not ours to trim. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define LEFT_BEHIND 0
-#else
-#define LEFT_BEHIND 1
-#endif
-
 int
 main(void)
 {
@@ -104,8 +104,6 @@ main(void)
 		    a_little_is_kept_for_the_next_burst, peak, end_of_peak),
 	};
 
-	if (!LEFT_BEHIND)
-		return 0;
 	heap_set_up();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -26,7 +26,9 @@ tcp_setup(struct tcp *t, bool relayed)
 	size_t made;
 
 	t->port = test_port();
-	t->relay_port = relayed ? test_port() : t->port;
+	t->relay_port = t->port;
+	while (relayed && t->relay_port == t->port)
+		t->relay_port = test_port();
 	snprintf(t->listen, sizeof(t->listen), "tcp://127.0.0.1:%u", t->port);
 	snprintf(t->peers, sizeof(t->peers), "x=tcp://127.0.0.1:1, sql=tcp://127.0.0.1:%u",
 	    t->relay_port);
@@ -48,7 +50,8 @@ tcp_serve(struct tcp *t, struct end *b)
 	assert_non_null(end_new(b, "sql", &t->server));
 	/* the port of one that just closed */
 	for (int tries = 0; !wire_listen(b->w, end_err, sizeof(end_err)); tries++) {
-		assert_true(tries < 50);
+		if (tries == 50)
+			fail_msg("%s", end_err);
 		end_free(b);
 		end_pass(20 * MS);
 		assert_non_null(end_new(b, "sql", &t->server));
