@@ -66,22 +66,31 @@ test_file(const char *name, const char *content)
 	return p;
 }
 
+static bool
+is_free(uint16_t port)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET,
+		.sin_port = htons(port),
+		.sin_addr = { htonl(INADDR_LOOPBACK) } };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool yes = bind(fd, (struct sockaddr *)&a, sizeof(a)) == 0;
+
+	close(fd);
+	return yes;
+}
+
 uint16_t
 test_port(void)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
 	unsigned first = PORT_FIRST + (unsigned)getpid() % (PORTS / PORTS_OWN) * PORTS_OWN;
-	bool is_free = false;
 
-	for (int tries = 0; !is_free && tries < 1000; tries++) {
-		int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	for (int tries = 0; tries < 1000; tries++) {
+		uint16_t port = (uint16_t)(first + id_random_u64() % PORTS_OWN / 2 * 2);
 
-		a.sin_port = htons((uint16_t)(first + id_random_u64() % PORTS_OWN));
-		is_free = bind(fd, (struct sockaddr *)&a, sizeof(a)) == 0;
-		close(fd);
+		if (is_free(port) && is_free(port + 1))
+			return port;
 	}
-	must(is_free);
-	return ntohs(a.sin_port);
+	fatal("no port is free");
 }
 
 int
