@@ -288,7 +288,7 @@ set_limits(struct rpc_call *r, const struct member *m, int64_t now)
 static void
 arm(struct rpc_call *r)
 {
-	int64_t at = r->try_end_us < r->overdue_us || r->counted ? r->try_end_us : r->overdue_us;
+	int64_t at = r->try_end_us < r->overdue_us ? r->try_end_us : r->overdue_us;
 
 	if (at < r->call->deadline_us)
 		timer_at(&r->timer, at); /* at the call's own deadline the call ends us */
@@ -375,17 +375,23 @@ on_timer(struct timer *t)
 	}
 }
 
-/* Over the breaker's limit: counts as a failure now, though its answer is still welcome. */
+/* Over the breaker's limit: counts as a failure now, though its answer is still welcome. Its member
+ * may have answered others behind it and stopped then: so it is looked at again and again. */
 static void
 on_overdue(struct rpc_call *r)
 {
-	if (r->counted || time_now_us() < r->overdue_us) {
+	int64_t now = time_now_us();
+
+	if (now < r->overdue_us) {
 		arm(r); /* timers have some slack */
 		return;
 	}
-	r->counted = true;
-	target_count(r->member, true, time_now_us());
-	if (r->member->peer->heard_us < r->try_us)
+	r->overdue_us = now + PING_US;
+	if (!r->counted) {
+		r->counted = true;
+		target_count(r->member, true, now);
+	}
+	if (r->member->peer->heard_us <= now - r->method->slow_us)
 		peer_check(r->member->peer);
 	arm(r);
 }
