@@ -9,7 +9,14 @@ let f;
 before(async () => { f = await Fleet.start(); });
 after(async () => { await f?.stop(); });
 
-const refresh = (token) => f.call('POST', '/v1/auth/refresh', { token: null, body: { refresh_token: token } });
+// All of them together are faster than one address may be.
+async function refresh(token) {
+  for (;;) {
+    const r = await f.call('POST', '/v1/auth/refresh', { token: null, body: { refresh_token: token } });
+    if (r.status !== 429) return r;
+    await sleep(Math.max(20, r.json.retry_after_ms));
+  }
+}
 
 test('kill -9 of sql and nosql during refreshes: whoever retries keeps his session, and a token used long ago still ends it', async () => {
   const sessions = await Promise.all(Array.from({ length: 8 }, async () => {
