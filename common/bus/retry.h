@@ -17,7 +17,8 @@
 #define RETRY_CAP_US  500000
 #define RETRY_PUSHBACK_MS                                                                          \
 	400 /* a server that asks for more is believed: no retry below, the caller decides */
-/* Tokens of a quiet target: a member that dies in a slow moment leaves hundreds of calls to others. */
+/* Tokens of a quiet target: a member may die with a second's worth of 200 calls a second out, and
+ * none of them shall fail. */
 #define RETRY_QUIET      250.0
 #define RETRY_QUIET_RATE 10.0 /* which come back at so many a second */
 #define RETRY_TOKENS_MAX 1000.0

@@ -601,10 +601,13 @@ in_a_container_a_node_beats_over_the_bus_and_goes_when_meta_asks(void **unused)
 static void
 in_a_container_a_node_that_hangs_ends_itself_and_says_so(void **unused)
 {
+	int64_t began = time_now_us();
+
 	(void)unused;
 	spawn(false, (const char *const[]){ CONTAINER, "--set", "greeting=hang", NULL });
 	assert_true(says("\"event\":\"ready\"", 5000));
 	assert_int_equal(ends(10000), 1000 + SIGABRT);
+	assert_true(time_now_us() - began >= 1 * SEC); /* it began to hang after that */
 	assert_non_null(strstr(output(), "\"event\":\"loop_hung\",\"limit_ms\":1000"));
 }
 

@@ -77,6 +77,25 @@ a_call_that_was_out_on_a_lost_member_goes_to_the_stand_in_at_once(void **unused)
 	assert_true(o.took_us < 30 * MS);
 }
 
+/* 200 requests a second, of which each takes a second because the machine is busy. */
+static void
+a_member_that_dies_with_two_hundred_calls_out_fails_none_of_them(void **unused)
+{
+	static struct outcome o[200];
+
+	(void)unused;
+	sql.manner = HOLDS;
+	for (int i = 0; i < 200; i++)
+		ask(t, &o[i], NULL);
+	pass(5 * MS);
+	peer_down(bed_peer("sql"));
+	for (int i = 0; i < 200; i++) {
+		wait_for(&o[i]);
+		assert_int_equal(o[i].status, ST_OK);
+		assert_string_equal(o[i].node, "nosql");
+	}
+}
+
 static void
 a_call_that_failed_over_never_calls_back_twice(void **unused)
 {
@@ -560,6 +579,7 @@ main(void)
 		TG(the_primary_comes_first),
 		TG(a_stand_in_takes_over_when_the_primary_is_gone_and_gives_back_when_it_returns),
 		TG(a_call_that_was_out_on_a_lost_member_goes_to_the_stand_in_at_once),
+		TG(a_member_that_dies_with_two_hundred_calls_out_fails_none_of_them),
 		TG(a_call_that_failed_over_never_calls_back_twice),
 		TG(an_answer_under_a_used_up_id_goes_nowhere),
 		TG(unavailable_goes_to_the_stand_in_and_other_failures_stay),
