@@ -23,12 +23,22 @@ static bool in_bounds(const struct config_key *k, int64_t v);
 static void describe(const struct config_key *k, char *out, size_t size);
 static bool next_slot(const struct loader *l, struct slot *s);
 static bool load_defaults(struct loader *l);
+static bool keeps(const struct slot *s);
 static bool load_env(struct loader *l);
 static const char *
 env_value(const struct loader *l, const char *node, const char *key, char name[ENV_NAME]);
 static bool load_sets(struct loader *l);
 static void print_value(FILE *f, const struct config_key *k, const char *at);
+static const char *value_text(const struct config_key *k, const char *at, char number[40]);
 static void print_unit(char *out, size_t size, enum config_type type, int64_t v);
+
+/* In this order: later ones win. */
+static bool (*const stages[])(struct loader *) = {
+	[CONFIG_DEFAULT] = load_defaults,
+	[CONFIG_FILE] = config_read_file,
+	[CONFIG_ENVIRONMENT] = load_env,
+	[CONFIG_COMMAND_LINE] = load_sets,
+};
 
 bool
 config_load(struct arena *a, const struct config_key *const *tables, void *const *outs,
@@ -44,7 +54,12 @@ config_load(struct arena *a, const struct config_key *const *tables, void *const
 
 	if (err_size > 0)
 		err[0] = '\0';
-	return load_defaults(&l) && config_read_file(&l) && load_env(&l) && load_sets(&l);
+	for (; l.stage <= CONFIG_COMMAND_LINE; l.stage++)
+		if (!stages[l.stage](&l))
+			return false;
+	if (src->from != NULL)
+		*src->from = arena_dup(a, l.from, sizeof(l.from));
+	return true;
 }
 
 void
@@ -67,6 +82,25 @@ config_print(FILE *f, const struct config_key *const *tables, void *const *outs,
 			fputc('\n', f);
 		}
 	}
+}
+
+const char *
+config_from_name(enum config_from f)
+{
+	static const char *const names[] = { [CONFIG_DEFAULT] = "default",
+		[CONFIG_FILE] = "file",
+		[CONFIG_ENVIRONMENT] = "environment",
+		[CONFIG_COMMAND_LINE] = "command line" };
+
+	return names[f];
+}
+
+const char *
+config_text(struct arena *a, const struct config_key *k, const void *at)
+{
+	char number[40];
+
+	return arena_strdup(a, value_text(k, at, number));
 }
 
 bool
@@ -126,10 +160,19 @@ load_defaults(struct loader *l)
 		if (s.index >= CONFIG_KEYS_MAX)
 			return config_complain(
 			    l, "default", "%s: more than %d keys", s.key->name, CONFIG_KEYS_MAX);
-		if (!config_set(l, &s, str_of(def), "default", NULL))
+		if (!keeps(&s) && !config_set(l, &s, str_of(def), "default", NULL))
 			return false;
 	}
 	return true;
+}
+
+/* Its default is what stands there; a text always is one. */
+static bool
+keeps(const struct slot *s)
+{
+	bool text = s->key->type == CONFIG_STR || s->key->type == CONFIG_PATH;
+
+	return s->key->def == NULL && (!text || *(const char *const *)(void *)s->out != NULL);
 }
 
 static bool
@@ -197,6 +240,7 @@ config_set(struct loader *l, const struct slot *s, struct str value, const char 
 	char want[160];
 	bool fine;
 
+	l->from[s->index] = (uint8_t)l->stage;
 	switch (k->type) {
 	case CONFIG_STR:
 		*(const char **)(void *)s->out = arena_strndup(l->a, value.p, value.n);
@@ -351,30 +395,30 @@ config_unknown(struct loader *l, const char *where, struct str name)
 static void
 print_value(FILE *f, const struct config_key *k, const char *at)
 {
-	char text[40];
+	char number[40];
 
-	if (k->secret) {
-		fputs("***", f);
-		return;
-	}
+	fputs(k->secret ? "***" : value_text(k, at, number), f);
+}
+
+static const char *
+value_text(const struct config_key *k, const char *at, char number[40])
+{
 	switch (k->type) {
 	case CONFIG_STR:
 	case CONFIG_PATH:
-		fputs(*(const char *const *)(const void *)at, f);
-		break;
+		return *(const char *const *)(const void *)at;
 	case CONFIG_BOOL:
-		fputs(*(const bool *)(const void *)at ? "true" : "false", f);
-		break;
+		return *(const bool *)(const void *)at ? "true" : "false";
 	case CONFIG_NUM:
-		fprintf(f, "%.9g", *(const double *)(const void *)at);
+		snprintf(number, 40, "%.9g", *(const double *)(const void *)at);
 		break;
 	case CONFIG_INT:
 	case CONFIG_DURATION:
 	case CONFIG_BYTES:
-		print_unit(text, sizeof(text), k->type, *(const int64_t *)(const void *)at);
-		fputs(text, f);
+		print_unit(number, 40, k->type, *(const int64_t *)(const void *)at);
 		break;
 	}
+	return number;
 }
 
 /* In the largest unit that says it exactly. */

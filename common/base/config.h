@@ -34,12 +34,14 @@ struct config_key {
 	const char *name;
 	enum config_type type;
 	size_t offset;    /* into the node's config struct */
-	const char *def;  /* as text; parsed and checked like any other */
+	const char *def;  /* as text, checked like any other; NULL: what the struct has already */
 	int64_t min, max; /* CONFIG_DURATION in us; both 0: no bound */
 	bool secret;      /* --print-config shows "***" */
 	bool restart;     /* a reload can't change it: said as a warning */
 	const char *help;
 };
+
+enum config_from { CONFIG_DEFAULT, CONFIG_FILE, CONFIG_ENVIRONMENT, CONFIG_COMMAND_LINE };
 
 struct config_source {
 	const char *file;  /* NULL: none */
@@ -52,9 +54,12 @@ struct config_source {
 	void *ctx;
 	/* Names of the parts that a file may have; it returns NULL behind the last. NULL: any. */
 	const char *(*part)(size_t i);
+	/* Becomes where each value came from (enum config_from), in the order of the tables; lives as
+	 * long as the texts. NULL: nobody wants to know. */
+	uint8_t **from;
 };
 
-/* Fills *out (out_size bytes, cleared first) from defaults and sources; texts live in `a`. On
+/* Fills *out from defaults and sources; texts live in `a`. On
  * failure returns false and writes one message "FILE:LINE: key: what is wrong" to err; *out is then
  * worthless. n tables in `tables`. */
 bool config_load(struct arena *a, const struct config_key *const *tables, void *const *outs,
@@ -75,6 +80,11 @@ void config_near(struct config_near *n, const char *meant, const char *offered);
 /* "METAFED_SQL_PG" of node "sql" and key "pg", "METAFED_PG" when node is NULL; cut when too long. */
 #define CONFIG_ENV_PREFIX "METAFED_"
 void config_env_name(char *out, size_t size, const char *node, const char *key);
+
+const char *
+config_from_name(enum config_from f); /* "default", "file", "environment", "command line" */
+/* The value at its place in a struct, as a file would have it; secrets are not looked at here. */
+const char *config_text(struct arena *a, const struct config_key *k, const void *at);
 
 /* As it is now, in file syntax with the help as comments; secrets hidden. */
 void

@@ -8,7 +8,7 @@
 #include "base/config.h"
 #include "base/str.h"
 
-#define CONFIG_KEYS_MAX 256 /* of all tables of one node */
+#define CONFIG_KEYS_MAX 512 /* of all tables of one node */
 
 struct loader {
 	struct arena *a;
@@ -21,6 +21,8 @@ struct loader {
 	/* "FILE:LINE" where each key stood: common part, own part; NULL: not there */
 	const char *at[2][CONFIG_KEYS_MAX];
 	size_t bytes; /* of all files so far */
+	enum config_from stage;
+	uint8_t from[CONFIG_KEYS_MAX];
 };
 
 struct slot { /* a key that was found */

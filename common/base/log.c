@@ -1,7 +1,8 @@
 /* log: builds one line on the stack and hands it to the kernel with one write(2), so that lines of
  * threads and of nodes that share a pipe never mix (a line is at most PIPE_BUF long; what does not
- * fit is cut and said so: "cut":true). A line that the reader does not take (EAGAIN) is dropped:
- * logging never holds a node up. */
+ * fit is cut and said so: "cut":true). A line that the disk or the reader does not take (ENOSPC,
+ * EAGAIN) is dropped, counted, and told of in the next one that is taken: logging never holds a node
+ * up. */
 #include "base/log.h"
 
 #include <errno.h>
@@ -13,14 +14,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <unistd.h>
+#include "base/log_file.h"
 #include "base/str.h"
 #include "base/time.h"
 
 #define LINE_MAX_BYTES PIPE_BUF
-#define TAIL_ROOM      64   /* for "suppressed", "cut", the brace and the newline */
+#define TAIL_ROOM      96   /* for "suppressed", "cut", "seq", the brace, a newline at each end */
 #define VALUE_MAX      1500 /* of one field, so that one long text leaves room for its neighbours */
 #define PER_WINDOW     10
+#define SEQ_VARIABLE   "METAFED_LOG_SEQ"
 #define WINDOW_US      SEC
 
 struct line {
@@ -35,9 +39,15 @@ static char node_name_[32];
 static uint64_t node_generation_;
 static int log_fd = STDERR_FILENO;
 static bool initialised;
-static _Atomic int threshold = LOG_INFO;
-static _Atomic uint64_t counts[LOG_FATAL + 1];
+static _Atomic int threshold = LOG_INFO, configured = LOG_INFO;
+static _Atomic int64_t until_us; /* of a threshold that is not the configured one; 0: no end */
+static _Atomic uint64_t counts[LOG_FATAL + 1], held_back, lost, last_seq, bytes;
 static pthread_mutex_t site_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t out_lock = PTHREAD_MUTEX_INITIALIZER;
+/* under out_lock */
+static uint64_t lost_untold;
+static int lost_errno;
+static bool torn; /* the last line ends in the middle: the next one begins on a line of its own */
 static _Thread_local char trace[33];
 
 static bool site_allows(struct log_site *site, uint32_t *suppressed);
@@ -48,7 +58,11 @@ static bool put(struct line *l, const char *s, size_t n);
 static bool put_key(struct line *l, const char *key);
 static void put_str(struct line *l, const char *s);
 static size_t escape(const char *s, size_t left, char text[8], size_t *step);
-static void write_all(const char *p, size_t n);
+static void take_back_level(int64_t now);
+static void emit(struct line *l, enum log_level level);
+static bool hand_over_numbered(struct line *l);
+static void tell_lost(void);
+static bool hand_over(const char *p, size_t n);
 static void last_words(const char *event, const char *where, int line, const char *message);
 
 void
@@ -58,12 +72,59 @@ log_init(const char *node, uint64_t generation, int fd)
 	node_generation_ = generation;
 	log_fd = fd;
 	initialised = true;
+	atomic_store(&last_seq, 0);
+	lost_untold = 0;
+	torn = false;
+}
+
+void
+log_hand_over(void)
+{
+	char number[24];
+
+	snprintf(number, sizeof(number), "%llu", (unsigned long long)atomic_load(&last_seq));
+	setenv(SEQ_VARIABLE, number, 1);
+}
+
+void
+log_take_over(void)
+{
+	const char *number = getenv(SEQ_VARIABLE);
+	uint64_t seq;
+
+	if (number != NULL && str_u64(str_of(number), INT64_MAX, &seq))
+		atomic_store(&last_seq, seq);
+	unsetenv(SEQ_VARIABLE); /* nobody else's */
 }
 
 void
 log_set_level(enum log_level level)
 {
+	atomic_store(&configured, (int)level);
+	if (atomic_load(&until_us) == 0)
+		atomic_store(&threshold, (int)level);
+}
+
+void
+log_set_level_for(enum log_level level, int64_t us)
+{
+	atomic_store(&until_us, us > 0 ? time_now_us() + us : 0);
 	atomic_store(&threshold, (int)level);
+	log_file_keep_level(us > 0 ? level_names[level] : NULL, time_wall_us() + us);
+}
+
+enum log_level
+log_level(void)
+{
+	if (atomic_load(&until_us) != 0)
+		take_back_level(time_now_us());
+	return (enum log_level)atomic_load(&threshold);
+}
+
+const char *
+log_level_name(enum log_level level)
+{
+	return level_names[level];
 }
 
 bool
@@ -81,6 +142,8 @@ log_level_from_name(const char *name, enum log_level *out)
 bool
 log_on(enum log_level level)
 {
+	if (atomic_load_explicit(&until_us, memory_order_relaxed) != 0)
+		take_back_level(time_now_us());
 	return (int)level >= atomic_load_explicit(&threshold, memory_order_relaxed);
 }
 
@@ -98,22 +161,41 @@ log_write(
 		line_field(&l, fields);
 	line_end(&l, suppressed);
 	atomic_fetch_add(&counts[level], 1);
-	write_all(l.p, l.n);
+	emit(&l, level);
 }
 
 void
 log_set_trace(const char *trace_id)
 {
-	if (trace_id == NULL || trace_id[0] == '\0')
-		trace[0] = '\0';
-	else
-		snprintf(trace, sizeof(trace), "%.32s", trace_id);
+	size_t n = trace_id != NULL ? strnlen(trace_id, sizeof(trace) - 1) : 0;
+
+	if (n > 0)
+		memcpy(trace, trace_id, n);
+	trace[n] = '\0';
 }
 
 uint64_t
 log_count(enum log_level level)
 {
 	return atomic_load(&counts[level]);
+}
+
+uint64_t
+log_held_back(void)
+{
+	return atomic_load(&held_back);
+}
+
+uint64_t
+log_bytes(void)
+{
+	return atomic_load(&bytes);
+}
+
+uint64_t
+log_lost(void)
+{
+	return atomic_load(&lost);
 }
 
 void
@@ -161,6 +243,7 @@ site_allows(struct log_site *site, uint32_t *suppressed)
 		site->suppressed = 0;
 	} else {
 		site->suppressed++;
+		atomic_fetch_add(&held_back, 1);
 	}
 	pthread_mutex_unlock(&site_lock);
 	return allowed;
@@ -216,8 +299,6 @@ line_end(struct line *l, uint32_t suppressed)
 	if (suppressed > 0)
 		l->n += (size_t)snprintf(
 		    l->p + l->n, sizeof(l->p) - l->n, ",\"suppressed\":%u", suppressed);
-	l->p[l->n++] = '}';
-	l->p[l->n++] = '\n';
 }
 
 static bool
@@ -290,16 +371,91 @@ escape(const char *s, size_t left, char text[8], size_t *step)
 	return len;
 }
 
+/* Nobody has to be awake for it: whoever asks after the end finds it over. */
 static void
-write_all(const char *p, size_t n)
+take_back_level(int64_t now)
 {
+	int64_t end = atomic_load(&until_us);
+
+	if (end == 0 || now < end || !atomic_compare_exchange_strong(&until_us, &end, 0))
+		return;
+	atomic_store(&threshold, atomic_load(&configured));
+	log_file_keep_level(NULL, 0);
+}
+
+/* Numbers stand in the log in their order: they are given and written under one lock. A process that
+ * ends itself may hold that lock (a watchdog's thread beside a loop that hangs in write): it does
+ * without. */
+static void
+emit(struct line *l, enum log_level level)
+{
+	bool locked = true;
 	int saved = errno;
+
+	if (level == LOG_FATAL)
+		locked = pthread_mutex_trylock(&out_lock) == 0;
+	else
+		pthread_mutex_lock(&out_lock);
+	if (locked && log_file_full(l->n + TAIL_ROOM))
+		log_file_turn(log_fd);
+	if (hand_over_numbered(l) && locked && lost_untold > 0)
+		tell_lost();
+	if (locked)
+		pthread_mutex_unlock(&out_lock);
+	errno = saved;
+}
+
+static bool
+hand_over_numbered(struct line *l)
+{
+	l->n += (size_t)snprintf(l->p + l->n, sizeof(l->p) - l->n, ",\"seq\":%llu}\n",
+	    (unsigned long long)atomic_fetch_add(&last_seq, 1) + 1);
+	if (hand_over(l->p, l->n))
+		return true;
+	atomic_fetch_add(&lost, 1);
+	lost_untold++;
+	lost_errno = errno;
+	return false;
+}
+
+/* There is room again: a line of its own, behind the first one that was taken. */
+static void
+tell_lost(void)
+{
+	uint64_t n = lost_untold;
+	struct line l;
+
+	line_start(&l, LOG_WARN, "lines_lost");
+	line_field(&l, &(const struct log_field)L_INT("lines", n));
+	line_field(&l, &(const struct log_field)L_STR("error", strerror(lost_errno)));
+	lost_untold = 0;
+	if (hand_over_numbered(&l))
+		atomic_fetch_add(&counts[LOG_WARN], 1);
+	else
+		lost_untold += n;
+}
+
+/* All of it, or it counts as lost: what a full disk took of a line stays as a bad one, and the next
+ * begins behind it. */
+static bool
+hand_over(const char *p, size_t n)
+{
+	const struct iovec v[] = { { (char[]){ "\n" }, torn ? 1 : 0 },
+		{ (char *)(uintptr_t)p, n } };
 	ssize_t done;
 
 	do {
-		done = write(log_fd, p, n);
+		done = writev(log_fd, v, 2);
 	} while (done < 0 && errno == EINTR);
-	errno = saved;
+	if (done <= 0)
+		return false;
+	log_file_grew((size_t)done);
+	atomic_fetch_add(&bytes, (uint64_t)done);
+	torn = (size_t)done > v[0].iov_len && (size_t)done < v[0].iov_len + n;
+	if ((size_t)done == v[0].iov_len + n)
+		return true;
+	errno = ENOSPC;
+	return false;
 }
 
 /* Before log_init a person is at the other end: plain text. */
@@ -324,5 +480,5 @@ last_words(const char *event, const char *where, int line, const char *message)
 	else
 		n = snprintf(text, sizeof(text), "%s: %s:%d: %s\n", program_invocation_short_name,
 		    where, line, message);
-	write_all(text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1);
+	hand_over(text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1);
 }

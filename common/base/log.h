@@ -1,10 +1,11 @@
-/* log: one JSON line per fact, on standard error.
+/* log: one JSON line per fact, on standard error (deploy/logging/README.md is what readers of it go by).
  *
- *   {"time":"...Z","level":"warn","node":"api","generation":3,"trace":"4bf9...","event":"peer_lost","peer":"sql","after_ms":12}
+ *   {"time":"...Z","level":"warn","node":"api","generation":3,"trace":"4bf9...","event":"peer_lost","peer":"sql","after_ms":12,"seq":7}
  *
  * warn = someone should look, error = we broke a promise. A call site writes at most 10 lines a
- * second; what it held back is said in the next line ("suppressed"). Loop thread and work pool may
- * both log. No secret ever. */
+ * second; what it held back is said in the next line ("suppressed"). Lines of a process are numbered
+ * from 1 ("seq") in the order in which they stand in the log; a number that is missing is a line that
+ * the disk, or a reader, did not take. Loop thread and work pool may both log. No secret ever. */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
@@ -57,7 +58,16 @@ struct log_site { /* one per call site, static: rate limit */
 /* clang-format on */
 
 void log_init(const char *node, uint64_t generation, int fd);
+/* A process that becomes another executable (exec) is of the same generation: its numbers go on. */
+void log_hand_over(void); /* right before the exec */
+void log_take_over(void); /* behind log_init; and right behind an exec that failed */
+/* As configured. One that was set for a time stays until that is over. */
 void log_set_level(enum log_level level);
+/* An operator's, for so long, then it is as configured again, by itself; 0: until the next
+ * log_set_level. Where there is a log file (log_file.h) a process that starts again takes it over. */
+void log_set_level_for(enum log_level level, int64_t us);
+enum log_level log_level(void); /* now */
+const char *log_level_name(enum log_level level);
 bool log_level_from_name(const char *name, enum log_level *out);
 bool log_on(enum log_level level);
 void log_write(
@@ -66,6 +76,9 @@ void log_write(
 void log_set_trace(const char *trace_id);
 /* lines of that level so far: tests fail on unexpected warn or error */
 uint64_t log_count(enum log_level level);
+uint64_t log_held_back(void); /* lines that call sites held back */
+uint64_t log_bytes(void);     /* written so far */
+uint64_t log_lost(void); /* lines that were not taken: disk full, a reader that does not read */
 
 /* The environment is wrong at start: says what to do, exit 1. */
 void fatal(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));

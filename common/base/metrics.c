@@ -1,5 +1,5 @@
 /* metrics: families in the order of their making, each with its series in a hash by label values.
- * Invariant: a pointer given out stays valid until the process ends. Loop thread only. */
+ * Invariant: a pointer given out stays valid until it is dropped. Loop thread only. */
 #include "base/metrics.h"
 
 #include <stdbool.h>
@@ -7,15 +7,17 @@
 #include <string.h>
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/time.h"
 #define uthash_malloc(n) mem_zalloc(n)
 #include <uthash.h>
 
 #define LABELS_MAX 4
 #define KEY_MAX    512
 #define SERIES_MAX 4096 /* of one family: beyond it a label is not bounded, which is a bug */
+#define OVERFLOW   "other"
 
 struct series {
-	struct metric m;
+	struct metric m; /* first */
 	UT_hash_handle hh;
 	const char *values[LABELS_MAX]; /* into key */
 	char key[];                     /* the values, each with its NUL */
@@ -28,6 +30,7 @@ struct metric_family {
 	size_t n_labels;
 	const char *label_names[LABELS_MAX];
 	struct series *series;
+	bool full; /* has been: it was said */
 };
 
 struct collector {
@@ -36,10 +39,14 @@ struct collector {
 	void *ctx;
 };
 
+static const double bounds[METRIC_BOUNDS] = { .0001, .00025, .0005, .001, .0025, .005, .01, .025,
+	.05, .1, .25, .5, 1, 2.5, 5, 10 };
+
 static struct metric_family *families, **families_end = &families;
 static struct collector *collectors;
 
 static struct metric *series_get(struct metric_family *f, const char *key, size_t n);
+static struct series *series_overflow(struct metric_family *f);
 static struct series *series_new(struct metric_family *f, const char *key, size_t n);
 
 struct metric_family *
@@ -83,6 +90,17 @@ metric_get(struct metric_family *f, const char *const *label_values)
 	return series_get(f, key, n);
 }
 
+void
+metric_drop(struct metric_family *f, struct metric *m)
+{
+	struct series *s = (struct series *)(void *)m;
+
+	HASH_DEL(f->series, s);
+	free(m->hist);
+	free(m->exemplars);
+	free(s);
+}
+
 struct metric *
 metric_simple(enum metric_kind kind, const char *name, const char *help)
 {
@@ -95,11 +113,28 @@ metric_simple(enum metric_kind kind, const char *name, const char *help)
 const double *
 metric_bounds(size_t *n)
 {
-	static const double bounds[] = { .0001, .00025, .0005, .001, .0025, .005, .01, .025, .05,
-		.1, .25, .5, 1, 2.5, 5, 10 };
-
-	*n = sizeof(bounds) / sizeof(bounds[0]);
+	*n = METRIC_BOUNDS;
 	return bounds;
+}
+
+void
+metric_exemplar(struct metric *m, int64_t us, const char *trace_id)
+{
+	double s = (double)(us < 0 ? 0 : us) / (double)SEC;
+	struct exemplar *e;
+	size_t i = 0;
+
+	must(m->hist != NULL);
+	if (strspn(trace_id, "0123456789abcdef") != 32 || trace_id[32] != '\0' ||
+	    strspn(trace_id, "0") == 32)
+		return;
+	if (m->exemplars == NULL)
+		m->exemplars = mem_zalloc((METRIC_BOUNDS + 1) * sizeof(*m->exemplars));
+	while (i < METRIC_BOUNDS && s > bounds[i])
+		i++;
+	e = &m->exemplars[i];
+	*e = (struct exemplar){ .us = us < 0 ? 0 : us, .at_us = time_wall_us() };
+	memcpy(e->trace, trace_id, sizeof(e->trace));
 }
 
 void
@@ -128,9 +163,28 @@ series_get(struct metric_family *f, const char *key, size_t n)
 	struct series *s;
 
 	HASH_FIND(hh, f->series, key, n, s);
+	if (s == NULL && HASH_COUNT(f->series) >= SERIES_MAX)
+		s = series_overflow(f);
 	if (s == NULL)
 		s = series_new(f, key, n);
 	return &s->m;
+}
+
+/* All that are too many count together. */
+static struct series *
+series_overflow(struct metric_family *f)
+{
+	char key[LABELS_MAX * sizeof(OVERFLOW)];
+	struct series *s;
+	size_t n = f->n_labels * sizeof(OVERFLOW);
+
+	for (size_t i = 0; i < f->n_labels; i++)
+		memcpy(key + i * sizeof(OVERFLOW), OVERFLOW, sizeof(OVERFLOW));
+	if (!f->full)
+		log_error("metric_unbounded", L_STR("name", f->name));
+	f->full = true;
+	HASH_FIND(hh, f->series, key, n, s);
+	return s != NULL ? s : series_new(f, key, n);
 }
 
 static struct series *
@@ -139,7 +193,6 @@ series_new(struct metric_family *f, const char *key, size_t n)
 	struct series *s = mem_zalloc(sizeof(*s) + n);
 	const char *at = s->key;
 
-	must(HASH_COUNT(f->series) < SERIES_MAX);
 	memcpy(s->key, key, n);
 	for (size_t i = 0; i < f->n_labels; i++) {
 		s->values[i] = at;

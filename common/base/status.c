@@ -35,6 +35,14 @@ known(enum status s)
 	return (size_t)s < N_CODES ? s : ST_UNKNOWN;
 }
 
+const struct failure failure_made_perhaps = {
+	.status = ST_UNAVAILABLE,
+	.message =
+	    "an earlier try of this create may have made it, and it was changed since: read it",
+	.reason = "OUTCOME_UNKNOWN",
+	.retry_ms = 1000,
+};
+
 const char *
 status_name(enum status s)
 {

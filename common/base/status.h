@@ -44,6 +44,10 @@ struct failure {
 	const struct violation *violations;
 };
 
+/* Of a create that found its id taken, after a try of it whose answer was lost: it can't be told
+ * whose the object is. UNAVAILABLE, OUTCOME_UNKNOWN. */
+extern const struct failure failure_made_perhaps;
+
 /* "NOT_FOUND"; "UNKNOWN" for what is no code */
 const char *status_name(enum status s);
 enum status status_from_name(const char *name); /* ST_UNKNOWN when it is none */

@@ -2,6 +2,7 @@
  * calendar, UTC. */
 #include "base/time.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -12,6 +13,8 @@ static bool digits(struct str *s, unsigned n, unsigned *out);
 static bool literal(struct str *s, const char *any_of);
 static bool parse_fraction(struct str *s, int64_t *us);
 static bool parse_offset(struct str *s, int64_t *us);
+
+static _Atomic int64_t wall_step; /* log lines of other threads read the clock, too */
 
 static int64_t
 clock_us(clockid_t id)
@@ -31,7 +34,13 @@ time_now_us(void)
 int64_t
 time_wall_us(void)
 {
-	return clock_us(CLOCK_REALTIME);
+	return clock_us(CLOCK_REALTIME) + atomic_load_explicit(&wall_step, memory_order_relaxed);
+}
+
+void
+time_wall_step(int64_t us)
+{
+	atomic_store_explicit(&wall_step, us, memory_order_relaxed);
 }
 
 /* Years outside 0 to 9999 have no RFC 3339 form: the nearest instant that has one is written. */

@@ -12,6 +12,8 @@
 
 int64_t time_now_us(void);  /* CLOCK_MONOTONIC */
 int64_t time_wall_us(void); /* CLOCK_REALTIME, since 1970 UTC */
+/* Fault injection: from now on the wall clock of this process is wrong by so much; 0: right again. */
+void time_wall_step(int64_t us);
 
 #define TIME_RFC3339_LEN 28 /* "2026-11-21T01:02:03.123456Z" and NUL */
 void time_rfc3339(int64_t wall_us, char out[TIME_RFC3339_LEN]);
