@@ -17,14 +17,15 @@ struct ear {
 	struct port port;
 	struct wire *w;
 	struct link link;
-	char node[WIRE_NAME];
+	char node[WIRE_NAME], place[WIRE_PLACE];
 	bool tcp, has_key;
 	uint8_t key[SECURE_KEY];
 	uint64_t generation, last_seq; /* tcp: an older bell is a replay */
 };
 
-static void ear_dial(struct ear *e);
-static struct ear *ear_find(struct wire *w, const char *node);
+static struct ear *ear_new(struct wire *w, const char *place, const char *node);
+static void ear_dial(struct ear *e, const char *url);
+static struct ear *ear_find(struct wire *w, const char *place);
 static void on_message(struct port *p, nng_msg *m);
 static void ear_bell(struct ear *e, uint8_t *p, size_t n);
 
@@ -73,23 +74,43 @@ wire_publish(struct wire *w, const void *batch, size_t n, uint64_t last_seq)
 void
 wire_subscribe(struct wire *w, const char *node)
 {
-	struct ear *e = ear_find(w, node);
+	char url[WIRE_URL];
+	struct ear *e;
 
-	if (e != NULL)
+	if (ear_find(w, node) != NULL)
 		return;
-	e = calloc(1, sizeof(*e));
-	must(e != NULL && strlen(node) < sizeof(e->node));
-	e->w = w;
-	memcpy(e->node, node, strlen(node) + 1);
-	list_add(&w->ears, &e->link);
-	ear_dial(e);
+	e = ear_new(w, node, node);
+	if (wire_url_of(w, node, PLACE_BELL, url)) /* else: said by wire_lane */
+		ear_dial(e, url);
 	(void)wire_lane(w, node); /* tcp: brings the key; both: how a gap is fetched */
 }
 
 void
-bell_set_key(struct wire *w, const char *node, const uint8_t key[SECURE_KEY])
+wire_subscribe_at(struct wire *w, const char *place, const char *node, const char *url)
 {
-	struct ear *e = ear_find(w, node);
+	char bell[WIRE_URL];
+
+	snprintf(bell, sizeof(bell), "%s", url);
+	if (wire_bell_url(bell))
+		ear_dial(ear_new(w, place, node), bell);
+}
+
+void
+wire_unsubscribe(struct wire *w, const char *place)
+{
+	struct ear *e = ear_find(w, place);
+
+	if (e == NULL)
+		return;
+	list_del(&w->ears, &e->link);
+	port_close(&e->port);
+	free(e);
+}
+
+void
+bell_set_key(struct wire *w, const char *place, const uint8_t key[SECURE_KEY])
+{
+	struct ear *e = ear_find(w, place);
 
 	if (e == NULL)
 		return;
@@ -111,14 +132,24 @@ bell_free_all(struct wire *w)
 	port_close(&w->bell);
 }
 
-static void
-ear_dial(struct ear *e)
+static struct ear *
+ear_new(struct wire *w, const char *place, const char *node)
 {
-	char url[WIRE_URL];
+	struct ear *e = calloc(1, sizeof(*e));
+
+	must(e != NULL && strlen(node) < sizeof(e->node) && strlen(place) < sizeof(e->place));
+	e->w = w;
+	memcpy(e->node, node, strlen(node) + 1);
+	memcpy(e->place, place, strlen(place) + 1);
+	list_add(&w->ears, &e->link);
+	return e;
+}
+
+static void
+ear_dial(struct ear *e, const char *url)
+{
 	int rv;
 
-	if (!wire_url_of(e->w, e->node, PLACE_BELL, url))
-		return; /* said by lane_dial */
 	e->tcp = wire_is_tcp(url);
 	rv = port_open(&e->port, e->w->loop, nng_sub0_open, !e->tcp, on_message, e);
 	if (rv == 0)
@@ -131,10 +162,10 @@ ear_dial(struct ear *e)
 }
 
 static struct ear *
-ear_find(struct wire *w, const char *node)
+ear_find(struct wire *w, const char *place)
 {
 	LIST_EACH(&w->ears, k)
-		if (strcmp(container_of(k, struct ear, link)->node, node) == 0)
+		if (strcmp(container_of(k, struct ear, link)->place, place) == 0)
 			return container_of(k, struct ear, link);
 	return NULL;
 }
@@ -147,7 +178,7 @@ on_message(struct port *p, nng_msg *m)
 	if (e->tcp)
 		ear_bell(e, nng_msg_body(m), nng_msg_len(m));
 	else
-		e->w->events.event(e->w->ctx, e->node, nng_msg_body(m), nng_msg_len(m));
+		e->w->events.event(e->w->ctx, e->place, nng_msg_body(m), nng_msg_len(m));
 }
 
 /* A bell that does not open (an old key, somebody else's) is dropped: the next link or the next
@@ -169,7 +200,7 @@ ear_bell(struct ear *e, uint8_t *p, size_t n)
 		   (b->generation == e->generation && b->last_seq > e->last_seq)) {
 		e->generation = b->generation;
 		e->last_seq = b->last_seq;
-		e->w->events.event(e->w->ctx, e->node, plain, plain_n);
+		e->w->events.event(e->w->ctx, e->place, plain, plain_n);
 	}
 	if (b != NULL)
 		mf__event_batch__free_unpacked(b, NULL);

@@ -1,14 +1,14 @@
-/* breaker: see breaker.h. Called by target.c with the time and the jitter of the moment. The window
- * is a ring of slices; slices that have passed are cleared when the next call is counted, so that
- * an idle breaker costs nothing. */
+/* breaker: see breaker.h. Called by target.c with the time and the jitter of the moment. */
 #include <string.h>
 #include "base/time.h"
 #include "bus/breaker.h"
 
-static void count(struct breaker *b, const struct breaker_policy *p, int64_t now_us, bool failed);
 static bool too_many_failed(const struct breaker *b, const struct breaker_policy *p);
+static bool
+would_open(struct breaker *b, const struct breaker_policy *p, int64_t now_us, double unit);
 static void
 open_until_probe(struct breaker *b, const struct breaker_policy *p, int64_t now_us, double unit);
+static int64_t probe_time(const struct breaker_policy *p, int64_t now_us, double unit);
 
 struct breaker_policy
 breaker_policy_or_default(struct breaker_policy p)
@@ -65,9 +65,9 @@ breaker_abandon(struct breaker *b)
 bool
 breaker_success(struct breaker *b, const struct breaker_policy *p, int64_t now_us)
 {
-	bool changed = b->state == BREAKER_HALF_OPEN;
+	bool changed = b->state == BREAKER_HALF_OPEN || (b->would_open && now_us >= b->probe_us);
 
-	count(b, p, now_us, false);
+	window_count(&b->window, p->open_window_us, false, now_us);
 	b->failures = 0;
 	if (changed)
 		breaker_reset(
@@ -79,20 +79,27 @@ bool
 breaker_failure(
     struct breaker *b, const struct breaker_policy *p, int64_t now_us, bool last, double unit)
 {
-	count(b, p, now_us, true);
+	window_count(&b->window, p->open_window_us, true, now_us);
 	b->failures++;
 	if (b->state == BREAKER_OPEN)
 		return false; /* a call that was out when it opened */
-	if (b->state == BREAKER_HALF_OPEN && b->probing && !last) {
-		open_until_probe(b, p, now_us, unit);
+	if (b->state == BREAKER_HALF_OPEN && b->probing && (!last || p->observe)) {
+		b->probing = false;
+		if (p->observe)
+			b->state = BREAKER_CLOSED; /* an error is a sign of contact */
+		else
+			open_until_probe(b, p, now_us, unit);
 		return true;
 	}
 	b->probing = false;
-	if (b->state == BREAKER_CLOSED && !last && breaker_suspect(b, p) && too_many_failed(b, p)) {
-		open_until_probe(b, p, now_us, unit);
-		return true;
-	}
-	return false;
+	if (b->state != BREAKER_CLOSED || last)
+		return false;
+	if (!b->would_open && (!breaker_suspect(b, p) || !too_many_failed(b, p)))
+		return false;
+	if (p->observe)
+		return would_open(b, p, now_us, unit);
+	open_until_probe(b, p, now_us, unit);
+	return true;
 }
 
 bool
@@ -101,54 +108,60 @@ breaker_trip(struct breaker *b, const struct breaker_policy *p, int64_t now_us, 
 	bool changed = b->state != BREAKER_OPEN;
 
 	open_until_probe(b, p, now_us, unit);
+	b->lost = true;
 	return changed;
+}
+
+enum breaker_state
+breaker_shown(const struct breaker *b)
+{
+	return b->state == BREAKER_CLOSED && b->would_open ? BREAKER_WOULD_OPEN : b->state;
 }
 
 const char *
 breaker_state_name(enum breaker_state s)
 {
-	static const char *const names[] = { "closed", "open", "half_open" };
+	static const char *const names[] = { [BREAKER_CLOSED] = "closed",
+		[BREAKER_OPEN] = "open",
+		[BREAKER_HALF_OPEN] = "half_open",
+		[BREAKER_WOULD_OPEN] = "would_open",
+		[BREAKER_UNFIT] = "unfit" };
 
-	return (unsigned)s < 3 ? names[s] : "?";
-}
-
-static void
-count(struct breaker *b, const struct breaker_policy *p, int64_t now_us, bool failed)
-{
-	int64_t slice = now_us / (p->open_window_us / BREAKER_SLICES + 1);
-	int64_t passed = slice - b->slice;
-	unsigned at;
-
-	if (passed > BREAKER_SLICES || passed < 0)
-		passed = BREAKER_SLICES;
-	for (int64_t i = 0; i < passed; i++) {
-		at = (unsigned)((slice - i) % BREAKER_SLICES);
-		b->calls[at] = b->failed[at] = 0;
-	}
-	b->slice = slice;
-	at = (unsigned)(slice % BREAKER_SLICES);
-	b->calls[at]++;
-	if (failed)
-		b->failed[at]++;
+	return (unsigned)s < sizeof names / sizeof *names ? names[s] : "?";
 }
 
 static bool
 too_many_failed(const struct breaker *b, const struct breaker_policy *p)
 {
-	uint64_t calls = 0, failed = 0;
+	uint64_t calls, failed;
 
-	for (unsigned i = 0; i < BREAKER_SLICES; i++) {
-		calls += b->calls[i];
-		failed += b->failed[i];
-	}
+	window_sum(&b->window, &calls, &failed);
 	return calls >= p->open_calls && (double)failed > p->open_share * (double)calls;
+}
+
+/* News only when it begins; a failed probe would have left it open. */
+static bool
+would_open(struct breaker *b, const struct breaker_policy *p, int64_t now_us, double unit)
+{
+	bool news = !b->would_open;
+
+	if (news || now_us >= b->probe_us)
+		b->probe_us = probe_time(p, now_us, unit);
+	b->would_open = true;
+	return news;
 }
 
 static void
 open_until_probe(struct breaker *b, const struct breaker_policy *p, int64_t now_us, double unit)
 {
 	b->state = BREAKER_OPEN;
-	b->probing = false;
-	b->probe_us = now_us + p->probe_us +
-	              (int64_t)((unit - 0.5) * (double)p->probe_us); /* 50 % .. 150 % */
+	b->probing = b->would_open = b->lost = false;
+	b->probe_us = probe_time(p, now_us, unit);
+}
+
+/* 50 % to 150 % of the policy's. */
+static int64_t
+probe_time(const struct breaker_policy *p, int64_t now_us, double unit)
+{
+	return now_us + p->probe_us + (int64_t)((unit - 0.5) * (double)p->probe_us);
 }

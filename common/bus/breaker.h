@@ -4,23 +4,27 @@
  * CLOSED: calls go. A run of policy.failures final failures makes the member suspect; a suspect
  * opens when more than open_share of at least open_calls calls failed within open_window. OPEN: no
  * call goes until the probe time. HALF_OPEN: one call at a time goes; success closes, failure opens
- * again. open_share >= 1 only observes. */
+ * again, with errors from now on: there was contact. open_share >= 1: errors never open it.
+ *
+ * policy.observe: errors never open it either, but would_open says when they would have, until the
+ * first call after the probe time went well. Loss of contact opens it all the same, and the first
+ * sign of contact closes it. */
 #ifndef BUS_BREAKER_H
 #define BUS_BREAKER_H
 
 #include <stdbool.h>
 #include <stdint.h>
 #include "bus/bus.h"
-
-#define BREAKER_SLICES 10 /* the window is counted in tenths */
+#include "bus/window.h"
 
 struct breaker {
 	enum breaker_state state;
 	uint32_t failures; /* final failures in a row */
 	bool probing;      /* HALF_OPEN: its one call is out */
-	int64_t probe_us;  /* OPEN: when HALF_OPEN begins */
-	int64_t slice;     /* number of the newest slice */
-	uint32_t calls[BREAKER_SLICES], failed[BREAKER_SLICES];
+	bool lost;         /* not CLOSED: by loss of contact, not by errors */
+	bool would_open;   /* CLOSED, observed: errors would have opened it */
+	int64_t probe_us;  /* OPEN, would_open: when HALF_OPEN begins */
+	struct window window;
 };
 
 struct breaker_policy
@@ -42,6 +46,7 @@ bool breaker_failure(
 /* Loss of contact: opens at once, whatever the counts. */
 bool breaker_trip(struct breaker *b, const struct breaker_policy *p, int64_t now_us, double unit);
 
-const char *breaker_state_name(enum breaker_state s); /* "closed" "open" "half_open" */
+/* What is told of it. */
+enum breaker_state breaker_shown(const struct breaker *b);
 
 #endif

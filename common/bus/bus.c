@@ -15,13 +15,15 @@ static void on_up(void *ctx, struct lane *l);
 static void on_down(void *ctx, struct lane *l);
 static void on_answer(void *ctx, struct lane *l, uint64_t call_id, const void *answer, size_t n);
 static void on_draining(void *ctx, struct lane *l);
+static void on_unfit(void *ctx, struct lane *l, bool unfit);
 static void on_hint(void *ctx, struct lane *l, uint64_t epoch, uint64_t value);
 static void on_call(void *ctx, struct visitor *v, const void *envelope, size_t n);
 static void on_cancel(void *ctx, struct visitor *v, uint64_t call_id);
 static void on_gone(void *ctx, struct visitor *v);
-static void on_event(void *ctx, const char *node, const void *batch, size_t n);
+static void on_event(void *ctx, const char *place, const void *batch, size_t n);
 static void on_turn(struct loop_turn *t);
 static void on_faults_over(struct timer *t);
+static void cut_or_mend(struct peer *p);
 static void use_faults(struct bus *b, struct fault_set *f);
 static void end_all(struct bus *b);
 static void collect(void *unused);
@@ -32,6 +34,7 @@ static const struct wire_events wire_events = {
 	.down = on_down,
 	.answer = on_answer,
 	.draining = on_draining,
+	.unfit = on_unfit,
 	.hint = on_hint,
 	.call = on_call,
 	.cancel = on_cancel,
@@ -53,9 +56,15 @@ bus_new(struct loop *l, const struct bus_opts *o, char *err, size_t err_size)
 	b->start_us = time_now_us();
 	b->closed_network = o->config == NULL || o->config->bus_listen[0] == '\0';
 	b->retry_share = o->config != NULL ? o->config->retry_budget : RETRY_SHARE;
+	b->retry_tries = RETRY_TRIES;
+	if (o->config != NULL && o->config->retry_tries > 0)
+		b->retry_tries = (uint32_t)o->config->retry_tries;
+	b->observe = o->config != NULL && o->config->breakers != NULL &&
+	             strcmp(o->config->breakers, "observe") == 0;
 	rng_seed(&b->rng, id_random_u64());
-	struct list *const lists[] = { &b->peers, &b->targets, &b->callers, &b->calls, &b->dead,
-		&b->soon, &b->loop_queue };
+	b->tracing = (struct trace_opts){ 250 * MS, 0.01, 50 };
+	struct list *const lists[] = { &b->peers, &b->groups, &b->targets, &b->callers, &b->calls,
+		&b->dead, &b->soon, &b->loop_queue };
 	for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
 		list_init(lists[i]);
 	b->served = served_new(o->serves);
@@ -64,6 +73,7 @@ bus_new(struct loop *l, const struct bus_opts *o, char *err, size_t err_size)
 	loop_turn_add(
 	    l, &b->turn); /* before the wire's: what we make in a turn leaves in the same */
 	timer_init(&b->fault_timer, l, on_faults_over);
+	timer_init(&b->fit_timer, l, server_on_fit_timer);
 	register_gauges(b);
 	if (o->config == NULL)
 		return b;
@@ -98,6 +108,30 @@ bus_set_draining(struct bus *b)
 		wire_set_draining(b->wire);
 }
 
+void
+bus_set_unfit(struct bus *b, bool unfit)
+{
+	if (b->unfit == unfit)
+		return;
+	b->unfit = unfit;
+	metric_set(metric_simple(METRIC_GAUGE, "metafed_bus_unfit",
+		       "1: this node says of itself that it is the last choice."),
+	    unfit);
+	if (unfit)
+		log_warn("unfit");
+	else
+		log_info("fit_again");
+	if (b->wire != NULL)
+		wire_set_unfit(b->wire, unfit);
+}
+
+void
+bus_watch_breakers(struct bus *b, breaker_visit_fn *fn, void *ctx)
+{
+	b->breakers_changed = fn;
+	b->breakers_ctx = ctx;
+}
+
 uint32_t
 bus_in_flight(const struct bus *b)
 {
@@ -121,12 +155,17 @@ bus_free(struct bus **bus)
 	call_free_dead(b);
 	while ((k = list_pop(&b->targets)) != NULL)
 		target_free(container_of(k, struct target, link));
+	groups_free(b);
 	while ((k = list_first(&b->peers)) != NULL) {
 		list_del(&b->peers, k);
 		peer_free(container_of(k, struct peer, link));
 	}
 	timer_stop(&b->fault_timer);
+	timer_stop(&b->fit_timer);
 	loop_turn_del(b->loop, &b->turn);
+	census_free(&b->census);
+	load_free(b);
+	spans_free(&b->spans);
 	events_free(&b->events);
 	served_free(&b->served);
 	fault_free(&b->faults);
@@ -167,6 +206,13 @@ bus_set_hint(struct bus *b, uint64_t epoch, uint64_t value)
 		wire_set_hint(b->wire, epoch, value);
 }
 
+void
+bus_raise_fence(struct bus *b, uint64_t number)
+{
+	if (number > b->fence)
+		b->fence = number;
+}
+
 bool
 bus_peer_hint(struct bus *b, const char *node, uint64_t *epoch, uint64_t *value, int64_t *at_us)
 {
@@ -205,7 +251,7 @@ on_up(void *ctx, struct lane *l)
 	struct peer *p = lane_owner(l);
 
 	(void)ctx;
-	if (p != NULL)
+	if (p != NULL && !fault_cuts(p->bus->faults, p->name))
 		peer_up(p);
 }
 
@@ -215,8 +261,10 @@ on_down(void *ctx, struct lane *l)
 	struct peer *p = lane_owner(l);
 
 	(void)ctx;
-	if (p != NULL)
+	if (p != NULL && p->up)
 		peer_down(p);
+	else if (p != NULL)
+		p->twin = false;
 }
 
 static void
@@ -225,7 +273,7 @@ on_answer(void *ctx, struct lane *l, uint64_t call_id, const void *answer, size_
 	struct peer *p = lane_owner(l);
 
 	(void)ctx;
-	if (p != NULL)
+	if (p != NULL && p->up)
 		peer_answer(p, call_id, answer, n);
 }
 
@@ -242,12 +290,22 @@ on_draining(void *ctx, struct lane *l)
 }
 
 static void
+on_unfit(void *ctx, struct lane *l, bool unfit)
+{
+	struct peer *p = lane_owner(l);
+
+	(void)ctx;
+	if (p != NULL && p->up)
+		peer_unfit(p, unfit);
+}
+
+static void
 on_hint(void *ctx, struct lane *l, uint64_t epoch, uint64_t value)
 {
 	struct peer *p = lane_owner(l);
 
 	(void)ctx;
-	if (p == NULL)
+	if (p == NULL || !p->up)
 		return;
 	p->hint_epoch = epoch;
 	p->hint_value = value;
@@ -264,6 +322,8 @@ on_call(void *ctx, struct visitor *v, const void *envelope, size_t n)
 		k = caller_new(b, v, NULL);
 		visitor_set_owner(v, k);
 	}
+	if (fault_cuts(b->faults, k->name))
+		return;
 	server_call(b, b->served, k, envelope, n);
 }
 
@@ -285,9 +345,12 @@ on_gone(void *ctx, struct visitor *v)
 }
 
 static void
-on_event(void *ctx, const char *node, const void *batch, size_t n)
+on_event(void *ctx, const char *place, const void *batch, size_t n)
 {
-	events_receive(ctx, node, batch, n);
+	struct bus *b = ctx;
+
+	if (!fault_cuts(b->faults, peer_get(b, place)->name))
+		events_receive(b, place, batch, n);
 }
 
 static void
@@ -323,7 +386,23 @@ use_faults(struct bus *b, struct fault_set *f)
 		if (p->served != NULL)
 			served_set_faults(p->served, f);
 	}
+	fault_arm_steps(f);
+	time_wall_step(fault_clock_us(f));
+	LIST_EACH(&b->peers, k)
+		cut_or_mend(container_of(k, struct peer, link));
 	fault_free(&old);
+}
+
+/* Who is cut off is gone for us, whatever its connection says. */
+static void
+cut_or_mend(struct peer *p)
+{
+	bool cut = fault_cuts(p->bus->faults, p->name);
+
+	if (cut && p->up)
+		peer_down(p);
+	else if (!cut && !p->up && p->lane != NULL && lane_is_up(p->lane))
+		peer_up(p);
 }
 
 /* Roots hear CANCELLED, callers nothing. */
@@ -368,7 +447,7 @@ collect(void *unused)
 		LIST_EACH(&b->peers, p)
 			out += (double)container_of(p, struct peer, link)->outs.n;
 		LIST_EACH(&b->targets, t)
-			target_show_pace(container_of(t, struct target, link));
+			target_show(container_of(t, struct target, link));
 		if (s == NULL)
 			continue;
 		sum.frames_out += s->frames_out, sum.frames_in += s->frames_in;

@@ -96,6 +96,12 @@ call_traceparent(const struct call *c)
 }
 
 const char *
+call_trace_id(const struct call *c)
+{
+	return c->trace_id;
+}
+
+const char *
 call_operation_id(const struct call *c)
 {
 	return c->operation_id;
@@ -105,6 +111,18 @@ void
 call_set_operation_id(struct call *c, const char *id)
 {
 	c->operation_id = arena_strdup(c->arena, id);
+}
+
+uint64_t
+call_fence(const struct call *c)
+{
+	return c->fence;
+}
+
+void
+call_set_fence(struct call *c, uint64_t number)
+{
+	c->fence = number;
 }
 
 const char *
@@ -117,6 +135,18 @@ uint32_t
 call_attempt(const struct call *c)
 {
 	return c->attempt;
+}
+
+bool
+call_repeated(const struct call *c)
+{
+	return c->retried || c->repeated;
+}
+
+void
+call_set_repeated(struct call *c)
+{
+	c->retried = true;
 }
 
 void
@@ -211,7 +241,10 @@ call_root(struct bus *b, const struct call_opts *o)
 	c->done = o->done;
 	c->ctx = o->ctx;
 	c->want_hops = o->want_hops;
-	trace_start(c, str_of(o->traceparent != NULL ? o->traceparent : ""));
+	if (o->entry)
+		trace_enter(c, str_of(o->traceparent != NULL ? o->traceparent : ""), o->heeded);
+	else
+		trace_start(c, str_of(o->traceparent != NULL ? o->traceparent : ""));
 	if (o->operation_id != NULL)
 		call_set_operation_id(c, o->operation_id);
 	if (o->principal != NULL)
@@ -235,6 +268,18 @@ void
 call_set_want_hops(struct call *c)
 {
 	c->want_hops = true;
+}
+
+void
+call_say_about(struct call *c, const struct call_about *about)
+{
+	c->about = about;
+}
+
+void
+call_ask_trace(struct call *c)
+{
+	c->asked = c->telling = true;
 }
 
 struct call *
@@ -378,14 +423,19 @@ finish(struct call *c, const ProtobufCMessage *reply, const struct failure *f, b
 	timer_stop(&c->timer);
 	cancel_all(c, false);
 	if (c->kind == CALL_SERVED) {
+		server_judge(c, f, tell);
 		if (tell)
 			server_answer(c, reply, f);
+		if (tell && c->entry)
+			span_end(c, f);
 		server_forget(c);
 	} else if (c->done != NULL) {
 		if (c->want_hops)
 			end.n_hops = call_hops(c, &end.hops);
 		before = call_enter(c);
 		c->done(c, &end, c->ctx);
+		if (c->entry)
+			span_end(c, f);
 		call_leave(b, before);
 	}
 	list_del(&b->calls, &c->link);

@@ -94,7 +94,7 @@ envelope_write(struct out *o, const struct envelope *e)
 
 	o->n = 0;
 	p = out_room(o,
-	    texts + 6 * 11 + 5 * 11); /* no tag and length, no tag and number takes more than 11 */
+	    texts + 6 * 11 + 6 * 11); /* no tag and length, no tag and number takes more than 11 */
 	p = put_number(p, 1, e->version);
 	p = put_bytes(p, 2, e->service);
 	p = put_bytes(p, 3, e->method);
@@ -106,7 +106,9 @@ envelope_write(struct out *o, const struct envelope *e)
 	p = put_bytes(p, 9, e->idempotency_key);
 	p = put_bytes(p, 10, e->payload);
 	p = put_number(p, 11, e->want_hops);
+	p = put_number(p, 12, e->fence);
 	o->n = (size_t)(p - o->p);
+	out_number(o, 13, e->retried);
 }
 
 bool
@@ -129,6 +131,14 @@ answer_read(const void *p, size_t n, struct answer *a)
 			a->problem = f.bytes;
 		} else if (f.number == 5 && f.type == VARINT) {
 			a->waited_us = f.value;
+		} else if (f.number == 6 && f.type == VARINT) {
+			a->spent = f.value != 0;
+		} else if (f.number == 7 && f.type == VARINT) {
+			a->repeated = f.value != 0;
+		} else if (f.number == 8 && f.type == VARINT) {
+			a->trace_asked = f.value != 0;
+		} else if (f.number == 4 && f.type == BYTES) {
+			a->has_hops = true;
 		}
 	}
 	return true;
@@ -158,6 +168,24 @@ void
 answer_waited(struct out *o, uint64_t us)
 {
 	out_number(o, 5, us);
+}
+
+void
+answer_spent(struct out *o, bool spent)
+{
+	out_number(o, 6, spent);
+}
+
+void
+answer_repeated(struct out *o, bool repeated)
+{
+	out_number(o, 7, repeated);
+}
+
+void
+answer_trace_asked(struct out *o, bool asked)
+{
+	out_number(o, 8, asked);
 }
 
 void
@@ -274,8 +302,14 @@ set_envelope(struct envelope *e, const struct field *f)
 		case 6:
 			e->attempt = (uint32_t)f->value;
 			break;
+		case 13:
+			e->retried = f->value != 0;
+			break;
 		case 11:
 			e->want_hops = f->value != 0;
+			break;
+		case 12:
+			e->fence = f->value;
 			break;
 		default:
 			break;

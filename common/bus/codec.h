@@ -17,9 +17,10 @@
 	8 /* messages within messages; protobuf-c's reader recurses without a limit */
 
 struct envelope {
+	bool retried; /* a call for a call that is not its first try */
 	uint32_t version, attempt;
 	bool want_hops;
-	uint64_t call_id, time_left_us;
+	uint64_t call_id, time_left_us, fence;
 	struct str service, method, traceparent, idempotency_key, principal, payload;
 };
 
@@ -29,7 +30,10 @@ struct answer {
 	bool failed;        /* problem is there */
 	struct str problem; /* packed Problem */
 	uint64_t waited_us; /* by its sender, for others */
-	struct str rest;    /* the message, for answer_hop */
+	bool spent;         /* tries below have been made in vain */
+	bool repeated;      /* some try, here or below, was not the first */
+	bool has_hops, trace_asked;
+	struct str rest; /* the message, for answer_hop */
 };
 
 /* A growing byte string that is written to from the front; kept from call to call. */
@@ -52,6 +56,9 @@ bool answer_hop(struct str *rest, struct str *hop); /* the next packed Hop; fals
 
 void answer_begin(struct out *o, uint64_t call_id); /* empties o */
 void answer_waited(struct out *o, uint64_t us);
+void answer_spent(struct out *o, bool spent);
+void answer_repeated(struct out *o, bool repeated);
+void answer_trace_asked(struct out *o, bool asked);
 void answer_payload(struct out *o, const ProtobufCMessage *m);
 void answer_problem(struct out *o, const ProtobufCMessage *m);
 void answer_add_hop(struct out *o, const ProtobufCMessage *m);

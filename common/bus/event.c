@@ -35,7 +35,8 @@ struct events {
 struct feed {
 	struct link link;
 	struct bus *bus;
-	char node[64];
+	struct peer *peer;         /* NULL: ourselves */
+	const char *node, *place;  /* its name; where: of several processes each has a feed */
 	uint64_t generation, next; /* generation 0: no contact yet */
 	bool fetching;
 	struct list subscribers;
@@ -52,9 +53,14 @@ struct subscriber {
 static void on_batch(struct timer *t);
 static void on_sync(struct timer *t);
 static void send_batch(struct events *e);
+static bool is_dropped(struct bus *b);
 static uint64_t oldest(const struct events *e);
-static struct feed *feed_find(struct events *e, const char *node);
-static struct feed *feed_new(struct events *e, const char *node);
+static void subscribe(struct feed *f, const char *topic_prefix, bus_event_fn *fn,
+    void (*lost)(void *ctx, const char *node), void *ctx);
+static struct feed *feed_find(struct events *e, const char *place);
+static struct feed *feed_new(struct events *e, const char *node, const char *place);
+static struct feed *feed_own(struct events *e);
+static struct feed *feed_of(struct events *e, struct peer *p);
 static void begin_anew(struct feed *f, uint64_t generation, uint64_t next);
 static void deliver(struct feed *f, size_t n, Mf__Event *const *events);
 static void fetch(struct feed *f);
@@ -133,24 +139,27 @@ void
 bus_subscribe(struct bus *b, const char *node, const char *topic_prefix, bus_event_fn *fn,
     void (*lost)(void *ctx, const char *node), void *ctx)
 {
-	struct feed *f = feed_find(b->events, node);
-	struct subscriber *s = calloc(1, sizeof *s);
+	struct peer *one, *const *all = &one;
+	size_t n = 1;
 
-	if (s == NULL || (s->prefix = strdup(topic_prefix)) == NULL)
-		panic("out of memory");
-	s->fn = fn;
-	s->lost = lost;
-	s->ctx = ctx;
-	if (f == NULL)
-		f = feed_new(b->events, node);
-	list_add(&f->subscribers, &s->link);
+	if (strcmp(node, b->name) == 0) {
+		subscribe(feed_own(b->events), topic_prefix, fn, lost, ctx);
+		return;
+	}
+	one = peer_get(b, node);
+	if (one->group != NULL) {
+		n = group_peers(one->group, &all);
+		group_subscribe(one->group);
+	}
+	for (size_t i = 0; i < n; i++)
+		subscribe(feed_of(b->events, all[i]), topic_prefix, fn, lost, ctx);
 }
 
 /* A batch from the wire, or a bell: one without events. */
 void
-events_receive(struct bus *b, const char *node, const void *bytes, size_t n)
+events_receive(struct bus *b, const char *place, const void *bytes, size_t n)
 {
-	struct feed *f = feed_find(b->events, node);
+	struct feed *f = feed_find(b->events, place);
 	struct arena *a;
 	Mf__EventBatch *m;
 
@@ -159,7 +168,7 @@ events_receive(struct bus *b, const char *node, const void *bytes, size_t n)
 	a = arena_new(16u << 20);
 	m = mf__event_batch__unpack(arena_allocator(a), n, bytes);
 	if (m == NULL) {
-		log_warn("events_bad", L_STR("peer", node), L_INT("bytes", n));
+		log_warn("events_bad", L_STR("peer", place), L_INT("bytes", n));
 	} else if (m->generation >= f->generation) { /* else: late words of its former life */
 		if (m->generation > f->generation)
 			begin_anew(f, m->generation,
@@ -173,12 +182,22 @@ events_receive(struct bus *b, const char *node, const void *bytes, size_t n)
 }
 
 void
-events_peer_up(struct bus *b, const char *node)
+events_peer_up(struct peer *p)
 {
-	struct feed *f = feed_find(b->events, node);
+	struct feed *f = feed_find(p->bus->events, p->place);
 
 	if (f != NULL)
 		fetch(f);
+}
+
+/* It may be older than the one before it: nothing of that one counts. */
+void
+events_peer_moved(struct peer *p)
+{
+	struct feed *f = feed_find(p->bus->events, p->place);
+
+	if (f != NULL)
+		f->generation = f->next = 0;
 }
 
 /* Serves Node.Events. */
@@ -240,7 +259,7 @@ send_batch(struct events *e)
 			out_bytes(o, 3, (struct str){ (const char *)s->bytes, s->n });
 		}
 		out_number(o, 4, e->last);
-		if (b->wire != NULL)
+		if (b->wire != NULL && !is_dropped(b))
 			wire_publish(b->wire, o->p, o->n, e->last);
 		events_receive(b, b->name, o->p, o->n);
 	}
@@ -257,45 +276,90 @@ on_sync(struct timer *t)
 	timer_in(t, SYNC_US);
 }
 
+/* "Node.Events: drop=1" is of batches on their way, too. */
+static bool
+is_dropped(struct bus *b)
+{
+	struct fault_point *p =
+	    b->faults != NULL ? fault_point(b->faults, "mf.Node", "Events") : NULL;
+
+	return p != NULL && fault_draw(p).drop;
+}
+
 static uint64_t
 oldest(const struct events *e)
 {
 	return e->last > RING ? e->last - RING + 1 : 1;
 }
 
+static void
+subscribe(struct feed *f, const char *topic_prefix, bus_event_fn *fn,
+    void (*lost)(void *ctx, const char *node), void *ctx)
+{
+	struct subscriber *s = calloc(1, sizeof *s);
+
+	if (s == NULL || (s->prefix = strdup(topic_prefix)) == NULL)
+		panic("out of memory");
+	s->fn = fn;
+	s->lost = lost;
+	s->ctx = ctx;
+	list_add(&f->subscribers, &s->link);
+}
+
 static struct feed *
-feed_find(struct events *e, const char *node)
+feed_find(struct events *e, const char *place)
 {
 	LIST_EACH(&e->feeds, k) {
 		struct feed *f = container_of(k, struct feed, link);
 
-		if (strcmp(f->node, node) == 0)
+		if (strcmp(f->place, place) == 0)
 			return f;
 	}
 	return NULL;
 }
 
 static struct feed *
-feed_new(struct events *e, const char *node)
+feed_new(struct events *e, const char *node, const char *place)
 {
 	struct feed *f = calloc(1, sizeof *f);
-	struct bus *b = e->bus;
 
 	if (f == NULL)
 		panic("out of memory");
-	must(strlen(node) < sizeof f->node);
-	strcpy(f->node, node);
-	f->bus = b;
+	f->node = node;
+	f->place = place;
+	f->bus = e->bus;
 	list_init(&f->subscribers);
 	list_add(&e->feeds, &f->link);
-	if (strcmp(node, b->name) == 0) { /* our own: nothing on the way can be lost */
-		f->generation = b->generation;
-		f->next = e->last + 1;
+	return f;
+}
+
+/* Nothing on the way can be lost. */
+static struct feed *
+feed_own(struct events *e)
+{
+	struct feed *f = feed_find(e, e->bus->name);
+
+	if (f != NULL)
 		return f;
-	}
-	if (b->wire != NULL)
-		wire_subscribe(b->wire, f->node);
-	if (peer_get(b, node)->up)
+	f = feed_new(e, e->bus->name, e->bus->name);
+	f->generation = e->bus->generation;
+	f->next = e->last + 1;
+	return f;
+}
+
+static struct feed *
+feed_of(struct events *e, struct peer *p)
+{
+	struct feed *f = feed_find(e, p->place);
+	struct bus *b = e->bus;
+
+	if (f != NULL)
+		return f;
+	f = feed_new(e, p->name, p->place);
+	f->peer = p;
+	if (b->wire != NULL && p->group == NULL)
+		wire_subscribe(b->wire, p->name);
+	if (p->up)
 		fetch(f);
 	if (e->sync.at_us == 0)
 		timer_in(&e->sync, SYNC_US);
@@ -341,12 +405,13 @@ fetch(struct feed *f)
 	struct call *c;
 	struct rpc *r;
 
-	if (f->fetching || strcmp(f->node, f->bus->name) == 0 || !peer_get(f->bus, f->node)->up)
+	if (f->fetching || f->peer == NULL || !f->peer->up)
 		return;
 	f->fetching = true;
 	c = call_root(
 	    f->bus, &(struct call_opts){ .limit_us = FETCH_US, .done = on_fetched, .ctx = f });
 	r = rpc_new(c, bus_node_target(f->bus, f->node), &(struct rpc_opts){ .once = true });
+	rpc_only(r, f->peer);
 	q.generation = f->generation;
 	q.seq = f->next;
 	q.most = f->generation == 0 ? 1 : FETCH_MOST; /* the first time only the numbers matter */

@@ -5,6 +5,7 @@
 #include <string.h>
 #include "base/list.h"
 #include "base/log.h"
+#include "base/step.h"
 #include "base/str.h"
 #include "base/time.h"
 #include "bus/fault.h"
@@ -12,12 +13,21 @@
 #define RULES_MOST    64
 #define NAME_MOST     64
 #define DELAY_MOST_MS 3600000
+#define NTH_MOST      1000000
+#define CUTS_MOST     16
+#define CLOCK_MOST_MS 86400000
 
 struct rule {
 	char service[NAME_MOST], method[NAME_MOST]; /* "" = any */
 	double error, delay, hang, drop, corrupt, crash;
 	enum status status;
 	int64_t delay_us;
+};
+
+struct arming {
+	char step[NAME_MOST];
+	enum step_action action;
+	uint32_t nth;
 };
 
 struct fault_point {
@@ -31,6 +41,11 @@ struct fault_set {
 	uint64_t seed;
 	size_t n;
 	struct rule rules[RULES_MOST];
+	size_t n_steps;
+	struct arming steps[RULES_MOST];
+	size_t n_cut;
+	char cut[CUTS_MOST][NAME_MOST];
+	int64_t clock_us;
 	struct list points;
 };
 
@@ -39,9 +54,13 @@ struct problem {
 	size_t size;
 };
 
+static bool parse_one(struct fault_set *f, struct str text, struct problem *e);
 static bool parse_rule(struct rule *r, struct str text, struct problem *e);
 static bool parse_pattern(struct rule *r, struct str text, struct problem *e);
 static bool parse_item(struct rule *r, struct str text, struct problem *e);
+static bool parse_step(struct arming *a, struct str text, struct problem *e);
+static bool parse_cut(struct fault_set *f, struct str text, struct problem *e);
+static bool parse_clock(struct fault_set *f, struct str text, struct problem *e);
 static bool parse_share(struct str text, double *out);
 static bool complain(struct problem *e, const char *what, struct str where);
 static const struct rule *
@@ -64,12 +83,7 @@ fault_parse(const char *spec, uint64_t seed, char *err, size_t err_size)
 		one = str_trim(one);
 		if (one.n == 0)
 			continue;
-		if (f->n == RULES_MOST) {
-			complain(&e, "too many rules at", one);
-			fault_free(&f);
-			return NULL;
-		}
-		if (!parse_rule(&f->rules[f->n++], one, &e)) {
+		if (!parse_one(f, one, &e)) {
 			fault_free(&f);
 			return NULL;
 		}
@@ -127,6 +141,44 @@ fault_draw(struct fault_point *p)
 	f.status = rng_unit(&p->rng) < r->error ? r->status : ST_OK;
 	f.delay_us = rng_unit(&p->rng) < r->delay ? r->delay_us : 0;
 	return f;
+}
+
+bool
+fault_cuts(const struct fault_set *f, const char *node)
+{
+	for (size_t i = 0; f != NULL && i < f->n_cut; i++)
+		if (strcmp(f->cut[i], node) == 0)
+			return true;
+	return false;
+}
+
+int64_t
+fault_clock_us(const struct fault_set *f)
+{
+	return f != NULL ? f->clock_us : 0;
+}
+
+void
+fault_arm_steps(const struct fault_set *f)
+{
+	step_disarm_all();
+	for (size_t i = 0; f != NULL && i < f->n_steps; i++)
+		must(step_arm(f->steps[i].step, f->steps[i].action, f->steps[i].nth));
+}
+
+static bool
+parse_one(struct fault_set *f, struct str text, struct problem *e)
+{
+	bool step = text.p[0] == '@';
+
+	if (text.n > 4 && memcmp(text.p, "cut=", 4) == 0)
+		return parse_cut(f, text, e);
+	if (text.n > 6 && memcmp(text.p, "clock=", 6) == 0)
+		return parse_clock(f, text, e);
+	if ((step ? f->n_steps : f->n) == RULES_MOST)
+		return complain(e, "too many rules at", text);
+	return step ? parse_step(&f->steps[f->n_steps++], text, e)
+	            : parse_rule(&f->rules[f->n++], text, e);
 }
 
 static bool
@@ -207,6 +259,56 @@ parse_item(struct rule *r, struct str text, struct problem *e)
 	r->status = status_from_name(status);
 	if (strcmp(status_name(r->status), status) != 0 || r->status == ST_OK)
 		return complain(e, "not the name of a failure:", text);
+	return true;
+}
+
+/* @NAME: kill | stop, =N */
+static bool
+parse_step(struct arming *a, struct str text, struct problem *e)
+{
+	struct str name, act, nth;
+	uint64_t n = 1;
+
+	if (!str_cut(text, ':', &name, &act))
+		return complain(e, "no ':' after the step in", text);
+	name = str_trim((struct str){ name.p + 1, name.n - 1 });
+	if (name.n == 0 || name.n >= sizeof a->step || !str_token_ok(name))
+		return complain(e, "not the name of a step:", name);
+	snprintf(a->step, sizeof a->step, "%.*s", (int)name.n, name.p);
+	if (!step_known(a->step))
+		return complain(e, "this program has no step", name);
+	if (str_cut(str_trim(act), '=', &act, &nth) && (!str_u64(nth, NTH_MOST, &n) || n == 0))
+		return complain(e, "not a number from 1 to 1000000:", nth);
+	a->nth = (uint32_t)n;
+	a->action = str_eq(act, "kill") ? STEP_KILL : str_eq(act, "stop") ? STEP_STOP : STEP_NONE;
+	return a->action != STEP_NONE || complain(e, "not kill or stop:", act);
+}
+
+static bool
+parse_cut(struct fault_set *f, struct str text, struct problem *e)
+{
+	struct str node = str_trim((struct str){ text.p + 4, text.n - 4 });
+
+	if (node.n == 0 || node.n >= NAME_MOST || !str_token_ok(node))
+		return complain(e, "not the name of a node:", text);
+	if (f->n_cut == CUTS_MOST)
+		return complain(e, "too many rules at", text);
+	snprintf(f->cut[f->n_cut++], NAME_MOST, "%.*s", (int)node.n, node.p);
+	return true;
+}
+
+static bool
+parse_clock(struct fault_set *f, struct str text, struct problem *e)
+{
+	struct str ms = str_trim((struct str){ text.p + 6, text.n - 6 });
+	bool back = ms.n > 0 && ms.p[0] == '-';
+	uint64_t n;
+
+	if (back)
+		ms = (struct str){ ms.p + 1, ms.n - 1 };
+	if (!str_u64(ms, CLOCK_MOST_MS, &n))
+		return complain(e, "not milliseconds:", text);
+	f->clock_us = (back ? -1 : 1) * (int64_t)n * MS;
 	return true;
 }
 

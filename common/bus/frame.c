@@ -130,7 +130,7 @@ frame_open(struct frame_in *in, const void *p, size_t n, struct frame_head *h)
 	h->from = frame_get64(b + 8);
 	h->received = b[16] | (uint32_t)b[17] << 8 | (uint32_t)b[18] << 16 | (uint32_t)b[19] << 24;
 	h->flags = (uint16_t)(b[20] | b[21] << 8);
-	if ((h->flags & ~(FRAME_DRAINING | FRAME_HINT)) != 0)
+	if ((h->flags & ~(FRAME_DRAINING | FRAME_HINT | FRAME_UNFIT)) != 0)
 		return false;
 	if ((h->flags & FRAME_HINT) != 0) {
 		if (!take(&walk, 16, &b))
@@ -171,7 +171,7 @@ frame_read_hello(const void *p, size_t n, uint64_t *to)
 		return NULL;
 	*to = frame_get64(b + FRAME_PREFIX);
 	h = mf__hello__unpack(NULL, n - FRAME_PREFIX - 8, b + FRAME_PREFIX + 8);
-	if (h != NULL && !name_ok(h->node)) {
+	if (h != NULL && (!name_ok(h->node) || (h->instance[0] != '\0' && !name_ok(h->instance)))) {
 		mf__hello__free_unpacked(h, NULL);
 		h = NULL;
 	}

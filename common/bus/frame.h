@@ -32,6 +32,7 @@ enum record_kind { RECORD_CALL = 1, RECORD_ANSWER = 2, RECORD_CANCEL = 3, RECORD
 
 #define FRAME_DRAINING 0x0001u /* the sender takes no new work */
 #define FRAME_HINT     0x0002u /* a hint follows the head */
+#define FRAME_UNFIT    0x0004u /* the sender says of itself that it is the last choice */
 
 #define FRAME_PREFIX    2 /* 0x00, kind */
 #define FRAME_HEAD_MAX  (8 + 8 + 4 + 2 + 16)
@@ -84,7 +85,7 @@ bool frame_next(struct frame_in *in, struct frame_record *r); /* false: that was
 size_t
 frame_hello(uint8_t out[FRAME_HELLO_MAX], enum frame_kind kind, uint64_t to, const Mf__Hello *h);
 /* NULL: none. Free with mf__hello__free_unpacked(h, NULL). The name is checked: 1 to 63 of a-z 0-9
- * '-'. */
+ * '-'; so is the instance, unless it is empty. */
 Mf__Hello *
 frame_read_hello(const void *p, size_t n, uint64_t *to) __attribute__((warn_unused_result));
 

@@ -13,16 +13,19 @@ struct lane {
 	struct line line;
 	struct sp *sp;
 	struct wire *w;
-	char node[WIRE_NAME];
+	/* who, and where: of several processes of that name each has a place */
+	char node[WIRE_NAME], place[WIRE_PLACE];
+	char instance[WIRE_NAME];
 	void *owner;
 	uint64_t generation;
-	bool draining;
+	bool draining, unfit;
 	struct idset out;
 	struct secure_dial *dial; /* tcp: between HELLO and WELCOME */
 	UT_hash_handle hh;
 };
 
-static void lane_dial(struct lane *l);
+static struct lane *lane_new(struct wire *w, const char *place, const char *node);
+static void lane_dial(struct lane *l, const char *url);
 static void on_up(void *owner, struct sp_conn *c);
 static void on_message(void *owner, struct sp_conn *c, const struct sp_message *m);
 static void on_down(void *owner, struct sp_conn *c);
@@ -41,19 +44,42 @@ static const struct line_ops lane_line_ops = { on_head, on_record, on_silent };
 struct lane *
 wire_lane(struct wire *w, const char *node)
 {
+	char url[WIRE_URL];
 	struct lane *l;
 
 	HASH_FIND_STR(w->lanes, node, l);
 	if (l != NULL)
 		return l;
-	l = calloc(1, sizeof(*l));
-	must(l != NULL && strlen(node) < sizeof(l->node));
-	l->w = w;
-	memcpy(l->node, node, strlen(node) + 1);
-	HASH_ADD_STR(w->lanes, node, l);
-	line_init(&l->line, &w->lines, &lane_line_ops);
-	lane_dial(l);
+	l = lane_new(w, node, node);
+	if (wire_url_of(w, node, PLACE_CALLS, url))
+		lane_dial(l, url);
+	else
+		log_warn("bus_peer_unknown", L_STR("peer", node),
+		    L_STR("why", "bus_peers does not name it"));
 	return l;
+}
+
+struct lane *
+wire_lane_at(struct wire *w, const char *place, const char *node, const char *url)
+{
+	struct lane *l = lane_new(w, place, node);
+
+	lane_dial(l, url);
+	return l;
+}
+
+void
+lane_close(struct lane **lp)
+{
+	struct lane *l = *lp;
+
+	*lp = NULL;
+	HASH_DEL(l->w->lanes, l);
+	sp_drop(&l->sp);
+	line_free(&l->line);
+	secure_dial_free(&l->dial);
+	idset_free(&l->out);
+	free(l);
 }
 
 void
@@ -86,10 +112,22 @@ lane_is_draining(const struct lane *l)
 	return l->draining;
 }
 
+bool
+lane_is_unfit(const struct lane *l)
+{
+	return l->unfit;
+}
+
 uint64_t
 lane_generation(const struct lane *l)
 {
 	return l->generation;
+}
+
+const char *
+lane_instance(const struct lane *l)
+{
+	return l->instance;
 }
 
 enum status
@@ -97,7 +135,9 @@ lane_call(struct lane *l, uint64_t call_id, const void *envelope, size_t n)
 {
 	if (!l->line.up)
 		return ST_UNAVAILABLE;
-	if (n > WIRE_CALL_MAX || l->out.n >= WIRE_OUT_MAX || line_is_full(&l->line, n))
+	if (n > WIRE_CALL_MAX)
+		return ST_OUT_OF_RANGE;
+	if (l->out.n >= WIRE_OUT_MAX || line_is_full(&l->line, n))
 		return ST_RESOURCE_EXHAUSTED;
 	must(idset_add(&l->out, call_id));
 	line_add(&l->line, &(struct frame_record){ .kind = RECORD_CALL, .p = envelope, .n = n });
@@ -115,28 +155,33 @@ lane_cancel(struct lane *l, uint64_t call_id)
 void
 lane_free_all(struct wire *w)
 {
-	struct lane *l, *next;
+	while (w->lanes != NULL) {
+		struct lane *l = w->lanes;
 
-	HASH_ITER(hh, w->lanes, l, next) {
-		HASH_DEL(w->lanes, l);
-		sp_close(&l->sp);
-		line_free(&l->line);
-		secure_dial_free(&l->dial);
-		idset_free(&l->out);
-		free(l);
+		sp_close(&l->sp); /* what is on its way may leave: we end */
+		lane_close(&l);
 	}
 }
 
-static void
-lane_dial(struct lane *l)
+static struct lane *
+lane_new(struct wire *w, const char *place, const char *node)
 {
-	char url[WIRE_URL], err[160];
+	struct lane *l = calloc(1, sizeof(*l));
 
-	if (!wire_url_of(l->w, l->node, PLACE_CALLS, url)) {
-		log_warn("bus_peer_unknown", L_STR("peer", l->node),
-		    L_STR("why", "bus_peers does not name it"));
-		return;
-	}
+	must(l != NULL && strlen(node) < sizeof(l->node) && strlen(place) < sizeof(l->place));
+	l->w = w;
+	memcpy(l->node, node, strlen(node) + 1);
+	memcpy(l->place, place, strlen(place) + 1);
+	HASH_ADD_STR(w->lanes, place, l);
+	line_init(&l->line, &w->lines, &lane_line_ops);
+	return l;
+}
+
+static void
+lane_dial(struct lane *l, const char *url)
+{
+	char err[160];
+
 	l->sp = sp_dial(&(const struct sp_opts){ .loop = l->w->loop,
 			    .role = SP_REQ,
 			    .url = url,
@@ -253,7 +298,9 @@ lane_accept(struct lane *l, const Mf__Hello *h)
 		return l->w->id == NULL;
 	}
 	l->generation = h->generation;
-	l->draining = false;
+	snprintf(
+	    l->instance, sizeof(l->instance), "%s", h->instance[0] != '\0' ? h->instance : h->node);
+	l->draining = l->unfit = false;
 	line_set_up(&l->line, h->epoch, s);
 	sp_set_body_max(l->line.conn, WIRE_BODY_MAX);
 	log_debug("bus_up", L_STR("peer", l->node), L_INT("peer_generation", h->generation));
@@ -269,7 +316,7 @@ lane_lost(struct lane *l, const char *why)
 	line_stop(&l->line);
 	secure_dial_free(&l->dial);
 	idset_clear(&l->out);
-	l->draining = false;
+	l->draining = l->unfit = false;
 	if (!was_up)
 		return;
 	log_debug("bus_down", L_STR("peer", l->node), L_STR("why", why));
@@ -283,6 +330,10 @@ on_head(struct line *line, const struct frame_head *h)
 
 	if ((h->flags & FRAME_HINT) != 0)
 		l->w->events.hint(l->w->ctx, l, h->hint_epoch, h->hint_value);
+	if (((h->flags & FRAME_UNFIT) != 0) != l->unfit) {
+		l->unfit = !l->unfit;
+		l->w->events.unfit(l->w->ctx, l, l->unfit);
+	}
 	if ((h->flags & FRAME_DRAINING) != 0 && !l->draining) {
 		l->draining = true;
 		l->w->events.draining(l->w->ctx, l);
@@ -297,7 +348,7 @@ on_record(struct line *line, const struct frame_record *r)
 	if (r->kind == RECORD_ANSWER && idset_del(&l->out, r->id))
 		l->w->events.answer(l->w->ctx, l, r->id, r->p, r->n);
 	else if (r->kind == RECORD_BELL_KEY)
-		bell_set_key(l->w, l->node, r->p);
+		bell_set_key(l->w, l->place, r->p);
 }
 
 static void

@@ -224,8 +224,8 @@ line_emit(struct line *l, struct frame_out *f)
 		.received = l->received,
 		.hint_epoch = a->hint_epoch,
 		.hint_value = a->hint_value,
-		.flags =
-		    (uint16_t)((a->draining ? FRAME_DRAINING : 0) | (a->hinted ? FRAME_HINT : 0)) };
+		.flags = (uint16_t)((a->draining ? FRAME_DRAINING : 0) |
+				    (a->hinted ? FRAME_HINT : 0) | (a->unfit ? FRAME_UNFIT : 0)) };
 	struct frame_out *empty = f != NULL ? NULL : l->spare != NULL ? l->spare : frame_new();
 	const uint8_t *plain;
 	size_t n;

@@ -36,7 +36,7 @@ struct lines {
 	struct timer owe, watch;
 	int64_t watch_due;
 	struct wire_stats stats;
-	bool draining, hinted;
+	bool draining, hinted, unfit;
 	uint64_t hint_epoch, hint_value;
 };
 

@@ -1,6 +1,6 @@
 /* node_service: mf.Node, which every node serves: what it is and how it fares, its metrics, its
- * events, and the two things that an operator switches at run time. Who may do that is decided
- * before the call gets here (meta, policy.c). */
+ * events, the two things that an operator switches at run time, and what others tell it of their
+ * tries. Who may do that is decided before the call gets here (meta, policy.c). */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,10 +14,13 @@ static void
 node_get_metrics(Mf__Node_Service *s, const Mf__Empty *q, Mf__Metrics_Closure reply, void *ctx);
 static void
 node_events(Mf__Node_Service *s, const Mf__EventsFrom *q, Mf__EventBatch_Closure reply, void *ctx);
+static void node_get_settings(
+    Mf__Node_Service *s, const Mf__Empty *q, Mf__SettingList_Closure reply, void *ctx);
 static void
 node_set_faults(Mf__Node_Service *s, const Mf__FaultSet *q, Mf__Empty_Closure reply, void *ctx);
 static void
 node_set_log_level(Mf__Node_Service *s, const Mf__LogLevel *q, Mf__Empty_Closure reply, void *ctx);
+static void node_tell(Mf__Node_Service *s, const Mf__Tries *q, Mf__Empty_Closure reply, void *ctx);
 
 Mf__Node_Service node_service = MF__NODE__INIT(node_);
 
@@ -42,7 +45,8 @@ add_sample(void *ctx, enum metric_kind kind, const char *name, const char *help,
     const char *const *label_names, const char *const *label_values, const struct metric *m);
 static Mf__MetricFamily *
 family_for(struct metric_page *p, enum metric_kind kind, const char *name, const char *help);
-static void fill_histogram(struct arena *a, Mf__MetricSample *s, const struct hist *h);
+static void fill_histogram(struct arena *a, Mf__MetricSample *s, const struct metric *m);
+static void fill_exemplars(struct arena *a, Mf__MetricSample *s, const struct exemplar *from);
 static void *grown(struct arena *a, void *array, size_t n, size_t *cap, size_t size);
 
 static void
@@ -67,6 +71,7 @@ node_info(Mf__Node_Service *s, const Mf__Empty *q, Mf__NodeInfo_Closure reply, v
 	while (b->capabilities != NULL && b->capabilities[info.n_capabilities] != NULL)
 		info.n_capabilities++;
 	info.capabilities = (char **)(uintptr_t)b->capabilities;
+	load_tell(b, l.a, &info);
 	call_reply(c, &info.base);
 }
 
@@ -80,6 +85,17 @@ node_get_metrics(Mf__Node_Service *s, const Mf__Empty *q, Mf__Metrics_Closure re
 	(void)s, (void)q, (void)reply;
 	m.node = call_bus(c)->name;
 	metric_each(add_sample, &p);
+	call_reply(c, &m.base);
+}
+
+static void
+node_get_settings(Mf__Node_Service *s, const Mf__Empty *q, Mf__SettingList_Closure reply, void *ctx)
+{
+	struct call *c = ctx;
+	Mf__SettingList m = MF__SETTING_LIST__INIT;
+
+	(void)s, (void)q, (void)reply;
+	load_settings(call_bus(c)->node, call_arena(c), &m);
 	call_reply(c, &m.base);
 }
 
@@ -116,8 +132,15 @@ node_set_log_level(Mf__Node_Service *s, const Mf__LogLevel *q, Mf__Empty_Closure
 		    "level: debug, info, warn or error");
 		return;
 	}
-	log_set_level(level);
+	log_set_level_for(level, (int64_t)q->for_ms * MS);
 	call_reply(c, &(Mf__Empty)MF__EMPTY__INIT.base);
+}
+
+static void
+node_tell(Mf__Node_Service *s, const Mf__Tries *q, Mf__Empty_Closure reply, void *ctx)
+{
+	(void)s, (void)reply;
+	census_heard(ctx, q);
 }
 
 static uint64_t
@@ -166,9 +189,14 @@ add_sample(void *ctx, enum metric_kind kind, const char *name, const char *help,
     const char *const *label_names, const char *const *label_values, const struct metric *m)
 {
 	struct metric_page *p = ctx;
-	Mf__MetricFamily *f = family_for(p, kind, name, help);
-	Mf__MetricSample *s = ARENA_NEW(p->a, Mf__MetricSample);
+	Mf__MetricFamily *f;
+	Mf__MetricSample *s;
 
+	/* Of the hundreds of methods most are never called: their histograms begin with a call. */
+	if (kind == METRIC_HISTOGRAM && m->hist->count == 0)
+		return;
+	f = family_for(p, kind, name, help);
+	s = ARENA_NEW(p->a, Mf__MetricSample);
 	mf__metric_sample__init(s);
 	s->labels = ARENA_ARRAY(p->a, Mf__KeyValue *, n_labels + 1);
 	for (; s->n_labels < n_labels; s->n_labels++) {
@@ -179,7 +207,7 @@ add_sample(void *ctx, enum metric_kind kind, const char *name, const char *help,
 		kv->value = (char *)(uintptr_t)label_values[s->n_labels];
 	}
 	if (kind == METRIC_HISTOGRAM)
-		fill_histogram(p->a, s, m->hist);
+		fill_histogram(p->a, s, m);
 	else
 		s->value = m->value;
 	f->samples = grown(p->a, f->samples, f->n_samples, &p->samples_cap, sizeof *f->samples);
@@ -210,15 +238,36 @@ family_for(struct metric_page *p, enum metric_kind kind, const char *name, const
 }
 
 static void
-fill_histogram(struct arena *a, Mf__MetricSample *s, const struct hist *h)
+fill_histogram(struct arena *a, Mf__MetricSample *s, const struct metric *m)
 {
 	const double *bounds = metric_bounds(&s->n_bucket_counts);
+	const struct hist *h = m->hist;
 
 	s->value = (double)h->sum_us / (double)SEC;
 	s->count = h->count;
 	s->bucket_counts = ARENA_ARRAY(a, uint64_t, s->n_bucket_counts + 1);
 	for (size_t i = 0; i < s->n_bucket_counts; i++)
 		s->bucket_counts[i] = hist_count_below(h, (int64_t)(bounds[i] * (double)SEC));
+	if (m->exemplars != NULL)
+		fill_exemplars(a, s, m->exemplars);
+}
+
+static void
+fill_exemplars(struct arena *a, Mf__MetricSample *s, const struct exemplar *from)
+{
+	s->exemplars = ARENA_ARRAY(a, Mf__MetricExemplar *, METRIC_BOUNDS + 1);
+	for (uint32_t i = 0; i <= METRIC_BOUNDS; i++) {
+		Mf__MetricExemplar *e;
+
+		if (from[i].trace[0] == '\0')
+			continue;
+		e = s->exemplars[s->n_exemplars++] = ARENA_NEW(a, Mf__MetricExemplar);
+		mf__metric_exemplar__init(e);
+		e->bucket = i;
+		e->value = (double)from[i].us / (double)SEC;
+		e->trace_id = arena_strdup(a, from[i].trace);
+		e->at = (double)from[i].at_us / (double)SEC;
+	}
 }
 
 static void *

@@ -1,4 +1,4 @@
-/* pace: see pace.h. Called by target.c with the time of the moment. */
+/* pace: see pace.h. Called by choose.c with the time of the moment. */
 #include <math.h>
 #include <string.h>
 #include "bus/pace.h"
@@ -12,6 +12,7 @@ static bool looks_slow(const struct pace *p, int64_t now_us);
 static bool piles_up(const struct pace *p, int64_t now_us);
 static double limit_beside(double other_us);
 static size_t first_choice(struct pace *const *of, size_t n, int64_t now_us);
+static size_t longest_unknown(struct pace *const *of, size_t n, int64_t now_us);
 
 void
 pace_reset(struct pace *p)
@@ -94,15 +95,13 @@ pace_judge(struct pace *p, int64_t own_us, double best_us, bool all, int64_t now
 size_t
 pace_choose(struct pace *const *of, size_t n, int64_t now_us, uint32_t *turn)
 {
-	size_t at = first_choice(of, n, now_us);
+	size_t at = first_choice(of, n, now_us), probe;
 
 	/* How those fare whose place it is. */
-	if (++*turn >= PACE_PROBE)
-		for (size_t i = 0; i < at; i++)
-			if (gives_way(of[i], now_us) && of[i]->out == 0) {
-				*turn = 0;
-				return i;
-			}
+	if (++*turn >= PACE_PROBE && (probe = longest_unknown(of, at, now_us)) < at) {
+		*turn = 0;
+		return probe;
+	}
 	/* It looks slow itself: beside whom? */
 	for (size_t i = at + 1; looks_slow(of[at], now_us) && i < n; i++) {
 		if (gives_way(of[i], now_us))
@@ -113,6 +112,12 @@ pace_choose(struct pace *const *of, size_t n, int64_t now_us, uint32_t *turn)
 			break;
 	}
 	return at;
+}
+
+bool
+pace_aside(const struct pace *p, int64_t now_us)
+{
+	return gives_way(p, now_us) || piles_up(p, now_us);
 }
 
 static bool
@@ -161,4 +166,17 @@ first_choice(struct pace *const *of, size_t n, int64_t now_us)
 			best = i;
 	}
 	return best == n ? 0 : best;
+}
+
+/* Of those that give way and have nothing to do the one that was measured longest ago; n: none. */
+static size_t
+longest_unknown(struct pace *const *of, size_t n, int64_t now_us)
+{
+	size_t best = n;
+
+	for (size_t i = 0; i < n; i++)
+		if (gives_way(of[i], now_us) && of[i]->out == 0 &&
+		    (best == n || of[i]->at_us < of[best]->at_us))
+			best = i;
+	return best;
 }

@@ -69,6 +69,8 @@ pace_fine(const struct pace *p)
 {
 	return p->slow == 0 && p->out < PACE_PILE && !p->gives_way;
 }
+/* It gives way or piles up: among equals it gets nothing but what pace_choose gives it. */
+bool pace_aside(const struct pace *p, int64_t now_us);
 /* Who of n fit members, in their order, gets the call; *turn is the target's, 0 at its start. */
 size_t pace_choose(struct pace *const *of, size_t n, int64_t now_us, uint32_t *turn);
 

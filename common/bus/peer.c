@@ -2,6 +2,7 @@
  * Numbers the calls that are out on it: an id is a serial number and a slot, so an answer finds its
  * call without a search and a late one finds none. Loop-back goes through the same bytes as the
  * wire; what it queues is delivered in the next turn. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "bus/inside.h"
@@ -23,6 +24,7 @@ struct loop_item {
 static struct peer *find_name(struct bus *b, const char *name);
 static bool take_slot(struct peer *p, struct rpc_call *r);
 static struct rpc_call *find(const struct peer *p, uint64_t id);
+static void hear(struct peer *p);
 static void queue(struct peer *p, enum loop_kind kind, uint64_t id, const void *bytes, size_t n);
 static void unqueue(struct peer *p);
 static void on_pinged(struct call *c, const struct call_end *end, void *ctx);
@@ -31,24 +33,38 @@ static void on_info(const Mf__NodeInfo *m, void *ctx);
 struct peer *
 peer_get(struct bus *b, const char *name)
 {
-	struct peer *p = find_name(b, name);
+	struct peer *p = find_name(b, name), *const * all;
+	struct group *g;
 
 	if (p != NULL)
 		return p;
-	must(strlen(name) < sizeof p->name);
-	p = calloc(1, sizeof *p);
-	if (p == NULL)
-		panic("out of memory");
-	p->bus = b;
-	strcpy(p->name, name);
-	list_init(&p->outs);
-	list_add(&b->peers, &p->link);
+	if ((g = group_get(b, name)) != NULL) {
+		group_peers(g, &all);
+		return all[0];
+	}
+	p = peer_new(b, name, name);
 	if (b->wire != NULL) {
 		p->lane = wire_lane(b->wire, p->name);
 		lane_set_owner(p->lane, p);
-		p->up = lane_is_up(p->lane);
-		p->draining = lane_is_draining(p->lane);
+		p->up = lane_is_up(p->lane) && !fault_cuts(b->faults, p->name);
+		hear(p);
 	}
+	return p;
+}
+
+struct peer *
+peer_new(struct bus *b, const char *name, const char *place)
+{
+	struct peer *p = calloc(1, sizeof *p);
+
+	if (p == NULL)
+		panic("out of memory");
+	must(strlen(name) < sizeof p->name && strlen(place) < sizeof p->place);
+	p->bus = b;
+	strcpy(p->name, name);
+	strcpy(p->place, place);
+	list_init(&p->outs);
+	list_add(&b->peers, &p->link);
 	return p;
 }
 
@@ -77,10 +93,15 @@ peer_free(struct peer *p)
 void
 peer_up(struct peer *p)
 {
+	if (p->lane != NULL)
+		snprintf(p->instance, sizeof p->instance, "%s", lane_instance(p->lane));
+	p->twin = p->group != NULL && group_has_twin(p);
+	if (p->twin)
+		return;
 	p->up = true;
-	p->draining = false;
+	hear(p);
 	target_peer_up(p);
-	events_peer_up(p->bus, p->name);
+	events_peer_up(p);
 }
 
 void
@@ -90,6 +111,8 @@ peer_down(struct peer *p)
 
 	p->up = false;
 	p->draining = false;
+	if (p->unfit)
+		peer_unfit(p, false);
 	if (p->self != NULL) {
 		unqueue(p);
 		for (unsigned i = 0; i < CALLER_BUCKETS; i++)
@@ -103,6 +126,15 @@ peer_down(struct peer *p)
 		peer_forget(p, r);
 		rpc_lost(r);
 	}
+	if (p->group != NULL)
+		group_peer_down(p);
+}
+
+void
+peer_unfit(struct peer *p, bool unfit)
+{
+	p->unfit = unfit;
+	target_peer_unfit(p);
 }
 
 void
@@ -110,7 +142,8 @@ peer_answer(struct peer *p, uint64_t id, const void *bytes, size_t n)
 {
 	struct rpc_call *r = find(p, id);
 	struct answer a;
-	bool good = answer_read(bytes, n, &a);
+	/* Damaged bytes may pass for a message; they don't name its call as well. */
+	bool good = answer_read(bytes, n, &a) && a.call_id == id;
 
 	p->heard_us = time_now_us();
 	if (r == NULL)
@@ -204,6 +237,7 @@ peer_check(struct peer *p)
 	    p->bus, &(struct call_opts){ .limit_us = PING_US, .done = on_pinged, .ctx = p });
 	r = rpc_new(
 	    c, bus_node_target(p->bus, p->name), &(struct rpc_opts){ .once = true, .quiet = true });
+	rpc_only(r, p);
 	mf__node__info(&r->service, &(Mf__Empty)MF__EMPTY__INIT, on_info, c);
 }
 
@@ -240,13 +274,21 @@ on_pinged(struct call *c, const struct call_end *end, void *ctx)
 	}
 }
 
+/* What it last said of itself. */
+static void
+hear(struct peer *p)
+{
+	p->draining = p->lane != NULL && lane_is_draining(p->lane);
+	p->unfit = p->lane != NULL && lane_is_unfit(p->lane);
+}
+
 static struct peer *
 find_name(struct bus *b, const char *name)
 {
 	LIST_EACH(&b->peers, k) {
 		struct peer *p = container_of(k, struct peer, link);
 
-		if (strcmp(p->name, name) == 0)
+		if (strcmp(p->place, name) == 0)
 			return p;
 	}
 	return NULL;

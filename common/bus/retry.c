@@ -3,33 +3,46 @@
 #include "base/time.h"
 #include "bus/retry.h"
 
+static void rest(struct retry_budget *b, int64_t now_us);
 static bool may_repeat(const struct retry_case *c);
 static int64_t backoff(const struct retry_case *c, double unit);
 
 void
 retry_budget_init(struct retry_budget *b, int64_t now_us)
 {
-	b->tokens = RETRY_QUIET;
-	b->at_us = now_us;
+	*b = (struct retry_budget){ .tokens = RETRY_QUIET, .calm = RETRY_CALM, .at_us = now_us };
 }
 
 void
-retry_budget_first(struct retry_budget *b, double share)
+retry_budget_first(struct retry_budget *b, double share, bool retried)
 {
-	if (b->tokens + share <= RETRY_TOKENS_MAX)
-		b->tokens += share;
+	if (!retried || retry_budget_calm(b))
+		b->tokens = b->tokens + share < RETRY_TOKENS_MAX ? b->tokens + share : b->tokens;
+	else if (b->tokens - 1 >= -RETRY_QUIET)
+		b->tokens -= 1;
+}
+
+void
+retry_budget_ended(struct retry_budget *b, bool failed, int64_t now_us)
+{
+	rest(b, now_us);
+	b->calm += failed ? -1 : RETRY_WELL;
+	if (b->calm > RETRY_CALM)
+		b->calm = RETRY_CALM;
+	else if (b->calm < 0)
+		b->calm = 0;
+}
+
+bool
+retry_budget_calm(const struct retry_budget *b)
+{
+	return b->calm > RETRY_CALM / 2;
 }
 
 bool
 retry_budget_take(struct retry_budget *b, int64_t now_us)
 {
-	double more = (double)(now_us - b->at_us) / (double)SEC * RETRY_QUIET_RATE;
-
-	if (now_us > b->at_us) {
-		b->at_us = now_us;
-		if (b->tokens < RETRY_QUIET)
-			b->tokens = b->tokens + more < RETRY_QUIET ? b->tokens + more : RETRY_QUIET;
-	}
+	rest(b, now_us);
 	if (b->tokens < 1)
 		return false;
 	b->tokens -= 1;
@@ -40,19 +53,36 @@ bool
 retry_next(const struct retry_case *c, struct retry_budget *b, int64_t now_us, double unit,
     int64_t *delay_us)
 {
+	uint32_t most = c->tries_most > 0 ? c->tries_most : RETRY_TRIES;
 	int64_t delay;
 
 	if (c->never_left && c->left_us > 0) {
 		*delay_us = 0; /* no work was caused: it costs neither a try nor a token */
 		return true;
 	}
-	if (c->tries >= RETRY_TRIES || !may_repeat(c))
+	if (c->tries >= most || !may_repeat(c))
+		return false;
+	if ((c->retried || c->spent) && !retry_budget_calm(b))
 		return false;
 	delay = backoff(c, unit);
 	if (delay >= c->left_us || !retry_budget_take(b, now_us))
 		return false;
 	*delay_us = delay;
 	return true;
+}
+
+/* What comes back by itself. */
+static void
+rest(struct retry_budget *b, int64_t now_us)
+{
+	double more = (double)(now_us - b->at_us) / (double)SEC * RETRY_QUIET_RATE;
+
+	if (more <= 0)
+		return;
+	b->at_us = now_us;
+	if (b->tokens < RETRY_QUIET)
+		b->tokens = b->tokens + more < RETRY_QUIET ? b->tokens + more : RETRY_QUIET;
+	b->calm = b->calm + more < RETRY_CALM ? b->calm + more : RETRY_CALM;
 }
 
 static bool

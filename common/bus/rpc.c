@@ -6,17 +6,20 @@
 #include <string.h>
 #include "bus/inside.h"
 
+#define AWAY_MOST 8 /* tries of a call that members who do not lead may cost it */
+
 static void invoke(ProtobufCService *service, unsigned method, const ProtobufCMessage *input,
     ProtobufCClosure closure, void *closure_data);
-static void go(struct rpc_call *r);
 static void try_on(struct rpc_call *r, struct member *m);
 static void set_limits(struct rpc_call *r, const struct member *m, int64_t now);
+static bool has_other_than(struct rpc_call *r, const struct member *m, int64_t now);
 static void arm(struct rpc_call *r);
 static enum status send_try(struct rpc_call *r, const struct member *m, int64_t now);
 static void hold(struct rpc_call *r);
 static void nobody(struct rpc_call *r);
 static void on_timer(struct timer *t);
 static void on_overdue(struct rpc_call *r);
+static int64_t watch_of(const struct rpc_call *r);
 static void try_too_late(struct rpc_call *r, bool silent);
 static void try_failed(struct rpc_call *r, struct retry_case *why);
 static bool
@@ -58,6 +61,12 @@ rpc_failure(const struct rpc *r)
 	return of(r)->failed ? &of(r)->failure : NULL;
 }
 
+bool
+rpc_repeated(const struct rpc *r)
+{
+	return of(r)->call->retried || of(r)->repeated;
+}
+
 const char *
 rpc_node(const struct rpc *r)
 {
@@ -74,7 +83,13 @@ size_t
 rpc_hops(const struct rpc *r, const Mf__Hop *const **hops)
 {
 	*hops = (const Mf__Hop *const *)of(r)->hops;
-	return of(r)->n_hops;
+	return of(r)->call->want_hops ? of(r)->n_hops : 0;
+}
+
+void
+rpc_only(struct rpc *r, const struct peer *p)
+{
+	of(r)->only = p;
 }
 
 void
@@ -83,15 +98,23 @@ rpc_answered(struct rpc_call *r, const struct answer *a)
 	int64_t now = time_now_us(), took = now - r->try_us;
 	struct retry_case why = { 0 };
 	ProtobufCMessage *m = NULL;
-	bool ok, fault;
+	bool ok, away, fault;
 
 	timer_stop(&r->timer);
 	pace_end(&r->member->pace);
 	pace_answered(&r->member->pace, now);
 	ok = read_answer(r, a, &m, &why.garbled);
-	fault = !ok && status_is_fault(r->failure.status);
+	/* Nothing is wrong with it, and it did nothing. */
+	away = r->member->stands_by = !ok && strcmp(r->failure.reason, "NOT_LEADING") == 0;
+	why.never_left = away && r->tries < AWAY_MOST;
+	fault = !ok && !away && status_is_fault(r->failure.status);
 	if (r->target->paced && !fault)
 		target_took(r->member, own_time(took, a), now);
+	if (r->has_room)
+		waitlist_answered(r->method->waitlist, &r->failure, took, now);
+	retry_budget_ended(&r->target->budget, fault, now);
+	why.spent = a != NULL && a->spent;
+	r->repeated |= a != NULL && a->repeated;
 	if (!r->counted)
 		target_count(
 		    r->member, fault || (r->method->slow_us > 0 && took > r->method->slow_us), now);
@@ -114,6 +137,7 @@ void
 rpc_lost(struct rpc_call *r)
 {
 	struct retry_case why = { .lost = true };
+	int64_t now = time_now_us();
 
 	timer_stop(&r->timer);
 	pace_end(&r->member->pace);
@@ -122,7 +146,8 @@ rpc_lost(struct rpc_call *r)
 	    r, ST_UNAVAILABLE, "PEER_LOST", 0, "the connection was lost while the call was out");
 	if (!r->counted)
 		breaker_abandon(&r->member->breaker); /* its next connection begins anew */
-	hop_add(r, NULL, time_now_us());
+	retry_budget_ended(&r->target->budget, true, now);
+	hop_add(r, NULL, now);
 	try_failed(r, &why);
 }
 
@@ -130,7 +155,7 @@ void
 rpc_silent(struct rpc_call *r)
 {
 	if (r->method->class != METHOD_UNSAFE && !r->opts.once &&
-	    target_has_other(r->target, r, time_now_us()))
+	    has_other_than(r, r->member, time_now_us()))
 		try_too_late(r, true);
 }
 
@@ -138,7 +163,7 @@ void
 rpc_wake(struct rpc_call *r)
 {
 	timer_stop(&r->timer);
-	go(r);
+	rpc_go(r);
 }
 
 void
@@ -156,6 +181,10 @@ rpc_drop(struct rpc_call *r, bool too_late)
 	    too_late ? "DEADLINE" : "CANCELLED", 0, "its call has ended");
 	if (r->state == RPC_OUT) {
 		leave_member(r);
+		if (too_late)
+			retry_budget_ended(&r->target->budget, true, now);
+		if (r->has_room && too_late)
+			waitlist_answered(r->method->waitlist, &r->failure, now - r->try_us, now);
 		if (!r->counted && too_late)
 			target_count(r->member, true, now);
 		else if (!r->counted)
@@ -165,10 +194,41 @@ rpc_drop(struct rpc_call *r, bool too_late)
 		list_del(&r->target->held, &r->waiting);
 		if (too_late)
 			hop_add_passed_over(r, NULL, now);
+	} else if (r->state == RPC_QUEUED) {
+		waitlist_forget(r->method->waitlist, r);
 	} else if (r->state == RPC_SOON) {
 		list_del(&r->call->bus->soon, &r->waiting);
 	}
 	done(r, r->failure.status, now);
+}
+
+void
+rpc_go(struct rpc_call *r)
+{
+	int64_t now = time_now_us();
+	struct member *m;
+
+	if (now >= r->deadline_us) {
+		rpc_fail(r, ST_DEADLINE_EXCEEDED, "DEADLINE", 0, "the deadline has passed");
+		return;
+	}
+	if (r->call->fence != 0 && r->call->fence < r->call->bus->fence) {
+		rpc_fail(r, ST_ABORTED, "FENCED", 0, "another meta leads since this was begun");
+		return;
+	}
+	m = target_choose(r->target, r, now);
+	if (m != NULL)
+		try_on(r, m);
+	else
+		hold(r);
+}
+
+void
+rpc_fail(
+    struct rpc_call *r, enum status s, const char *reason, uint32_t retry_ms, const char *message)
+{
+	set_failure(r, s, reason, retry_ms, message);
+	settle(r);
 }
 
 void
@@ -202,29 +262,18 @@ invoke(ProtobufCService *service, unsigned method, const ProtobufCMessage *input
 	    r->start_us + (r->opts.limit_us > 0 ? r->opts.limit_us : r->method->limit_us);
 	if (r->deadline_us > c->deadline_us)
 		r->deadline_us = c->deadline_us;
-	p = arena_alloc(c->arena, protobuf_c_message_get_packed_size(input) + 1);
-	r->payload = (struct str){ (char *)p, protobuf_c_message_pack(input, p) };
-	retry_budget_first(&r->target->budget, c->bus->retry_share);
-	go(r);
-}
-
-/* On to a member, or wait for one. */
-static void
-go(struct rpc_call *r)
-{
-	int64_t now = time_now_us();
-	struct member *m;
-
-	if (now >= r->deadline_us) {
-		set_failure(r, ST_DEADLINE_EXCEEDED, "DEADLINE", 0, "the deadline has passed");
+	if (r->opts.refused != NULL) {
+		r->failure = *r->opts.refused;
 		settle(r);
 		return;
 	}
-	m = target_choose(r->target, r, now);
-	if (m != NULL)
-		try_on(r, m);
+	p = arena_alloc(c->arena, protobuf_c_message_get_packed_size(input) + 1);
+	r->payload = (struct str){ (char *)p, protobuf_c_message_pack(input, p) };
+	retry_budget_first(&r->target->budget, c->bus->retry_share, c->retried);
+	if (r->method->waitlist == NULL)
+		rpc_go(r);
 	else
-		hold(r);
+		entry_ask(r);
 }
 
 static void
@@ -234,7 +283,7 @@ try_on(struct rpc_call *r, struct member *m)
 	const struct member *before = r->member != NULL ? r->member : &r->target->members[0];
 	enum status s;
 
-	if (before != m)
+	if (before != m && (r->member != NULL || m->seat != 0))
 		target_failover(r->target, before->peer->name, m->peer->name);
 	if (r->tries == 0)
 		hop_add_passed_over(r, m, now);
@@ -256,12 +305,16 @@ try_on(struct rpc_call *r, struct member *m)
 		r->tries--;
 		r->tried |= 1u << (m - r->target->members);
 		if (target_has_other(r->target, r, now))
-			go(r);
+			rpc_go(r);
 		else
 			hold(r);
 	} else {
-		set_failure(r, s, "LINK_FULL", 50,
-		    "too many calls are out to this member, or the message is too large");
+		if (s == ST_OUT_OF_RANGE)
+			set_failure(r, ST_RESOURCE_EXHAUSTED, "TOO_LARGE", 0,
+			    "the request is larger than a message may be");
+		else
+			set_failure(r, s, "LINK_FULL", 50, "too many calls are out to this member");
+		census_ended(r);
 		settle(r);
 	}
 }
@@ -272,17 +325,25 @@ static void
 set_limits(struct rpc_call *r, const struct member *m, int64_t now)
 {
 	int64_t limit = r->opts.try_limit_us, left = r->deadline_us - now;
-	uint32_t tried = r->tried;
 
 	if (limit == 0 && r->opts.node == NULL && !r->opts.once &&
-	    r->method->class != METHOD_UNSAFE) {
-		r->tried |= 1u << (m - r->target->members);
-		if (target_has_other(r->target, r, now))
-			limit = left / 2;
-		r->tried = tried;
-	}
+	    r->method->class != METHOD_UNSAFE && has_other_than(r, m, now))
+		limit = left / 2;
 	r->try_end_us = limit > 0 && limit < left ? now + limit : r->deadline_us;
-	r->overdue_us = r->method->slow_us > 0 ? now + r->method->slow_us : INT64_MAX;
+	r->overdue_us = watch_of(r) > 0 ? now + watch_of(r) : INT64_MAX;
+}
+
+/* Besides those that were tried. */
+static bool
+has_other_than(struct rpc_call *r, const struct member *m, int64_t now)
+{
+	uint32_t tried = r->tried;
+	bool other;
+
+	r->tried |= 1u << (m - r->target->members);
+	other = target_has_other(r->target, r, now);
+	r->tried = tried;
+	return other;
 }
 
 static void
@@ -305,14 +366,16 @@ send_try(struct rpc_call *r, const struct member *m, int64_t now)
 		.method = str_of(r->method->method),
 		.time_left_us = (uint64_t)(r->try_end_us > now ? r->try_end_us - now : 1),
 		.attempt = r->tries,
+		.retried = c->retried,
 		.traceparent = { traceparent, TRACEPARENT_LEN - 1 },
 		.principal = c->principal_bytes,
 		.idempotency_key = str_of(c->operation_id),
+		.fence = c->fence,
 		.payload = r->payload,
 		.want_hops = c->want_hops && !r->opts.quiet,
 	};
 
-	trace_child(c, traceparent);
+	r->span = trace_child(c, traceparent);
 	return peer_call(m->peer, r, &e);
 }
 
@@ -350,12 +413,11 @@ nobody(struct rpc_call *r)
 	if (r->tries == 0)
 		hop_add_passed_over(r, NULL, time_now_us());
 	if (open)
-		set_failure(r, ST_UNAVAILABLE, "BREAKER_OPEN",
+		rpc_fail(r, ST_UNAVAILABLE, "BREAKER_OPEN",
 		    (uint32_t)(r->target->policy.probe_us / MS),
 		    "the breaker of the only member is open");
 	else
-		set_failure(r, ST_UNAVAILABLE, "NO_MEMBER", 500, "no member is connected and fit");
-	settle(r);
+		rpc_fail(r, ST_UNAVAILABLE, "NO_MEMBER", 500, "no member is connected and fit");
 }
 
 static void
@@ -365,9 +427,12 @@ on_timer(struct timer *t)
 
 	if (r->state == RPC_HOLD) {
 		list_del(&r->target->held, &r->waiting);
-		go(r);
+		rpc_go(r);
+	} else if (r->state == RPC_QUEUED) {
+		waitlist_forget(r->method->waitlist, r);
+		rpc_go(r); /* its deadline has passed */
 	} else if (r->state == RPC_BACKOFF) {
-		go(r);
+		rpc_go(r);
 	} else if (r->state == RPC_OUT && time_now_us() >= r->try_end_us) {
 		try_too_late(r, false);
 	} else if (r->state == RPC_OUT) {
@@ -387,13 +452,22 @@ on_overdue(struct rpc_call *r)
 		return;
 	}
 	r->overdue_us = now + PING_US;
-	if (!r->counted) {
+	if (!r->counted && r->method->slow_us > 0 && now - r->try_us >= r->method->slow_us) {
 		r->counted = true;
 		target_count(r->member, true, now);
 	}
-	if (r->member->peer->heard_us <= now - r->method->slow_us)
+	if (r->member->peer->heard_us <= now - watch_of(r))
 		peer_check(r->member->peer);
 	arm(r);
+}
+
+/* After how long it is looked whether the member lives; 0: never. */
+static int64_t
+watch_of(const struct rpc_call *r)
+{
+	int64_t slow = r->method->slow_us, watch = r->target->watch_us;
+
+	return watch > 0 && (slow == 0 || watch < slow) ? watch : slow;
 }
 
 static void
@@ -404,6 +478,7 @@ try_too_late(struct rpc_call *r, bool silent)
 
 	timer_stop(&r->timer);
 	leave_member(r);
+	retry_budget_ended(&r->target->budget, true, now);
 	if (!r->counted)
 		target_count(r->member, true, now);
 	if (!silent && r->member->peer->heard_us < r->try_us)
@@ -416,6 +491,8 @@ try_too_late(struct rpc_call *r, bool silent)
 	else
 		set_failure(
 		    r, ST_DEADLINE_EXCEEDED, "TRY_LIMIT", 0, "the try took longer than its limit");
+	if (r->has_room)
+		waitlist_answered(r->method->waitlist, &r->failure, now - r->try_us, now);
 	hop_add(r, NULL, now);
 	try_failed(r, &why);
 }
@@ -427,24 +504,30 @@ try_failed(struct rpc_call *r, struct retry_case *why)
 	struct target *t = r->target;
 	int64_t now = time_now_us(), delay;
 
-	r->tried |= 1u << (r->member - t->members);
+	if (!r->member->stands_by) /* it may come to lead while this call goes round */
+		r->tried |= 1u << (r->member - t->members);
 	why->class = r->method->class;
 	why->status = r->failure.status;
 	why->reason = r->failure.reason;
 	why->tries = r->tries;
+	why->tries_most = t->bus->retry_tries;
 	why->pushback_ms = r->failure.retry_ms;
+	why->retried = r->call->retried;
 	why->left_us = r->deadline_us - now;
 	why->other = r->opts.node == NULL && target_has_other(t, r, now);
 	if (r->opts.once || !retry_next(why, &t->budget, now, rng_unit(&t->bus->rng), &delay)) {
 		settle(r);
 		return;
 	}
+	r->repeated |= !why->never_left;
 	if (delay == 0) {
-		go(r);
-		return;
+		rpc_go(r);
+	} else {
+		r->state = RPC_BACKOFF;
+		timer_at(&r->timer, now + delay);
 	}
-	r->state = RPC_BACKOFF;
-	timer_at(&r->timer, now + delay);
+	if (r->has_room)
+		entry_fill(r->method->waitlist, now); /* the limit may have grown */
 }
 
 /* True: *m is the answer. False: r->failure is set. */
@@ -493,6 +576,7 @@ static void
 settle(struct rpc_call *r)
 {
 	r->failed = true;
+	r->call->spent |= status_is_fault(r->failure.status) && !r->opts.once;
 	r->state = RPC_SOON;
 	list_add(&r->call->bus->soon, &r->waiting);
 	loop_turn_soon(r->call->bus->loop);
@@ -518,9 +602,14 @@ done(struct rpc_call *r, enum status s, int64_t now)
 	struct call *c = r->call;
 
 	r->state = RPC_DONE;
+	c->repeated |= r->repeated;
 	meter_done((struct meter *)(uintptr_t)&r->method->meter, s, now - r->start_us);
 	if (--c->n_waiting == 0)
 		c->waited_us += now - c->waiting_us;
+	if (r->method->waitlist != NULL) {
+		waitlist_leave(r->method->waitlist, r);
+		entry_fill(r->method->waitlist, now);
+	}
 }
 
 /* Its answer is not wanted any more. */

@@ -268,6 +268,11 @@ transcript_add(crypto_generichash_state *s, const Mf__Hello *h)
 	crypto_generichash_update(s, (const uint8_t *)h->node, name);
 	crypto_generichash_update(s, h->static_key.data, SECURE_KEY);
 	crypto_generichash_update(s, h->ephemeral_key.data, SECURE_KEY);
+	if (h->instance[0] == '\0')
+		return;
+	frame_put64(numbers, strlen(h->instance));
+	crypto_generichash_update(s, numbers, 8);
+	crypto_generichash_update(s, (const uint8_t *)h->instance, strlen(h->instance));
 }
 
 static void

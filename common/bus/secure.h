@@ -6,7 +6,7 @@
  *
  *	HELLO    s_i, e_i, proof_i = MAC(K1, T1)	K1 from es = DH(e_i,s_r), ss = DH(s_i,s_r)
  *	WELCOME  s_r, e_r, proof_r = MAC(K2, T2)	K2 from es, ss, ee = DH(e_i,e_r), se = DH(s_i,e_r)
- *	T1: version, names, generation, epoch and keys of i, s_r; T2: T1 and the same of r
+ *	T1: version, name, generation, epoch, keys, instance (if any) of i, s_r; T2: T1 and the same of r
  *	two directional keys = BLAKE2b(es, ss, ee, se, T2); nonce: a counter that starts at 0 and has no gap
  *
  * A recorded HELLO can be sent again, but whoever does so cannot seal one frame: the keys need e_i.

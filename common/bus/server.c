@@ -5,9 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include "bus/inside.h"
+#include "node/crash.h"
 
 #define TIME_LEFT_MAX (24 * 3600 * SEC)
 
+static void judged(struct bus *b);
 static size_t add_service(struct served *s, ProtobufCService *service);
 static uint32_t hash(struct str service, struct str method);
 static bool same(struct str a, const char *b);
@@ -21,6 +23,7 @@ accept_call(struct bus *b, struct caller *k, struct served_method *m, const stru
 static void start(struct call *c);
 static void run(struct call *c, void *unused);
 static void reply_closure(const ProtobufCMessage *m, void *ctx);
+static void tell_hops(struct call *c);
 static void send_answer(struct bus *b, struct caller *k, uint64_t id);
 static void add_problem(struct out *o, const struct failure *f, struct arena *a);
 
@@ -86,6 +89,7 @@ caller_new(struct bus *b, struct visitor *v, struct peer *loop)
 	k->visitor = v;
 	k->loop = loop;
 	k->name = v != NULL ? visitor_name(v) : b->name;
+	k->outside = v != NULL && fleet_name_find(k->name) == NULL;
 	list_add(&b->callers, &k->link);
 	return k;
 }
@@ -140,24 +144,46 @@ void
 server_answer(struct call *c, const ProtobufCMessage *reply, const struct failure *f)
 {
 	struct bus *b = c->bus;
-	const Mf__Hop *const *hops;
-	size_t n_hops = c->answer_hops ? call_hops(c, &hops) : 0;
+	int64_t took = time_now_us() - c->start_us;
 
-	meter_done(&c->method->meter, f != NULL ? f->status : ST_OK, time_now_us() - c->start_us);
+	meter_done(&c->method->meter, f != NULL ? f->status : ST_OK, took);
+	if (c->method->slow_us > 0)
+		bus_count_served(b, took, f != NULL && census_is_fault(f->status, f->reason));
+	crash_call_over(c->crash_call, took);
 	if (c->fault.drop || c->fault.hang)
 		return;
 	answer_begin(&b->out, c->id);
 	answer_waited(&b->out, (uint64_t)c->waited_us);
+	answer_spent(&b->out, f != NULL && c->spent);
+	answer_repeated(&b->out, call_repeated(c));
 	if (f != NULL)
 		add_problem(&b->out, f, c->arena);
 	else
 		answer_payload(&b->out, reply);
-	for (size_t i = 0; i < n_hops; i++)
-		answer_add_hop(&b->out, &hops[i]->base);
+	answer_trace_asked(&b->out, c->asked);
+	if (span_told(c, f, took))
+		tell_hops(c);
 	if (c->fault.corrupt)
 		for (size_t i = 0; i < b->out.n; i++)
 			b->out.p[i] ^= 0xa5;
 	send_answer(b, c->caller, c->id);
+}
+
+/* To whom asked for it all of it, else as much as makes no answer heavy. */
+static void
+tell_hops(struct call *c)
+{
+	struct out *o = &c->bus->out;
+	const Mf__Hop *const *hops;
+	size_t n = call_hops(c, &hops), bytes = o->n + HOPS_BYTES_MOST, one;
+
+	for (size_t i = 0; i < n; i++) {
+		one = mf__hop__get_packed_size(hops[i]) + 16;
+		if (!c->answer_hops &&
+		    (i == HOPS_MOST || o->n > bytes || o->n + one > WIRE_CALL_MAX))
+			return;
+		answer_add_hop(o, &hops[i]->base);
+	}
 }
 
 void
@@ -168,9 +194,58 @@ server_forget(struct call *c)
 	while (*at != c)
 		at = &(*at)->hash_next;
 	*at = c->hash_next;
+	crash_call_over(c->crash_call, CRASH_LEFT); /* unless it was answered */
 	c->caller->n--;
 	c->bus->serving--;
 	c->caller = NULL;
+}
+
+void
+bus_judge_itself(struct bus *b)
+{
+	b->judging = true;
+}
+
+void
+server_judge(struct call *c, const struct failure *f, bool told)
+{
+	struct bus *b = c->bus;
+	bool slow, fault;
+	int64_t now;
+
+	if (!b->judging || c->method->slow_us == 0)
+		return;
+	now = time_now_us();
+	slow = now - c->start_us > c->method->slow_us;
+	fault = f != NULL && status_is_fault(f->status) && f->status != ST_DEADLINE_EXCEEDED;
+	if (!told && !slow)
+		return; /* withdrawn before it could be done */
+	if (fit_count(&b->fit, slow || fault, now))
+		judged(b);
+}
+
+/* Who is not called any more hears nothing else. */
+void
+server_on_fit_timer(struct timer *t)
+{
+	struct bus *b = container_of(t, struct bus, fit_timer);
+
+	if (fit_look(&b->fit, time_now_us()))
+		judged(b);
+	else
+		timer_in(&b->fit_timer, FIT_LOOK_US);
+}
+
+static void
+judged(struct bus *b)
+{
+	if (b->observe)
+		log_warn(b->fit.unfit ? "would_be_unfit" : "would_be_fit_again");
+	else
+		bus_set_unfit(b, b->fit.unfit);
+	timer_stop(&b->fit_timer);
+	if (b->fit.unfit)
+		timer_in(&b->fit_timer, FIT_LOOK_US);
 }
 
 /* The first entry for a method counts: a node's own services before what it stands in for, the Node
@@ -179,21 +254,25 @@ static size_t
 add_service(struct served *s, ProtobufCService *service)
 {
 	const ProtobufCServiceDescriptor *d = service->descriptor;
+	const struct method_info *info;
 	size_t at;
 
 	for (unsigned i = 0; i < d->n_methods; i++) {
 		struct served_method *m = &s->methods[s->n];
 
-		must(method_find(d->name, d->methods[i].name) != NULL);
+		info = method_find(d->name, d->methods[i].name);
+		must(info != NULL);
 		if (served_find(s, str_of(d->name), str_of(d->methods[i].name)) != NULL)
 			continue;
 		*m = (struct served_method){ .service = d->name,
 			.method = d->methods[i].name,
+			.slow_us = service == &node_service.base ? 0 : fit_slow_us(info->limit_us),
 			.impl = service,
 			.index = i,
 			.input = d->methods[i].input,
 			.recursive = codec_recursive(d->methods[i].input) };
 		meter_init(&m->meter, m->service, m->method, true);
+		m->crash_method = crash_method(m->service, m->method);
 		at = hash(str_of(m->service), str_of(m->method)) & s->mask;
 		while (s->slots[at] != 0)
 			at = (at + 1) & s->mask;
@@ -254,12 +333,15 @@ admit(struct bus *b, struct served *s, struct caller *k, const struct envelope *
 	else if (twin != NULL)
 		refuse(b, k, e->call_id, ST_INTERNAL, "DUPLICATE_ID", 0,
 		    "a call with this id is under way");
-	else if (!policy_allows(b, k->name, *m, e->principal.n > 0))
+	else if (!policy_allows(b, k->name, *m, e->principal.n > 0 || e->fence != 0))
 		refuse(b, k, e->call_id, ST_PERMISSION_DENIED, "PEER_POLICY", 0,
 		    "this peer may not call that");
 	else if (b->serving >= SERVE_MOST)
 		refuse(b, k, e->call_id, ST_RESOURCE_EXHAUSTED, "OVERLOAD", 100,
 		    "too many calls are being served");
+	else if (e->fence != 0 && e->fence < b->fence)
+		refuse(b, k, e->call_id, ST_ABORTED, "FENCED", 0,
+		    "another meta leads since this was begun");
 	else
 		return true;
 	return false;
@@ -287,13 +369,20 @@ accept_call(struct bus *b, struct caller *k, struct served_method *m, const stru
 	c->caller = k;
 	c->method = m;
 	c->id = e->call_id;
+	c->crash_call = crash_call(m->crash_method, c->id, k->name, c->start_us);
 	c->attempt = e->attempt;
+	c->retried = e->retried || e->attempt > 1;
 	c->want_hops = c->answer_hops = e->want_hops;
 	c->hash_next = k->bucket[c->id % CALLER_BUCKETS];
 	k->bucket[c->id % CALLER_BUCKETS] = c;
 	k->n++;
 	b->serving++;
-	trace_start(c, e->traceparent);
+	c->fence = e->fence;
+	bus_raise_fence(b, e->fence);
+	if (k->outside && m->slow_us != 0)
+		trace_enter(c, e->traceparent, true);
+	else
+		trace_start(c, e->traceparent);
 	if (e->idempotency_key.n > 0)
 		c->operation_id =
 		    arena_strndup(c->arena, e->idempotency_key.p, e->idempotency_key.n);

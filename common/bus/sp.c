@@ -33,6 +33,7 @@ struct sp_lookup {
 
 static struct sp *sp_new(const struct sp_opts *o, char *err, size_t err_size);
 static void sp_free(struct sp *s);
+static void close_within(struct sp **sp, int64_t us);
 static bool read_url(struct sp *s, const char *url);
 static int listen_ipc(struct sp *s);
 static int listen_tcp(struct sp *s);
@@ -84,8 +85,20 @@ sp_dial(const struct sp_opts *o, char *err, size_t err_size)
 void
 sp_close(struct sp **sp)
 {
+	close_within(sp, LEAVE_US);
+}
+
+void
+sp_drop(struct sp **sp)
+{
+	close_within(sp, 0);
+}
+
+static void
+close_within(struct sp **sp, int64_t us)
+{
 	struct sp *s = *sp;
-	int64_t until = time_now_us() + LEAVE_US;
+	int64_t until = time_now_us() + us;
 	struct link *k;
 
 	*sp = NULL;

@@ -55,6 +55,7 @@ struct sp *sp_listen(const struct sp_opts *o, char *err, size_t err_size);
 struct sp *sp_dial(const struct sp_opts *o, char *err, size_t err_size);
 /* What is on its way out gets LEAVE_US to leave; no callback any more. */
 void sp_close(struct sp **s);
+void sp_drop(struct sp **s); /* the same, and nothing is waited for */
 
 /* Leaves now. What the socket does not take waits, in order; a peer that lets too much wait is hung
  * up. */

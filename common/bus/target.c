@@ -1,21 +1,17 @@
-/* target: a service as its callers see it, and the choice among its members. A member is fit when
- * its connection is up, it does not drain, its breaker lets calls through and it serves the
- * service. The first fit one is taken, those that this call has not tried before those that it has;
- * in a paced target one that is clearly slower than another gives way (pace.h). Breakers change
- * state here and nowhere else. */
+/* target: a service as its callers see it: its members, its methods, and what happens to a member:
+ * its connection comes and goes, its breaker opens and closes, it says that it is unfit. Breakers
+ * change state here and nowhere else. Which member gets a call: choose.c. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "bus/inside.h"
 
+static void add_members(struct target *t, const char *name, uint8_t seat);
 static void make_methods(struct target *t);
-static struct metric *breaker_gauge(const struct target *t, const char *node);
 static bool has_method(const struct target *t, const char *name);
-static bool may_use(const struct member *m, const struct rpc_call *r);
-static bool is_fit(struct member *m, const struct rpc_call *r, int64_t now_us);
-static struct member *
-by_pace(struct target *t, const struct rpc_call *r, struct member *first, int64_t now_us);
-static double best_known(struct target *t, const struct member *but, int64_t now_us, bool *all);
+static void add_gauges(struct member *m);
+static struct metric *breaker_gauge(const struct target *t, const char *node);
+static struct metric *would_open_counter(const struct target *t, const char *node);
 static struct metric *own_gauge(const struct target *t, const char *node);
 static void changed(struct member *m);
 static void wake(struct target *t);
@@ -31,21 +27,21 @@ target_new(struct bus *b, const struct target_def *d)
 	t->bus = b;
 	t->service = d->service;
 	t->policy = breaker_policy_or_default(d->breaker);
+	t->policy.observe = b->observe;
 	t->control = d->service == &mf__node__descriptor;
 	list_init(&t->held);
 	retry_budget_init(&t->budget, time_now_us());
-	for (; d->members[t->n_members] != NULL; t->n_members++) {
-		struct member *m = &t->members[t->n_members];
-
-		must(t->n_members < MEMBERS_MOST);
-		m->target = t;
-		m->peer = peer_get(b, d->members[t->n_members]);
-		m->gauge = t->control ? NULL : breaker_gauge(t, m->peer->name);
-	}
+	for (uint8_t i = 0; d->members[i] != NULL; i++)
+		add_members(t, d->members[i], i);
 	make_methods(t);
 	t->retries = metric_get(metric_family(METRIC_COUNTER, "metafed_bus_retries_total",
 				    "Tries beyond the first of a call.", labels),
 	    (const char *const[]){ d->service->name, NULL });
+	t->retries_left =
+	    t->control ? NULL
+		       : metric_get(metric_family(METRIC_GAUGE, "metafed_bus_retries_left",
+					"Retries that the budget of a target allows.", labels),
+			     (const char *const[]){ d->service->name, NULL });
 	list_add(&b->targets, &t->link);
 	return t;
 }
@@ -55,7 +51,27 @@ target_set_paced(struct target *t)
 {
 	t->paced = true;
 	for (size_t i = 0; i < t->n_members; i++)
-		t->members[i].own = own_gauge(t, t->members[i].peer->name);
+		if (!t->members[i].peer->vacant)
+			t->members[i].own = own_gauge(t, t->members[i].peer->place);
+}
+
+void
+target_set_ordered(struct target *t)
+{
+	t->ordered = true;
+}
+
+void
+target_set_limited(struct target *t)
+{
+	for (unsigned i = 0; i < t->service->n_methods; i++)
+		t->methods[i].waitlist = waitlist_new(&t->methods[i]);
+}
+
+void
+target_set_watch(struct target *t, int64_t us)
+{
+	t->watch_us = us;
 }
 
 bool
@@ -96,83 +112,11 @@ bus_each_breaker(struct bus *b, breaker_visit_fn *visit, void *ctx)
 		struct target *t = container_of(k, struct target, link);
 
 		for (size_t i = 0; i < t->n_members && !t->control; i++)
-			visit(ctx, t->service->name, t->members[i].peer->name,
-			    t->members[i].breaker.state, t->members[i].breaker.failures,
-			    t->members[i].peer->up);
+			if (!t->members[i].peer->vacant)
+				visit(ctx, t->service->name, t->members[i].peer->name,
+				    target_shown(&t->members[i]), t->members[i].breaker.failures,
+				    t->members[i].peer->up);
 	}
-}
-
-struct member *
-target_choose(struct target *t, const struct rpc_call *r, int64_t now_us)
-{
-	struct member *second = NULL;
-
-	for (size_t i = 0; i < t->n_members; i++) {
-		struct member *m = &t->members[i];
-
-		if (!is_fit(m, r, now_us))
-			continue;
-		if ((r->tried & 1u << i) == 0)
-			return t->paced && !pace_fine(&m->pace) ? by_pace(t, r, m, now_us) : m;
-		if (second == NULL)
-			second = m;
-	}
-	return second;
-}
-
-struct member *
-target_last_resort(struct target *t, const struct rpc_call *r)
-{
-	for (size_t i = 0; i < t->n_members; i++)
-		if (may_use(&t->members[i], r) && t->members[i].breaker.state == BREAKER_CLOSED)
-			return &t->members[i];
-	return NULL;
-}
-
-bool
-target_has_other(struct target *t, const struct rpc_call *r, int64_t now_us)
-{
-	for (size_t i = 0; i < t->n_members; i++)
-		if ((r->tried & 1u << i) == 0 && is_fit(&t->members[i], r, now_us))
-			return true;
-	return false;
-}
-
-int64_t
-target_next_probe(const struct target *t)
-{
-	int64_t at = INT64_MAX;
-
-	for (size_t i = 0; i < t->n_members; i++) {
-		const struct member *m = &t->members[i];
-
-		if (m->peer->up && m->breaker.state == BREAKER_OPEN && m->breaker.probe_us < at)
-			at = m->breaker.probe_us;
-	}
-	return at;
-}
-
-const char *
-target_why_not(const struct member *m)
-{
-	if (!m->peer->up)
-		return "NOT_CONNECTED";
-	if (m->unserved)
-		return "NO_SERVICE";
-	if (m->breaker.state != BREAKER_CLOSED)
-		return "BREAKER_OPEN";
-	if (m->peer->draining)
-		return "DRAINING";
-	return m->target->paced && !pace_fine(&m->pace) ? "SLOWER" : "";
-}
-
-bool
-target_last_fit(struct target *t, const struct member *m, int64_t now_us)
-{
-	for (size_t i = 0; i < t->n_members; i++)
-		if (&t->members[i] != m && is_fit(&t->members[i], NULL, now_us))
-			return false;
-	return true;
 }
 
 void
@@ -182,8 +126,8 @@ target_count(struct member *m, bool fault, int64_t now_us)
 	bool news;
 
 	if (fault)
-		news = breaker_failure(&m->breaker, &t->policy, now_us,
-		    target_last_fit(t, m, now_us), rng_unit(&t->bus->rng));
+		news = breaker_failure(
+		    &m->breaker, &t->policy, now_us, target_last_fit(t, m), rng_unit(&t->bus->rng));
 	else
 		news = breaker_success(&m->breaker, &t->policy, now_us);
 	if (news)
@@ -191,26 +135,23 @@ target_count(struct member *m, bool fault, int64_t now_us)
 }
 
 void
-target_took(struct member *m, int64_t own_us, int64_t now_us)
+target_close(struct member *m)
 {
-	double best;
-	bool all;
-
-	if (!pace_took(&m->pace, own_us, now_us))
-		return;
-	best = best_known(m->target, m, now_us, &all);
-	if (!pace_judge(&m->pace, own_us, best, all, now_us))
-		return;
-	log_info(m->pace.gives_way ? "member_gives_way" : "member_in_place",
-	    L_STR("target", m->target->service->name), L_STR("member", m->peer->name),
-	    L_INT("own_us", (int64_t)m->pace.own_us));
+	breaker_reset(&m->breaker);
+	changed(m);
 }
 
 void
-target_show_pace(const struct target *t)
+target_show(const struct target *t)
 {
+	for (unsigned i = 0; i < t->service->n_methods; i++)
+		if (t->methods[i].waitlist != NULL)
+			waitlist_show(t->methods[i].waitlist);
+	if (t->retries_left != NULL)
+		metric_set(t->retries_left, t->budget.tokens > 0 ? t->budget.tokens : 0);
 	for (size_t i = 0; i < t->n_members && t->paced; i++)
-		metric_set(t->members[i].own, t->members[i].pace.own_us / (double)SEC);
+		if (t->members[i].own != NULL)
+			metric_set(t->members[i].own, t->members[i].pace.own_us / (double)SEC);
 }
 
 void
@@ -221,8 +162,11 @@ target_trip(struct peer *p)
 	LIST_EACH(&p->bus->targets, k) {
 		struct target *t = container_of(k, struct target, link);
 
+		for (size_t i = 0; i < t->n_members; i++)
+			if (t->members[i].peer == p && !t->members[i].stands_by)
+				target_lead_unknown(t);
 		for (size_t i = 0; i < t->n_members && !t->control; i++)
-			if (t->members[i].peer == p && !target_last_fit(t, &t->members[i], now) &&
+			if (t->members[i].peer == p && !target_last_fit(t, &t->members[i]) &&
 			    breaker_trip(
 				&t->members[i].breaker, &t->policy, now, rng_unit(&t->bus->rng)))
 				changed(&t->members[i]);
@@ -238,12 +182,13 @@ target_peer_up(struct peer *p)
 
 		for (size_t i = 0; i < t->n_members; i++) {
 			struct member *m = &t->members[i];
-			bool news = m->breaker.state != BREAKER_CLOSED;
+			bool news = target_shown(m) != BREAKER_CLOSED;
 
 			if (m->peer != p)
 				continue;
 			ours = true;
-			m->unserved = false;
+			add_gauges(m);
+			m->unserved = m->stands_by = false;
 			pace_reset(&m->pace);
 			breaker_reset(&m->breaker);
 			if (news)
@@ -251,6 +196,27 @@ target_peer_up(struct peer *p)
 		}
 		if (ours)
 			wake(t);
+	}
+}
+
+enum breaker_state
+target_shown(const struct member *m)
+{
+	enum breaker_state s = breaker_shown(&m->breaker);
+
+	return s == BREAKER_CLOSED && m->peer->unfit ? BREAKER_UNFIT : s;
+}
+
+void
+target_peer_unfit(struct peer *p)
+{
+	LIST_EACH(&p->bus->targets, k) {
+		struct target *t = container_of(k, struct target, link);
+
+		for (size_t i = 0; i < t->n_members && !t->control; i++)
+			if (t->members[i].peer == p &&
+			    breaker_shown(&t->members[i].breaker) == BREAKER_CLOSED)
+				changed(&t->members[i]); /* else that is what shows */
 	}
 }
 
@@ -263,13 +229,47 @@ target_failover(struct target *t, const char *from, const char *to)
 	    metric_get(metric_family(METRIC_COUNTER, "metafed_bus_failovers_total",
 			   "Calls that went to another member than the one before it.", labels),
 		(const char *const[]){ t->service->name, from, to, NULL }));
+	census_failover(t->bus, from, to);
 }
 
 void
 target_free(struct target *t)
 {
+	for (unsigned i = 0; i < t->service->n_methods; i++)
+		free(t->methods[i].waitlist);
+	for (size_t i = 0; i < t->n_members; i++)
+		free(t->members[i].recent);
 	free(t->methods);
 	free(t);
+}
+
+/* All processes of that name, one after the other; who is not there yet, too. */
+static void
+add_members(struct target *t, const char *name, uint8_t seat)
+{
+	struct peer *first = peer_get(t->bus, name), *const *all = &first;
+	size_t n = first->group != NULL ? group_peers(first->group, &all) : 1;
+
+	for (size_t i = 0; i < n; i++) {
+		struct member *m = &t->members[t->n_members++];
+
+		must(t->n_members <= MEMBERS_MOST);
+		m->target = t;
+		m->peer = all[i];
+		m->seat = seat;
+		if (!m->peer->vacant)
+			add_gauges(m);
+	}
+}
+
+/* By its place: a fleet whose processes come and go has no more series than places. */
+static void
+add_gauges(struct member *m)
+{
+	if (m->gauge == NULL && !m->target->control)
+		m->gauge = breaker_gauge(m->target, m->peer->place);
+	if (m->own == NULL && m->target->paced)
+		m->own = own_gauge(m->target, m->peer->place);
 }
 
 static void
@@ -316,58 +316,15 @@ breaker_gauge(const struct target *t, const char *node)
 	    (const char *const[]){ t->service->name, node, NULL });
 }
 
-static bool
-may_use(const struct member *m, const struct rpc_call *r)
+static struct metric *
+would_open_counter(const struct target *t, const char *node)
 {
-	if (r != NULL && r->opts.node != NULL && strcmp(r->opts.node, m->peer->name) != 0)
-		return false;
-	return m->peer->up && !m->unserved;
-}
+	static const char *const labels[] = { "target", "member", NULL };
 
-/* r NULL: for a call of no particular kind. An UNSAFE call is no probe. */
-static bool
-is_fit(struct member *m, const struct rpc_call *r, int64_t now_us)
-{
-	if (!may_use(m, r) || (m->peer->draining && !m->target->control))
-		return false;
-	if (!breaker_fit(&m->breaker, now_us))
-		return false;
-	return m->breaker.state == BREAKER_CLOSED || r == NULL || r->method->class != METHOD_UNSAFE;
-}
-
-/* `first` is the first fit one, and something speaks against it. */
-static struct member *
-by_pace(struct target *t, const struct rpc_call *r, struct member *first, int64_t now_us)
-{
-	struct member *fit[MEMBERS_MOST] = { first };
-	struct pace *of[MEMBERS_MOST] = { &first->pace };
-	size_t n = 1;
-
-	for (struct member *m = first + 1; m < t->members + t->n_members; m++)
-		if ((r->tried & 1u << (m - t->members)) == 0 && is_fit(m, r, now_us)) {
-			fit[n] = m;
-			of[n++] = &m->pace;
-		}
-	return fit[pace_choose(of, n, now_us, &t->turn)];
-}
-
-static double
-best_known(struct target *t, const struct member *but, int64_t now_us, bool *all)
-{
-	double best = -1, one;
-
-	*all = true;
-	for (size_t i = 0; i < t->n_members; i++) {
-		struct member *m = &t->members[i];
-
-		if (m == but || !is_fit(m, NULL, now_us))
-			continue;
-		one = pace_known(&m->pace, now_us);
-		*all = *all && one >= 0;
-		if (one >= 0 && (best < 0 || one < best))
-			best = one;
-	}
-	return best;
+	return metric_get(
+	    metric_family(METRIC_COUNTER, "metafed_bus_breaker_would_open_total",
+		"Times that errors would have opened the breaker (breakers = observe).", labels),
+	    (const char *const[]){ t->service->name, node, NULL });
 }
 
 static struct metric *
@@ -386,20 +343,31 @@ own_gauge(const struct target *t, const char *node)
 static void
 changed(struct member *m)
 {
+	static const char *const events[] = { [BREAKER_OPEN] = "breaker_open",
+		[BREAKER_WOULD_OPEN] = "breaker_would_open",
+		[BREAKER_UNFIT] = "member_unfit" };
 	Mf__BreakerState s = MF__BREAKER_STATE__INIT;
+	enum breaker_state is = target_shown(m);
+	struct bus *b = m->target->bus;
 
 	s.target = (char *)(uintptr_t)m->target->service->name;
 	s.node = m->peer->name;
-	s.state = (char *)(uintptr_t)breaker_state_name(m->breaker.state);
+	s.state = (char *)(uintptr_t)breaker_state_name(is);
 	s.failures = m->breaker.failures;
-	if (m->breaker.state == BREAKER_OPEN)
-		log_warn("breaker_open", L_STR("target", s.target), L_STR("member", s.node),
-		    L_INT("failures", s.failures));
-	else
+	if (is == BREAKER_WOULD_OPEN)
+		metric_inc(would_open_counter(m->target, s.node));
+	if (is == BREAKER_CLOSED || is == BREAKER_HALF_OPEN)
 		log_info("breaker_closed", L_STR("target", s.target), L_STR("member", s.node));
+	else
+		log_warn(events[is], L_STR("target", s.target), L_STR("member", s.node),
+		    L_INT("failures", s.failures));
 	if (m->gauge != NULL)
 		metric_set(m->gauge, m->breaker.state);
-	bus_publish(m->target->bus, "breaker", &s.base);
+	bus_publish(b, "breaker", &s.base);
+	if (is == BREAKER_OPEN)
+		census_opened(m);
+	if (b->breakers_changed != NULL)
+		b->breakers_changed(b->breakers_ctx, s.target, s.node, is, s.failures, m->peer->up);
 }
 
 /* Those that find nobody go to the end of the list again. */

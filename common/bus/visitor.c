@@ -246,7 +246,7 @@ visitor_admit(struct wire *w, struct sp_conn *c, const struct sp_message *m, con
 		line_add(
 		    &v->line, &(struct frame_record){
 				  .kind = RECORD_BELL_KEY, .p = w->bell_key, .n = SECURE_KEY });
-	else if (w->lines.draining || w->lines.hinted)
+	else if (w->lines.draining || w->lines.hinted || w->lines.unfit)
 		line_speak(&v->line);
 }
 

@@ -18,7 +18,6 @@ static bool wire_dir(struct wire *w, const struct node_config *c, char *err, siz
 static bool wire_identity(struct wire *w, const struct node_config *c, char *err, size_t err_size);
 static bool dir_ready(const char *dir, char *err, size_t err_size);
 static bool peer_url(const char *peers, const char *node, char out[WIRE_URL]);
-static bool next_port(char url[WIRE_URL]);
 static void on_turn(struct loop_turn *t);
 
 struct wire *
@@ -28,6 +27,8 @@ wire_new(struct loop *l, const struct wire_opts *o, char *err, size_t err_size)
 
 	must(w != NULL && strlen(o->name) < sizeof(w->name));
 	memcpy(w->name, o->name, strlen(o->name) + 1);
+	if (o->config->instance != NULL)
+		snprintf(w->instance, sizeof(w->instance), "%s", o->config->instance);
 	w->loop = l;
 	w->generation = o->generation;
 	w->events = *o->events;
@@ -84,6 +85,15 @@ wire_set_draining(struct wire *w)
 }
 
 void
+wire_set_unfit(struct wire *w, bool unfit)
+{
+	if (w->lines.unfit == unfit)
+		return;
+	w->lines.unfit = unfit;
+	visitor_speak_all(w);
+}
+
+void
 wire_set_hint(struct wire *w, uint64_t epoch, uint64_t value)
 {
 	if (w->lines.hinted && w->lines.hint_epoch == epoch && w->lines.hint_value == value)
@@ -113,7 +123,7 @@ wire_url_of(const struct wire *w, const char *node, enum wire_place place, char 
 
 	if (w->peers[0] != '\0')
 		return peer_url(w->peers, node, out) &&
-		       (place == PLACE_CALLS || !wire_is_tcp(out) || next_port(out));
+		       (place == PLACE_CALLS || !wire_is_tcp(out) || wire_bell_url(out));
 	n = snprintf(
 	    out, WIRE_URL, "ipc://%s/%s.%s", w->dir, node, place == PLACE_CALLS ? "sock" : "pub");
 	return n > 0 && n < WIRE_URL;
@@ -130,7 +140,8 @@ wire_url_listen(
 
 	if (w->listen[0] != '\0') {
 		n = snprintf(out, WIRE_URL, "%s", w->listen);
-		if (n < WIRE_URL && wire_is_tcp(out) && (place == PLACE_CALLS || next_port(out)))
+		if (n < WIRE_URL && wire_is_tcp(out) &&
+		    (place == PLACE_CALLS || wire_bell_url(out)))
 			return true;
 		snprintf(err, err_size, "bus_listen: %s is not tcp://ADDRESS:PORT", w->listen);
 		return false;
@@ -151,6 +162,36 @@ wire_url_listen(
 	return false;
 }
 
+size_t
+wire_places(const struct wire *w, const char *node, char (*urls)[WIRE_URL], size_t most)
+{
+	struct str rest = str_of(w->peers), one, name, url;
+	size_t n = 0;
+
+	if (strstr(w->peers, "%s") != NULL)
+		return most > 0 && peer_url(w->peers, node, urls[0]);
+	while (rest.n > 0 && n < most) {
+		(void)str_cut(rest, ',', &one, &rest);
+		if (str_cut(str_trim(one), '=', &name, &url) && str_eq(name, node) &&
+		    snprintf(urls[n], WIRE_URL, "%.*s", (int)url.n, url.p) < WIRE_URL)
+			n++;
+	}
+	return n;
+}
+
+/* The bell has the port after that of the calls. */
+bool
+wire_bell_url(char url[WIRE_URL])
+{
+	char *colon = strrchr(url, ':');
+	uint64_t port;
+
+	if (colon == NULL || !str_u64(str_of(colon + 1), 65534, &port) || port == 0)
+		return false;
+	return snprintf(colon + 1, WIRE_URL - (size_t)(colon + 1 - url), "%u", (unsigned)port + 1) >
+	       0;
+}
+
 bool
 wire_is_tcp(const char *url)
 {
@@ -163,6 +204,7 @@ wire_hello(const struct wire *w, uint64_t epoch, Mf__Hello *h)
 	mf__hello__init(h);
 	h->version = WIRE_VERSION;
 	h->node = (char *)(w->id != NULL ? secure_name(w->id) : w->name);
+	h->instance = (char *)w->instance;
 	h->generation = w->generation;
 	h->epoch = epoch;
 }
@@ -253,19 +295,6 @@ peer_url(const char *peers, const char *node, char out[WIRE_URL])
 		}
 	}
 	return false;
-}
-
-/* The bell has the port after that of the calls. */
-static bool
-next_port(char url[WIRE_URL])
-{
-	char *colon = strrchr(url, ':');
-	uint64_t port;
-
-	if (colon == NULL || !str_u64(str_of(colon + 1), 65534, &port) || port == 0)
-		return false;
-	return snprintf(colon + 1, WIRE_URL - (size_t)(colon + 1 - url), "%u", (unsigned)port + 1) >
-	       0;
 }
 
 static void

@@ -36,6 +36,8 @@ struct wire_events { /* ctx is wire_opts.ctx */
 	void (*answer)(void *ctx, struct lane *l, uint64_t call_id, const void *answer, size_t n);
 	/* the peer said so; lasts until down */
 	void (*draining)(void *ctx, struct lane *l);
+	/* says so itself, or no longer */
+	void (*unfit)(void *ctx, struct lane *l, bool unfit);
 	void (*hint)(void *ctx, struct lane *l, uint64_t epoch, uint64_t value);
 	/* serving side */
 	/* packed Envelope */
@@ -43,8 +45,9 @@ struct wire_events { /* ctx is wire_opts.ctx */
 	void (*cancel)(void *ctx, struct visitor *v, uint64_t call_id);
 	/* cancel its work; v is invalid afterwards */
 	void (*gone)(void *ctx, struct visitor *v);
-	/* bell of a publisher we subscribed to, or a whole packed EventBatch over ipc */
-	void (*event)(void *ctx, const char *node, const void *batch, size_t n);
+	/* bell of a publisher we subscribed to, or a whole packed EventBatch over ipc; place: as it
+	 * was subscribed to */
+	void (*event)(void *ctx, const char *place, const void *batch, size_t n);
 };
 
 struct wire_opts {
@@ -61,22 +64,32 @@ bool wire_listen(struct wire *w, char *err, size_t err_size); /* also opens the 
 /* never blocks on nng_close; no callback any more; not from within one */
 void wire_free(struct wire **w);
 void wire_set_draining(struct wire *w);
+void wire_set_unfit(struct wire *w, bool unfit);
 /* rides in every frame we send, and once at once when it changed */
 void wire_set_hint(struct wire *w, uint64_t epoch, uint64_t value);
 void wire_flush(struct wire *w); /* now, not at the end of the turn */
 
 /* the one to that node; made, and dialled for ever, on first use */
 struct lane *wire_lane(struct wire *w, const char *node);
+/* Where several processes of one name may be (group.h): under which addresses bus_peers has that name,
+ * at most `most` of them; 0 over ipc. */
+#define WIRE_URL 256
+size_t wire_places(const struct wire *w, const char *node, char (*urls)[WIRE_URL], size_t most);
+/* One of them: `place` is a name of our own for it. No callback after lane_close. */
+struct lane *wire_lane_at(struct wire *w, const char *place, const char *node, const char *url);
+void lane_close(struct lane **l);
 void lane_set_owner(struct lane *l, void *owner);
 void *lane_owner(const struct lane *l);
 const char *lane_node(const struct lane *l);
 bool lane_is_up(const struct lane *l);
 bool lane_is_draining(const struct lane *l);
-uint64_t lane_generation(const struct lane *l); /* of the peer's process, from its hello */
+bool lane_is_unfit(const struct lane *l);
+uint64_t lane_generation(const struct lane *l);  /* of the peer's process, from its hello */
+const char *lane_instance(const struct lane *l); /* the same; its name where it says none */
 
 /* The packed envelope is copied into the frame being built; the caller numbers calls (call_id,
- * unique per lane). ST_OK, ST_UNAVAILABLE (not up), ST_RESOURCE_EXHAUSTED (WIRE_OUT_MAX, or larger
- * than WIRE_CALL_MAX). */
+ * unique per lane). ST_OK, ST_UNAVAILABLE (not up), ST_RESOURCE_EXHAUSTED (WIRE_OUT_MAX),
+ * ST_OUT_OF_RANGE (larger than WIRE_CALL_MAX). */
 enum status lane_call(struct lane *l, uint64_t call_id, const void *envelope, size_t n);
 /* its answer, should it come, is dropped here */
 void lane_cancel(struct lane *l, uint64_t call_id);
@@ -94,6 +107,9 @@ void visitor_answer(struct visitor *v, uint64_t call_id, const void *answer, siz
  * bell), sealed. */
 void wire_publish(struct wire *w, const void *batch, size_t n, uint64_t last_seq);
 void wire_subscribe(struct wire *w, const char *node); /* dialled for ever */
+/* The same of one of several places, whose lane is there already. */
+void wire_subscribe_at(struct wire *w, const char *place, const char *node, const char *url);
+void wire_unsubscribe(struct wire *w, const char *place);
 
 /* For metrics and benchmarks. */
 struct wire_stats {
