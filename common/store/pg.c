@@ -34,24 +34,11 @@ pool_set_password(struct pg_pool *p, const char *password)
 	memcpy(p->password, password, strlen(password) + 1);
 }
 
-static void
-pool_metrics(struct pg_pool *p)
-{
-	p->m_groups =
-	    metric_simple(METRIC_COUNTER, "metafed_pg_groups_total", "Commits of the short lane.");
-	p->m_members =
-	    metric_simple(METRIC_COUNTER, "metafed_pg_group_members_total", "Writes in them.");
-	p->m_wait = metric_simple(
-	    METRIC_HISTOGRAM, "metafed_pg_batch_seconds", "From sending to the Sync's answer.");
-	p->m_lost = metric_simple(
-	    METRIC_COUNTER, "metafed_pg_connections_lost_total", "Connections that broke.");
-}
-
 struct pg_pool *
 pg_pool_new(struct loop *l, const struct pg_opts *o)
 {
 	struct pg_pool *p = calloc(1, sizeof(*p));
-	char setup[512];
+	char setup[1024];
 
 	must(p != NULL);
 	p->loop = l;
@@ -64,16 +51,18 @@ pg_pool_new(struct loop *l, const struct pg_opts *o)
 	p->group_most = o->group_most != 0 ? o->group_most : 64;
 	p->queue_most = o->queue_most != 0 ? o->queue_most : 4096;
 	p->statement_timeout_us = o->statement_timeout_us != 0 ? o->statement_timeout_us : 5 * SEC;
+	p->lock_timeout_us = o->lock_timeout_us != 0 ? o->lock_timeout_us : PG_LOCK_US;
+	if (p->lock_timeout_us > p->statement_timeout_us / 2)
+		p->lock_timeout_us = p->statement_timeout_us / 2;
+	p->lifetime_us = o->lifetime_us;
+	p->pooler = o->pooler;
+	p->standby = o->standby;
+	p->name = o->standby ? "postgres_standby" : "postgres";
 	p->group_delay_us = o->group_delay_us;
 	p->slow_us = o->slow_us;
 	p->unix_socket = conninfo_is_unix(o->conninfo);
 	p->backoff_us = PG_BACKOFF_MIN;
-	/* jit: a plan for a table that nobody has analysed, or for a whole large one of which LIMIT
-	 * takes little, looks dear; compiling it takes longer than any statement here. */
-	snprintf(setup, sizeof(setup),
-	    "SET TimeZone='UTC'; SET DateStyle='ISO, MDY'; SET synchronous_commit=on;"
-	    " SET client_min_messages=warning; SET jit=off; SET statement_timeout='%lldms'",
-	    (long long)(p->statement_timeout_us / MS));
+	conn_setup_short(p, setup, sizeof(setup));
 	p->setup = dup_or_die(setup);
 	p->rng = malloc(sizeof(*p->rng));
 	must(p->rng != NULL);
@@ -82,6 +71,7 @@ pg_pool_new(struct loop *l, const struct pg_opts *o)
 	list_init(&p->writes);
 	list_init(&p->longs);
 	list_init(&p->failing);
+	list_init(&p->later);
 	p->n_conns = p->n_short + p->n_long + 1;
 	p->conns = calloc(p->n_conns, sizeof(*p->conns));
 	must(p->conns != NULL);
@@ -95,12 +85,14 @@ pg_pool_new(struct loop *l, const struct pg_opts *o)
 		p->in_state[kind][CONN_CLOSED]++;
 	}
 	p->patience_us = time_now_us() + PG_FRESH_US;
-	pool_metrics(p);
+	pg_metrics_init(p);
 	p->turn.fn = on_turn;
 	loop_turn_add(l, &p->turn);
 	timer_init(&p->tick, l, pg_tick);
 	timer_init(&p->retry, l, conn_retry);
 	timer_init(&p->group, l, on_group);
+	timer_init(&p->again, l, pg_again);
+	timer_init(&p->life, l, conn_life);
 	conn_login_next(p);
 	pg_soon(p);
 	return p;
@@ -164,9 +156,13 @@ pg_pool_free(struct pg_pool **pp)
 	free_queue(&p->writes);
 	free_queue(&p->longs);
 	free_queue(&p->failing);
+	free_queue(&p->later);
+	pg_metrics_end(p);
 	timer_stop(&p->tick);
 	timer_stop(&p->retry);
 	timer_stop(&p->group);
+	timer_stop(&p->again);
+	timer_stop(&p->life);
 	loop_turn_del(p->loop, &p->turn);
 	HASH_ITER(hh, p->texts, t, t_next) {
 		HASH_DEL(p->texts, t);
@@ -196,6 +192,18 @@ bool
 pg_pool_down(const struct pg_pool *p)
 {
 	return p->down;
+}
+
+uint64_t
+pg_pool_logins(const struct pg_pool *p)
+{
+	return p->logins;
+}
+
+const char *
+pg_pool_why(const struct pg_pool *p)
+{
+	return p->refused[0] != '\0' ? p->refused : "PostgreSQL is not available";
 }
 
 void
@@ -246,7 +254,7 @@ fail_waiting(struct pg_pool *p)
 		pg_op_end(op, &(const struct pg_reply){
 				  .status = op->failed,
 				  .error = op->failed == ST_UNAVAILABLE
-		                               ? "PostgreSQL is not available"
+		                               ? pg_pool_why(p)
 		                               : "too many statements are waiting for PostgreSQL",
 			      });
 	}
@@ -277,10 +285,10 @@ on_turn(struct loop_turn *t)
 void
 pg_fail_queues(struct pg_pool *p)
 {
-	struct list *const queues[] = { &p->reads, &p->writes, &p->longs };
+	struct list *const queues[] = { &p->reads, &p->writes, &p->longs, &p->later };
 	struct link *k;
 
-	for (size_t i = 0; i < 3; i++)
+	for (size_t i = 0; i < sizeof(queues) / sizeof(queues[0]); i++)
 		while ((k = list_pop(queues[i])) != NULL)
 			pg_op_fail(p, container_of(k, struct pg_op, link), ST_UNAVAILABLE);
 }

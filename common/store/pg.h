@@ -29,19 +29,28 @@ struct pg_opts {
 	unsigned short_conns; /* default 3; one of them is left to reads when there are several */
 	unsigned long_conns;  /* default 4, opened when needed, closed after 30 s without work */
 	int64_t statement_timeout_us; /* of the short lane, default 5 s */
+	int64_t lock_timeout_us;      /* default 1.5 s, at most half of statement_timeout */
+	int64_t lifetime_us;          /* of a connection, -10 % at random; 0: as long as it works */
+	bool pooler;                  /* a pooler in session mode may stand between */
 	int64_t group_delay_us; /* a group waits at most so long for company while another is under
 	                           way; default 0 */
 	unsigned group_most;    /* members of a group, default 64 */
 	unsigned queue_most;    /* statements waiting, default 4096; beyond: RESOURCE_EXHAUSTED */
 	int64_t slow_us; /* what took longer is logged (text without parameters); 0: nothing is */
 	struct work_pool *work;
+	bool standby; /* conninfo names a stand-by, of which there is only read */
 };
 struct pg_pool *pg_pool_new(struct loop *l, const struct pg_opts *o);
 void pg_pool_free(struct pg_pool **p);      /* callbacks of what is left never come */
 bool pg_pool_up(const struct pg_pool *p);   /* some connection is usable */
 bool pg_pool_down(const struct pg_pool *p); /* none is, and the server is away or hangs */
+/* Of the short lane, so far. After each one the server may be another, or have begun anew: what a
+ * stand-by has shown before, it need not show then. */
+uint64_t pg_pool_logins(const struct pg_pool *p);
 void pg_pool_on_up(struct pg_pool *p, void (*fn)(void *ctx),
     void *ctx); /* each time the first connection comes up; several may ask */
+/* Why it is down, for callers: "PostgreSQL is not available", or what an operator must change. */
+const char *pg_pool_why(const struct pg_pool *p);
 /* A pg_write or pg_insert has been committed, or may have been: the connection went while its commit
  * was out. With its key, or NULL; also when nobody waits for it any more. */
 void pg_pool_on_commit(struct pg_pool *p, void (*fn)(void *ctx, const char *key), void *ctx);
@@ -93,8 +102,9 @@ void pg_read(struct pg_pool *p, struct call *c, const char *statement, int n,
  * statement's rows only after the commit was acknowledged. A member whose key is taken by one ahead
  * of it waits for the next group; members run in key order. Key NULL: touches several rows, runs by
  * itself. When a member fails, the group is rolled back and its members run one by one;
- * serialisation failures and deadlocks run again, five times in all. Does not end with a call: an
- * effect under way is finished; the caller's callback is dropped when c has ended. */
+ * serialisation failures, deadlocks and locks that others hold (lock_timeout) run again, ten times
+ * in all, with back-off, as long as the call's deadline leaves room; then ABORTED. Does not end with
+ * a call: an effect under way is finished; the caller's callback is dropped when c has ended. */
 struct pg_statement {
 	const char *text; /* lives as long as the pool */
 	int n;
@@ -102,6 +112,18 @@ struct pg_statement {
 };
 void pg_write(struct pg_pool *p, struct call *c, const char *key, size_t n,
     const struct pg_statement *statements, pg_done_fn *done, void *ctx);
+/* The same by itself, in a transaction of this isolation. */
+enum pg_isolation { PG_READ_COMMITTED, PG_REPEATABLE_READ, PG_SERIALIZABLE };
+void pg_write_isolated(struct pg_pool *p, struct call *c, enum pg_isolation isolation, size_t n,
+    const struct pg_statement *statements, pg_done_fn *done, void *ctx);
+
+/* --- fences: statements that end each batch of pg_write and pg_insert, right before its commit, and
+ * raise an error when what the batch did is too old. $1: the smallest of the values that its members
+ * were issued with. A member whose value is 0 asks for none. text lives as long as the pool. --- */
+#define PG_FENCES 2
+void pg_pool_fence(struct pg_pool *p, size_t which, const char *text);
+/* what is issued from now on, until said anew */
+void pg_fence_with(struct pg_pool *p, const uint64_t values[PG_FENCES]);
 
 /* --- the same for many rows of one kind: creates of one model. Members with the same `text` in a
  * group are merged into ONE statement over arrays: param i of all members becomes $i::text[], for
@@ -112,12 +134,15 @@ void pg_insert(struct pg_pool *p, struct call *c, const char *key, const char *t
     const char *const *params, pg_done_fn *done, void *ctx);
 
 /* --- long lane: one statement, not prepared, copied, in a READ ONLY transaction; cancelled when c
- * ends. An answer that is larger than `most` (NULL: 10 000 rows, 4 MiB) ends the statement as soon
+ * ends, and should the cancel be lost, ended by the server at most a second, or by half, after the
+ * call's deadline. An answer that is larger than `most` (NULL: 10 000 rows, 4 MiB) ends the statement as soon
  * as that is seen, with RESOURCE_EXHAUSTED and words that say of what there was too much; a row is
  * seen when all of it is there. --- */
 struct pg_most {
 	unsigned rows;
 	size_t bytes; /* of the values, and PG_FIELD_BYTES for each of them and each row */
+	/* the statement is somebody else's: what it has set or locked goes with its connection */
+	bool foreign;
 };
 #define PG_FIELD_BYTES 8
 void pg_query_long(struct pg_pool *p, struct call *c, const char *statement, int n,
@@ -125,5 +150,10 @@ void pg_query_long(struct pg_pool *p, struct call *c, const char *statement, int
 /* Several statements without parameters, which say BEGIN READ WRITE themselves (migrations). The
  * reply is the last one's. */
 void pg_script(struct pg_pool *p, const char *text, pg_done_fn *done, void *ctx);
+/* The same for a call: cancelled when it ends. */
+void pg_script_of(struct pg_pool *p, struct call *c, const char *text, pg_done_fn *done, void *ctx);
+/* How far a script came: the value of its last "SELECT value AS mf_mark"; "" without one. */
+#define PG_MARK "mf_mark"
+const char *pg_mark(const struct pg_reply *r);
 
 #endif

@@ -2,9 +2,11 @@
  * connection and so is one implicit transaction. A group of writes is a batch; its Sync is the
  * commit. */
 #include <arpa/inet.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/log.h"
+#include "base/step.h"
 #include "store/pg_int.h"
 
 #define TEXT_OID 25
@@ -19,6 +21,9 @@ static bool
 send_statement(struct pg_conn *k, struct pg_batch *b, uint32_t op, uint32_t n_ops, uint32_t stmt);
 static bool
 send_merged(struct pg_conn *k, struct pg_batch *b, uint32_t op, uint32_t n_ops, const char *name);
+static bool send_fences(struct pg_conn *k, struct pg_batch *b);
+static bool send_fence(struct pg_conn *k, struct pg_batch *b, size_t which);
+static bool send_isolation(struct pg_conn *k, struct pg_batch *b);
 static int by_key(const void *a, const void *b);
 
 /* --- reads --- */
@@ -57,7 +62,8 @@ conn_for_reads(struct pg_pool *p)
 	for (unsigned i = 0; i < p->n_short; i++) {
 		struct pg_conn *k = &p->conns[i];
 
-		if (k->state != CONN_UP || k->silent || k->batches.n >= PG_READS_MOST)
+		if (k->state != CONN_UP || k->silent || k->retiring ||
+		    k->batches.n >= PG_READS_MOST)
 			continue;
 		if (best == NULL || k->writes < best->writes ||
 		    (k->writes == best->writes && k->batches.n < best->batches.n))
@@ -109,8 +115,10 @@ pg_serve_writes(struct pg_pool *p)
 		}
 		if ((b = group_form(p)) == NULL)
 			return; /* all keys are taken */
+		STEP("sql.group.formed");
 		if (!batch_send(k, b))
 			return;
+		STEP("sql.group.sent");
 		/* Members of a failed group run one by one, but need not wait for each other. */
 		while (k->writes < PG_READS_MOST && next_runs_alone(p))
 			if ((b = group_form(p)) == NULL || !batch_send(k, b))
@@ -128,7 +136,7 @@ conn_for_writes(struct pg_pool *p, unsigned *under_way, unsigned *most)
 	for (unsigned i = p->n_short; i-- > 0;) {
 		struct pg_conn *k = &p->conns[i];
 
-		if (k->state != CONN_UP || k->silent)
+		if (k->state != CONN_UP || k->silent || k->retiring)
 			continue;
 		up++;
 		*under_way += k->writes > 0;
@@ -227,6 +235,8 @@ batch_send(struct pg_conn *k, struct pg_batch *b)
 		k->heard_us = b->sent_us;
 	list_add(&k->batches, &b->link);
 	k->writes += b->effect;
+	if (b->n_ops == 1 && b->ops[0]->isolation != PG_READ_COMMITTED)
+		ok = send_isolation(k, b);
 	for (; ok && i < b->n_ops; i += n) {
 		const struct pg_op *op = b->ops[i];
 
@@ -238,7 +248,7 @@ batch_send(struct pg_conn *k, struct pg_batch *b)
 		for (uint32_t s = 0; ok && s < op->n; s++)
 			ok = send_statement(k, b, i, n, s);
 	}
-	if (!ok || PQpipelineSync(k->pg) != 1) {
+	if (!ok || !send_fences(k, b) || PQpipelineSync(k->pg) != 1) {
 		conn_lost(k, PQerrorMessage(k->pg));
 		return false;
 	}
@@ -287,6 +297,54 @@ send_statement(struct pg_conn *k, struct pg_batch *b, uint32_t op, uint32_t n_op
 		lengths[i] = s->params[i].length;
 	}
 	return PQsendQueryPrepared(k->pg, name, s->n, values, lengths, NULL, 0) == 1;
+}
+
+/* The last statement before the commit: what it sees is not older than the batch's own effect. */
+static bool
+send_fences(struct pg_conn *k, struct pg_batch *b)
+{
+	for (size_t i = 0; i < PG_FENCES; i++)
+		if (!send_fence(k, b, i))
+			return false;
+	return true;
+}
+
+static bool
+send_fence(struct pg_conn *k, struct pg_batch *b, size_t which)
+{
+	struct pg_text *text = k->pool->fences[which];
+	uint64_t least = 0;
+	char name[16], value[24];
+
+	for (uint32_t i = 0; i < b->n_ops; i++) {
+		uint64_t v = b->ops[i]->fences[which];
+
+		if (v != 0 && (least == 0 || v < least))
+			least = v;
+	}
+	if (least == 0 || text == NULL)
+		return true;
+	if (!pg_prepare(k, b, 0, text, name))
+		return false;
+	*pg_step_add(b) = (struct pg_step){ .fence = text };
+	snprintf(value, sizeof(value), "%" PRIu64, least);
+	return PQsendQueryPrepared(k->pg, name, 1, (const char *const[]){ value }, NULL, NULL, 0) ==
+	       1;
+}
+
+/* Before anything that takes a snapshot. As a setting: SET TRANSACTION warns where the transaction is
+ * made by the pipeline; it ends with the transaction all the same. */
+static bool
+send_isolation(struct pg_conn *k, struct pg_batch *b)
+{
+	static const char *const texts[] = {
+		[PG_REPEATABLE_READ] = "SET transaction_isolation='repeatable read'",
+		[PG_SERIALIZABLE] = "SET transaction_isolation='serializable'",
+	};
+
+	*pg_step_add(b) = (struct pg_step){ .setting = true };
+	return PQsendQueryParams(
+		   k->pg, texts[b->ops[0]->isolation], 0, NULL, NULL, NULL, NULL, 0) == 1;
 }
 
 static void

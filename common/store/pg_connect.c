@@ -8,16 +8,14 @@
 #include "base/log.h"
 #include "store/pg_int.h"
 
+#define PG_KEYS 12
+
 struct login { /* PQconnectStart outside the loop: it resolves host names */
 	struct work work;
 	struct pg_conn *conn; /* NULL: nobody wants it any more */
 	PGconn *pg;
-	const char *keys[6], *values[6]; /* copies: the pool may go meanwhile */
+	const char *keys[PG_KEYS], *values[PG_KEYS]; /* copies: the pool may go meanwhile */
 };
-
-static const char long_setup[] =
-    "SET TimeZone='UTC'; SET DateStyle='ISO, MDY'; SET client_min_messages=warning;"
-    " SET statement_timeout=0; SET default_transaction_read_only=on";
 
 static void login_start(struct pg_conn *k);
 static void login_params(const struct pg_pool *p, const char **keys, const char **values);
@@ -25,6 +23,7 @@ static void login_in_pool(struct pg_conn *k);
 static void login_step(struct pg_conn *k);
 static void probe_done(struct pg_conn *k);
 static void login_setup(struct pg_conn *k);
+static void on_notice(void *, const PGresult *);
 static void login_done(struct pg_conn *k);
 static void login_failed(struct pg_pool *p, const char *why);
 static void on_poll(uv_poll_t *h, int status, int events);
@@ -79,7 +78,7 @@ conn_retry(struct timer *t)
 static void
 login_start(struct pg_conn *k)
 {
-	const char *keys[6], *values[6];
+	const char *keys[PG_KEYS], *values[PG_KEYS];
 
 	k->pool->login = k;
 	k->pool->login_us = time_now_us();
@@ -100,6 +99,11 @@ login_params(const struct pg_pool *p, const char **keys, const char **values)
 	size_t n = 0;
 
 	keys[n] = "tcp_user_timeout", values[n++] = "10000";
+	keys[n] = "keepalives_idle", values[n++] = "20"; /* a dead one is found before it is used */
+	keys[n] = "keepalives_interval", values[n++] = "5";
+	keys[n] = "keepalives_count", values[n++] = "3";
+	/* of several hosts the primary, also after another one was promoted */
+	keys[n] = "target_session_attrs", values[n++] = p->standby ? "any" : "read-write";
 	keys[n] = "client_encoding", values[n++] = "UTF8";
 	keys[n] = "dbname",
 	values[n++] = p->conninfo; /* a whole conninfo: overrides what stands before it */
@@ -212,31 +216,54 @@ static void
 login_setup(struct pg_conn *k)
 {
 	conn_set(k, CONN_SETUP);
+	(void)PQsetNoticeReceiver(k->pg, on_notice, NULL);
 	if (PQsetnonblocking(k->pg, 1) != 0 ||
-	    PQsendQuery(k->pg, k->kind == CONN_LONG ? long_setup : k->pool->setup) != 1) {
+	    PQsendQuery(k->pg, k->kind == CONN_LONG ? conn_setup_long : k->pool->setup) != 1) {
 		conn_lost(k, PQerrorMessage(k->pg));
 		return;
 	}
 	conn_flush(k);
 }
 
-/* The answers to the settings: several results, then none. */
+/* What nobody asked for: that a server ends, a hint. libpq would print it. */
+static void
+on_notice(void *unused, const PGresult *r)
+{
+	const char *state = PQresultErrorField(r, PG_DIAG_SQLSTATE);
+	const char *message = PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY);
+
+	(void)unused;
+	log_info("pg_notice", L_STR("sqlstate", state), L_STR("message", message));
+}
+
+/* The answers to the settings, and what the server says of itself; then none. */
 static void
 read_setup(struct pg_conn *k)
 {
+	struct pg_pool *p = k->pool;
+	const char *why = NULL;
+	unsigned shares = p->shares;
 	PGresult *r;
 
 	while (PQisBusy(k->pg) == 0) {
 		if ((r = PQgetResult(k->pg)) == NULL) {
+			p->refused[0] = '\0';
 			login_done(k);
 			return;
 		}
-		if (PQresultStatus(r) != PGRES_COMMAND_OK) {
-			PQclear(r);
-			conn_lost(k, PQerrorMessage(k->pg));
-			return;
-		}
+		if (PQresultStatus(r) == PGRES_TUPLES_OK && (why = conn_judge(k, r)) != NULL)
+			snprintf(p->refused, sizeof(p->refused), "PostgreSQL is refused: %s", why);
+		else if (PQresultStatus(r) != PGRES_COMMAND_OK &&
+			 PQresultStatus(r) != PGRES_TUPLES_OK)
+			why = PQerrorMessage(k->pg);
 		PQclear(r);
+		if (why == NULL)
+			continue;
+		conn_lost(k, why);
+		for (unsigned i = 0; p->shares != shares && i < p->n_conns; i++)
+			if (p->conns[i].state == CONN_UP)
+				conn_lost(&p->conns[i], p->refused);
+		return;
 	}
 }
 
@@ -251,12 +278,16 @@ login_done(struct pg_conn *k)
 		return;
 	}
 	k->ended_one = true;
+	k->limit_ms = 0;
 	conn_set(k, CONN_UP);
+	conn_life_begin(k);
+	metric_inc(p->m_logins[1]);
+	p->logins += k->kind == CONN_SHORT;
 	p->login = NULL;
 	p->backoff_us = PG_BACKOFF_MIN;
 	if (first) {
 		if (p->down)
-			log_info("store_up", L_STR("store", "postgres"));
+			log_info("store_up", L_STR("store", p->name));
 		p->down = false;
 		for (struct pg_listener *s = p->listeners; s != NULL; s = s->next)
 			s->fn(s->ctx);
@@ -274,8 +305,9 @@ login_failed(struct pg_pool *p, const char *why)
 
 	p->login = NULL;
 	p->probed_us = now;
+	metric_inc(p->m_logins[0]);
 	if (pg_pool_up(p))
-		log_warn("store_login_failed", L_STR("store", "postgres"), L_STR("why", why));
+		log_warn("store_login_failed", L_STR("store", p->name), L_STR("why", why));
 	else if (p->down || now >= p->patience_us)
 		pool_down(p, why);
 }
@@ -284,12 +316,25 @@ void
 pool_down(struct pg_pool *p, const char *why)
 {
 	if (!p->down)
-		log_warn("store_down", L_STR("store", "postgres"), L_STR("why", why));
+		log_warn("store_down", L_STR("store", p->name), L_STR("why", why));
 	p->down = true;
 	pg_fail_queues(p);
 }
 
 /* --- loss --- */
+
+/* Who is served meanwhile, by the connections there are or by the primary, can wait longer for one more: the server
+ * may have none left to give (too many clients). */
+static void
+login_back_off(struct pg_pool *p)
+{
+	int64_t most = pg_pool_up(p) || p->standby ? PG_BACKOFF_MORE : PG_BACKOFF_MAX;
+
+	if (p->backoff_us > most)
+		p->backoff_us = most;
+	timer_in(&p->retry, p->backoff_us / 2 + rng_below(p->rng, (uint32_t)(p->backoff_us / 2)));
+	p->backoff_us *= 2;
+}
 
 void
 conn_lost(struct pg_conn *k, const char *why)
@@ -302,7 +347,7 @@ conn_lost(struct pg_conn *k, const char *why)
 	    why); /* lives in what is closed now */
 	if (!was_login) {
 		metric_inc(p->m_lost);
-		log_warn("store_connection_lost", L_STR("store", "postgres"), L_STR("why", text),
+		log_warn("store_connection_lost", L_STR("store", p->name), L_STR("why", text),
 		    L_INT("batches", k->batches.n));
 	}
 	conn_close(k);
@@ -313,10 +358,7 @@ conn_lost(struct pg_conn *k, const char *why)
 	conn_drop_batches(k);
 	conn_drop_long(k);
 	if (was_login) {
-		timer_in(&p->retry,
-		    p->backoff_us / 2 + rng_below(p->rng, (uint32_t)(p->backoff_us / 2)));
-		p->backoff_us =
-		    p->backoff_us * 2 > PG_BACKOFF_MAX ? PG_BACKOFF_MAX : p->backoff_us * 2;
+		login_back_off(p);
 	} else if (p->retry.at_us == 0) {
 		timer_in(&p->retry, MS); /* not from inside: who lost it is still working on it */
 	}
@@ -334,7 +376,8 @@ conn_close(struct pg_conn *k)
 	k->pg = NULL;
 	if (k->state != CONN_CLOSED)
 		conn_set(k, CONN_CLOSED);
-	k->silent = false;
+	k->silent = k->retiring = k->setting = false;
+	k->ends_us = 0;
 	pg_prepare_forget(k);
 }
 

@@ -2,13 +2,17 @@
  * is given up before it is all in memory. When the call ends, the statement is cancelled over the
  * short lane (libpq 15's own cancel blocks, for ever where the server is stopped) and the connection
  * is free again when both the cancel and the statement's answer are done. */
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/log.h"
 #include "store/pg_int.h"
 
+static bool long_start(struct pg_conn *k, struct pg_op *op);
 static bool long_send(struct pg_conn *k, struct pg_op *op);
+static void limit_is_set(struct pg_conn *k);
 static const char *take_row(struct pg_conn *k, PGresult *r);
+static void take_mark(struct pg_conn *k, const PGresult *r);
 static void answer(struct pg_conn *k);
 static bool is_copy(const PGresult *r);
 static void give_up(struct pg_conn *k, enum status s, const char *why);
@@ -22,15 +26,16 @@ pg_serve_longs(struct pg_pool *p)
 		struct link *first;
 		struct pg_op *op;
 
-		if (k->state != CONN_UP || k->op != NULL || k->cancelling)
+		if (k->state != CONN_UP || k->op != NULL || k->cancelling || k->retiring)
 			continue;
 		first = list_pop(&p->longs);
 		must(first != NULL);
 		op = container_of(first, struct pg_op, link);
 		op->in = NULL;
 		op->conn = k;
+		k->mark[0] = '\0';
 		k->op = op;
-		if (!long_send(k, op))
+		if (!long_start(k, op))
 			conn_lost(k, PQerrorMessage(k->pg));
 		else
 			conn_flush(k);
@@ -39,12 +44,39 @@ pg_serve_longs(struct pg_pool *p)
 		conn_login_next(p);
 }
 
+unsigned
+pg_long_limit_ms(int64_t left_us)
+{
+	unsigned ms = 1024;
+
+	while ((int64_t)ms * MS < left_us + SEC && ms < 1u << 30)
+		ms += ms / 2;
+	return ms;
+}
+
+/* The server's own limit first, where it is another one than the last statement's: should the cancel
+ * get lost, the statement ends all the same. In steps, so that it seldom is another one. */
+static bool
+long_start(struct pg_conn *k, struct pg_op *op)
+{
+	unsigned ms = op->call != NULL ? pg_long_limit_ms(call_left(op->call)) : 0;
+	char set[48];
+
+	if (ms == k->limit_ms)
+		return long_send(k, op);
+	k->limit_ms = ms;
+	k->setting = true;
+	snprintf(set, sizeof(set), "SET statement_timeout=%u", ms);
+	return PQsendQuery(k->pg, set) == 1;
+}
+
 static bool
 long_send(struct pg_conn *k, struct pg_op *op)
 {
 	const struct pg_stmt *s = &op->stmts[0];
 	const char *values[PG_PARAMS_MOST];
 
+	k->began_us = time_now_us();
 	if (op->kind == PG_SCRIPT)
 		return PQsendQuery(k->pg, op->long_text) == 1;
 	for (int i = 0; i < s->n; i++)
@@ -83,6 +115,7 @@ conn_read_long(struct pg_conn *k)
 			give_up(k, ST_UNIMPLEMENTED, "COPY is not possible here");
 			return;
 		}
+		take_mark(k, r);
 		if (k->result != NULL && PQresultStatus(k->result) == PGRES_FATAL_ERROR) {
 			PQclear(r);
 			continue;
@@ -92,8 +125,31 @@ conn_read_long(struct pg_conn *k)
 	}
 	if (PQstatus(k->pg) == CONNECTION_BAD || k->result == NULL)
 		conn_lost(k, PQerrorMessage(k->pg));
+	else if (k->setting)
+		limit_is_set(k);
 	else
 		answer(k);
+}
+
+/* A call that ended meanwhile wants no statement any more: its cancel has nothing to hit. */
+static void
+limit_is_set(struct pg_conn *k)
+{
+	bool ok = PQresultStatus(k->result) == PGRES_COMMAND_OK;
+
+	k->setting = false;
+	if (!ok)
+		k->limit_ms = UINT_MAX; /* unknown */
+	if (!ok || k->op->done == NULL) {
+		answer(k);
+		return;
+	}
+	PQclear(k->result);
+	k->result = NULL;
+	if (!long_send(k, k->op))
+		conn_lost(k, PQerrorMessage(k->pg));
+	else
+		conn_flush(k);
 }
 
 /* NULL: taken. Else what there is too much of. */
@@ -127,6 +183,14 @@ take_row(struct pg_conn *k, PGresult *r)
 }
 
 static void
+take_mark(struct pg_conn *k, const PGresult *r)
+{
+	if (k->op->kind == PG_SCRIPT && PQresultStatus(r) == PGRES_TUPLES_OK && PQntuples(r) == 1 &&
+	    PQnfields(r) == 1 && strcmp(PQfname(r, 0), PG_MARK) == 0)
+		snprintf(k->mark, sizeof(k->mark), "%s", PQgetvalue(r, 0, 0));
+}
+
+static void
 answer(struct pg_conn *k)
 {
 	PGresult *rows = k->rows, *last = k->result;
@@ -136,13 +200,15 @@ answer(struct pg_conn *k)
 	bool one_by_one = ok && rows != NULL;
 	unsigned n_rows = k->n_rows;
 
+	pg_slow_long(k, op, last);
 	k->op = NULL;
 	k->rows = k->result = NULL;
 	k->n_rows = 0;
 	k->n_bytes = 0;
 	k->since_us = time_now_us();
-	if (PQtransactionStatus(k->pg) != PQTRANS_IDLE)
-		conn_close(k); /* a script that failed half-way left its transaction open */
+	/* a script that failed half-way left its transaction open */
+	if (op->most.foreign || PQtransactionStatus(k->pg) != PQTRANS_IDLE)
+		conn_close(k);
 	pg_op_end(op, &(const struct pg_reply){
 			  .result = one_by_one ? rows : last,
 			  .end = last,
@@ -150,9 +216,11 @@ answer(struct pg_conn *k)
 			  .ok = ok,
 			  .status = ST_INTERNAL,
 			  .error = "",
+			  .mark = op->kind == PG_SCRIPT ? k->mark : NULL,
 		      });
 	PQclear(rows);
 	PQclear(last);
+	conn_retire(k);
 	pg_soon(k->pool);
 }
 
@@ -199,7 +267,7 @@ conn_drop_long(struct pg_conn *k)
 
 	forget_results(k);
 	if (op != NULL)
-		pg_op_down(op, true);
+		pg_op_down(k->pool, op, op->kind == PG_SCRIPT); /* all else only reads */
 }
 
 /* --- cancelling --- */
@@ -214,7 +282,7 @@ conn_cancel_long(struct pg_conn *k)
 	if (k->cancelling)
 		return;
 	k->cancelling = true;
-	snprintf(pid, sizeof(pid), "%d", PQbackendPID(k->pg));
+	snprintf(pid, sizeof(pid), "%d", k->pid);
 	pg_op_urgent(k->pool, cancel, 1, (const char *[]){ pid }, on_cancelled, k);
 }
 
@@ -227,5 +295,6 @@ on_cancelled(const struct pg_reply *r, void *ctx)
 	if (!pg_ok(r))
 		log_warn("cancel_failed", L_STR("why", pg_error(r)));
 	k->cancelling = false;
+	conn_retire(k);
 	pg_soon(k->pool);
 }

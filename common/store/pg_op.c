@@ -9,7 +9,6 @@ static void op_cancel(struct call_dep *d);
 static struct pg_op *op_new(struct pg_pool *p, struct call *c, enum pg_kind kind, const char *key,
     size_t n, const struct pg_statement *s, pg_done_fn *done, void *ctx);
 static void op_start(struct pg_pool *p, struct pg_op *op, struct list *queue);
-static struct pg_text *text_of(struct pg_pool *p, const char *text);
 
 void
 pg_query(struct pg_pool *p, struct call *c, const char *statement, int n, const char *const *params,
@@ -37,6 +36,16 @@ pg_write(struct pg_pool *p, struct call *c, const char *key, size_t n,
 }
 
 void
+pg_write_isolated(struct pg_pool *p, struct call *c, enum pg_isolation isolation, size_t n,
+    const struct pg_statement *statements, pg_done_fn *done, void *ctx)
+{
+	struct pg_op *op = op_new(p, c, PG_WRITE, NULL, n, statements, done, ctx);
+
+	op->isolation = isolation;
+	op_start(p, op, &p->writes);
+}
+
+void
 pg_insert(struct pg_pool *p, struct call *c, const char *key, const char *text, int n,
     const char *const *params, pg_done_fn *done, void *ctx)
 {
@@ -46,22 +55,41 @@ pg_insert(struct pg_pool *p, struct call *c, const char *key, const char *text, 
 }
 
 void
+pg_pool_fence(struct pg_pool *p, size_t which, const char *text)
+{
+	p->fences[which] = pg_text_of(p, text);
+}
+
+void
+pg_fence_with(struct pg_pool *p, const uint64_t values[PG_FENCES])
+{
+	memcpy(p->fence_values, values, sizeof(p->fence_values));
+}
+
+void
 pg_query_long(struct pg_pool *p, struct call *c, const char *statement, int n,
     const char *const *params, const struct pg_most *most, pg_done_fn *done, void *ctx)
 {
 	const struct pg_statement s = { statement, n, params };
 	struct pg_op *op = op_new(p, c, PG_LONG, NULL, 1, &s, done, ctx);
 
-	op->most = most != NULL ? *most : (struct pg_most){ PG_ROWS_MOST, PG_BYTES_MOST };
+	op->most =
+	    most != NULL ? *most : (struct pg_most){ .rows = PG_ROWS_MOST, .bytes = PG_BYTES_MOST };
 	op_start(p, op, &p->longs);
 }
 
 void
 pg_script(struct pg_pool *p, const char *text, pg_done_fn *done, void *ctx)
 {
+	pg_script_of(p, NULL, text, done, ctx);
+}
+
+void
+pg_script_of(struct pg_pool *p, struct call *c, const char *text, pg_done_fn *done, void *ctx)
+{
 	const struct pg_statement s = { text, 0, NULL };
 
-	op_start(p, op_new(p, NULL, PG_SCRIPT, NULL, 1, &s, done, ctx), &p->longs);
+	op_start(p, op_new(p, c, PG_SCRIPT, NULL, 1, &s, done, ctx), &p->longs);
 }
 
 void
@@ -103,7 +131,7 @@ op_new(struct pg_pool *p, struct call *c, enum pg_kind kind, const char *key, si
 		must(s[i].n <= PG_PARAMS_MOST);
 		op->stmts[i] = (struct pg_stmt){ .n = s[i].n, .params = param };
 		if (kind < PG_LONG)
-			op->stmts[i].text = text_of(p, s[i].text);
+			op->stmts[i].text = pg_text_of(p, s[i].text);
 		for (int j = 0; j < s[i].n; j++, param++) {
 			size_t len = s[i].params[j] != NULL ? strlen(s[i].params[j]) : 0;
 
@@ -119,6 +147,8 @@ op_new(struct pg_pool *p, struct call *c, enum pg_kind kind, const char *key, si
 	if (kind >= PG_LONG)
 		op->long_text = strcpy(b, s->text);
 	op->kind = kind;
+	if (kind == PG_WRITE || kind == PG_INSERT)
+		memcpy(op->fences, p->fence_values, sizeof(op->fences));
 	op->alone = kind == PG_WRITE && key == NULL;
 	op->n = n;
 	op->call = c;
@@ -180,13 +210,45 @@ pg_op_fail(struct pg_pool *p, struct pg_op *op, enum status s)
 	pg_soon(p);
 }
 
+/* Runs again when it has waited. */
 void
-pg_op_down(struct pg_op *op, bool unknown)
+pg_op_later(struct pg_pool *p, struct pg_op *op, int64_t wait_us)
+{
+	op->due_us = time_now_us() + wait_us;
+	op->in = &p->later;
+	list_add(op->in, &op->link);
+	if (p->again.at_us == 0 || p->again.at_us > op->due_us)
+		timer_at(&p->again, op->due_us);
+}
+
+void
+pg_again(struct timer *t)
+{
+	struct pg_pool *p = container_of(t, struct pg_pool, again);
+	int64_t now = time_now_us(), next = INT64_MAX;
+
+	LIST_EACH(&p->later, k) {
+		struct pg_op *op = container_of(k, struct pg_op, link);
+
+		if (op->due_us > now) {
+			next = op->due_us < next ? op->due_us : next;
+			continue;
+		}
+		list_del(&p->later, k);
+		op->queued_us = now;
+		pg_op_queue(p, op, true);
+	}
+	if (next != INT64_MAX)
+		timer_at(t, next);
+}
+
+void
+pg_op_down(struct pg_pool *p, struct pg_op *op, bool unknown)
 {
 	pg_op_end(op, &(const struct pg_reply){
 			  .status = ST_UNAVAILABLE,
 			  .unknown = unknown,
-			  .error = "PostgreSQL is not available",
+			  .error = pg_pool_why(p),
 		      });
 }
 
@@ -215,8 +277,8 @@ pg_op_free(struct pg_op *op)
 	free(op);
 }
 
-static struct pg_text *
-text_of(struct pg_pool *p, const char *text)
+struct pg_text *
+pg_text_of(struct pg_pool *p, const char *text)
 {
 	struct pg_text *t;
 

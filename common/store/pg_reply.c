@@ -37,6 +37,8 @@ static const struct {
 	{ "MF409",	ST_ABORTED },
 	{ "MF410",	ST_ALREADY_EXISTS },
 	{ "MF411",	ST_ALREADY_EXISTS },
+	{ "MF412",	ST_ABORTED },			/* an older mode's: see migration 0008 */
+	{ "MF413",	ST_ABORTED },			/* of a meta that leads no more: see migration 0014 */
 	{ "XX001",	ST_DATA_LOSS },
 	{ "XX002",	ST_DATA_LOSS },
 };
@@ -172,6 +174,12 @@ pg_failed_at(const struct pg_reply *r)
 	return r->failed_at;
 }
 
+const char *
+pg_mark(const struct pg_reply *r)
+{
+	return r->mark != NULL ? r->mark : "";
+}
+
 void
 pg_fail_call(struct call *c, const struct pg_reply *r)
 {
@@ -181,7 +189,8 @@ pg_fail_call(struct call *c, const struct pg_reply *r)
 		call_fail_because(c, ST_UNAVAILABLE, "OUTCOME_UNKNOWN", 1000,
 		    "the connection to PostgreSQL broke during the commit");
 	else if (s == ST_UNAVAILABLE)
-		call_fail_because(c, s, "STORE_DOWN", 1000, "PostgreSQL is not available");
+		call_fail_because(c, s, "STORE_DOWN", 1000, "%s",
+		    r->result == NULL ? r->error : "PostgreSQL is not available");
 	else if (r->too_large)
 		call_fail_because(c, s, "TOO_LARGE", 0, "%s: ask for less", pg_error(r));
 	else if (s == ST_RESOURCE_EXHAUSTED)

@@ -3,7 +3,9 @@
  * it is committed. */
 #include <stdlib.h>
 #include <string.h>
+#include "base/id.h"
 #include "base/log.h"
+#include "base/step.h"
 #include "store/pg_int.h"
 
 static void take_result(struct pg_conn *k, PGresult *r);
@@ -14,10 +16,12 @@ static void effect_end(struct pg_pool *p, struct pg_batch *b);
 static void effect_failed(struct pg_pool *p, struct pg_batch *b);
 static void op_merged_end(struct pg_op *op, const PGresult *all, int *row);
 static void forget_results(struct pg_op *op);
-static void op_again(struct pg_pool *p, struct pg_op *op, bool yields, bool its_fault);
+static void
+op_again(struct pg_pool *p, struct pg_op *op, bool yields, bool its_fault, int64_t wait_us);
+static int64_t wait_of(struct pg_pool *p, const struct pg_op *op);
+static bool has_time(const struct pg_op *op);
 static bool may_run_again(const char *sqlstate);
 static bool maybe_committed(const struct pg_batch *b);
-static void log_slow(struct pg_pool *p, const struct pg_batch *b);
 
 void
 conn_read_short(struct pg_conn *k)
@@ -71,8 +75,11 @@ take_step(struct pg_conn *k, struct pg_batch *b, const struct pg_step *s, PGresu
 {
 	struct pg_op *op = b->ops[s->op];
 
+	pg_slow_step(k, b, s, r);
 	if (!is_good(r)) {
-		pg_prepare_failed(k, s, b->ops[s->op]->stmts[s->stmt].text, r);
+		if (!s->setting)
+			pg_prepare_failed(
+			    k, s, s->fence != NULL ? s->fence : op->stmts[s->stmt].text, r);
 		if (PQresultStatus(r) != PGRES_PIPELINE_ABORTED && b->error == NULL) {
 			b->error = r;
 			b->failed_op = s->op;
@@ -80,7 +87,7 @@ take_step(struct pg_conn *k, struct pg_batch *b, const struct pg_step *s, PGresu
 		} else {
 			PQclear(r);
 		}
-	} else if (s->prepare != NULL || s->drop) {
+	} else if (s->prepare != NULL || s->drop || s->fence != NULL || s->setting) {
 		PQclear(r);
 	} else if (b->effect) {
 		op->stmts[s->stmt].result = r;
@@ -100,8 +107,8 @@ batch_end(struct pg_conn *k, struct pg_batch *b)
 
 	list_del(&k->batches, &b->link);
 	k->writes -= b->effect;
-	metric_time(p->m_wait, time_now_us() - b->sent_us);
-	log_slow(p, b);
+	k->synced_us = time_now_us();
+	metric_time(p->m_wait, k->synced_us - b->sent_us);
 	for (uint32_t i = 0; i < b->n_ops; i++)
 		drop_key(p, b->ops[i]);
 	if (b->error != NULL)
@@ -109,6 +116,7 @@ batch_end(struct pg_conn *k, struct pg_batch *b)
 	else if (b->effect)
 		effect_end(p, b);
 	pg_batch_free(&b);
+	conn_retire(k);
 }
 
 /* Others may have the key now. */
@@ -126,11 +134,14 @@ effect_end(struct pg_pool *p, struct pg_batch *b)
 {
 	int row = 0;
 
+	STEP("sql.group.durable");
 	for (uint32_t i = 0; i < b->n_ops; i++) {
 		struct pg_op *op = b->ops[i];
 		PGresult *last;
 
 		must(op != NULL);
+		if (i > 0)
+			STEP("sql.group.half_answered");
 		pg_op_committed(p, op);
 		last = op->stmts[op->n - 1].result;
 		b->ops[i] = NULL;
@@ -178,6 +189,10 @@ effect_failed(struct pg_pool *p, struct pg_batch *b)
 {
 	const char *sqlstate = PQresultErrorField(b->error, PG_DIAG_SQLSTATE);
 	bool lone = b->n_ops == 1, again = sqlstate != NULL && may_run_again(sqlstate);
+	bool lock = again && strcmp(sqlstate, "55P03") == 0;
+
+	if (again)
+		pg_count_again(sqlstate);
 
 	for (uint32_t i = b->n_ops; i-- > 0;) { /* backwards: each goes to the head of its queue */
 		struct pg_op *op = b->ops[i];
@@ -186,9 +201,11 @@ effect_failed(struct pg_pool *p, struct pg_batch *b)
 			continue;
 		b->ops[i] = NULL;
 		forget_results(op);
-		if (b->effect ? (!lone || (again && op->tries < PG_TRIES))
-			      : (i != b->failed_op || (again && op->tries < PG_TRIES)))
-			op_again(p, op, again, b->effect || i == b->failed_op);
+		if (b->effect ? !lone : i != b->failed_op)
+			op_again(p, op, again && !lock, b->effect,
+			    lock && i == b->failed_op ? wait_of(p, op) : 0);
+		else if (again && has_time(op))
+			op_again(p, op, !lock, true, wait_of(p, op));
 		else
 			pg_op_end(op, &(const struct pg_reply){
 					  .result = b->error,
@@ -208,27 +225,54 @@ forget_results(struct pg_op *op)
 	}
 }
 
+int64_t
+pg_again_wait_us(unsigned tries, uint32_t random)
+{
+	int64_t most = tries < 8 ? MS << tries : 256 * MS;
+
+	return most / 2 + random % (most / 2);
+}
+
+static int64_t
+wait_of(struct pg_pool *p, const struct pg_op *op)
+{
+	return pg_again_wait_us(op->tries, (uint32_t)rng_next(p->rng));
+}
+
+/* Enough for the longest wait before the next try. */
+static bool
+has_time(const struct pg_op *op)
+{
+	return op->tries < PG_TRIES &&
+	       (op->call == NULL || call_left(op->call) > pg_again_wait_us(op->tries, UINT32_MAX));
+}
+
+/* wait_us 0: as soon as it may. */
 static void
-op_again(struct pg_pool *p, struct pg_op *op, bool yields, bool its_fault)
+op_again(struct pg_pool *p, struct pg_op *op, bool yields, bool its_fault, int64_t wait_us)
 {
 	op->tries += its_fault;
 	op->yields = yields;
 	op->alone = op->kind == PG_WRITE || op->kind == PG_INSERT;
+	op->queued_us = time_now_us();
 	if (op->done == NULL)
 		pg_op_free(op); /* rolled back, and nobody waits for it */
 	else if (p->down)
 		pg_op_fail(p, op, ST_UNAVAILABLE);
+	else if (wait_us > 0)
+		pg_op_later(p, op, wait_us);
 	else
 		pg_op_queue(p, op, true);
 }
 
-/* Serialisation failure, deadlock, and a prepared statement that a failed batch before it did not
+/* Serialisation failure, deadlock, a row that others hold, and a prepared statement that a failed batch before it did not
  * make, or not drop. */
 static bool
 may_run_again(const char *sqlstate)
 {
 	return strcmp(sqlstate, "40001") == 0 || strcmp(sqlstate, "40P01") == 0 ||
-	       strcmp(sqlstate, "26000") == 0 || strcmp(sqlstate, "42P05") == 0;
+	       strcmp(sqlstate, "55P03") == 0 || strcmp(sqlstate, "26000") == 0 ||
+	       strcmp(sqlstate, "42P05") == 0;
 }
 
 /* Only an error of the server's, before the commit, says that there was none: libpq makes errors of
@@ -249,12 +293,12 @@ op_lost(struct pg_pool *p, const struct pg_batch *b, struct pg_op *op)
 
 	if (!unknown && !p->down && op->tries < PG_LOST_TRIES) {
 		forget_results(op);
-		op_again(p, op, false, true);
+		op_again(p, op, false, true, 0);
 		return;
 	}
 	if (unknown)
 		pg_op_committed(p, op);
-	pg_op_down(op, unknown);
+	pg_op_down(p, op, unknown);
 }
 
 /* Backwards, as reads go to the head of their queue. */
@@ -279,22 +323,4 @@ conn_drop_batches(struct pg_conn *k)
 				op_lost(p, b, b->ops[i]);
 		pg_batch_free(&b);
 	}
-}
-
-static void
-log_slow(struct pg_pool *p, const struct pg_batch *b)
-{
-	int64_t us = time_now_us() - b->sent_us;
-	char text[161];
-
-	if (p->slow_us == 0 || us < p->slow_us)
-		return;
-	for (uint32_t i = 0; i < b->n_steps; i++)
-		if (b->steps[i].n_ops > 0 && b->ops[b->steps[i].op] != NULL) {
-			snprintf(text, sizeof(text), "%s",
-			    b->ops[b->steps[i].op]->stmts[b->steps[i].stmt].text->text);
-			log_warn("slow_statement", L_STR("statement", text), L_INT("ms", us / MS),
-			    L_INT("members", b->n_ops));
-			return;
-		}
 }

@@ -11,8 +11,8 @@
 #include "base/log.h"
 #include "store/pg_int.h"
 
-static bool busy(const struct pg_pool *p);
-static void expire(struct pg_pool *p, struct list *queue, int64_t now);
+static int64_t look_again_us(const struct pg_pool *p);
+static void expire(struct pg_pool *p, struct list *queue, int64_t now, enum status s);
 static void look_at(struct pg_conn *k, int64_t now);
 static bool is_hung(const struct pg_conn *k, int64_t now);
 static void watch_silence(struct pg_pool *p, int64_t now);
@@ -22,22 +22,32 @@ static void pool_hangs(struct pg_pool *p);
 void
 pg_watch(struct pg_pool *p)
 {
-	if (!busy(p) || p->tick.at_us != 0)
+	int64_t us;
+
+	if (p->tick.at_us != 0 && p->tick_us == PG_TICK_US)
+		return;
+	us = look_again_us(p);
+	if (us == 0 || (p->tick.at_us != 0 && us == p->tick_us))
 		return;
 	p->ticked_us = time_now_us();
-	timer_in(&p->tick, PG_TICK_US);
+	p->tick_us = us;
+	timer_in(&p->tick, us);
 }
 
-static bool
-busy(const struct pg_pool *p)
+/* 0: there is nothing to look at. Without work it is only the age of long connections. */
+static int64_t
+look_again_us(const struct pg_pool *p)
 {
-	if (p->reads.n + p->writes.n + p->longs.n > 0 || p->login != NULL ||
-	    p->in_state[1][CONN_UP] > 0)
-		return true;
-	for (unsigned i = 0; i < p->n_short; i++)
-		if (p->conns[i].batches.n > 0)
-			return true;
-	return false;
+	if (p->reads.n + p->writes.n + p->longs.n > 0 || p->login != NULL)
+		return PG_TICK_US;
+	for (unsigned i = 0; i < p->n_conns; i++) {
+		const struct pg_conn *k = &p->conns[i];
+
+		if (k->batches.n > 0 || (k->kind == CONN_LONG && k->state == CONN_UP &&
+					    (k->op != NULL || k->cancelling)))
+			return PG_TICK_US;
+	}
+	return p->in_state[CONN_LONG][CONN_UP] > 0 ? PG_AGE_TICK_US : 0;
 }
 
 void
@@ -47,10 +57,11 @@ pg_tick(struct timer *t)
 	int64_t now = time_now_us();
 
 	/* Did we sleep ourselves? Then answers may lie there that were not read yet. */
-	if (now - p->ticked_us < 4 * PG_TICK_US) {
-		expire(p, &p->reads, now);
-		expire(p, &p->writes, now);
-		expire(p, &p->longs, now);
+	if (now - p->ticked_us < p->tick_us + 3 * PG_TICK_US) {
+		expire(p, &p->reads, now, ST_UNAVAILABLE);
+		expire(p, &p->writes, now, ST_UNAVAILABLE);
+		expire(p, &p->longs, now,
+		    p->in_state[CONN_LONG][CONN_UP] > 0 ? ST_RESOURCE_EXHAUSTED : ST_UNAVAILABLE);
 		for (unsigned i = 0; i < p->n_conns; i++)
 			look_at(&p->conns[i], now);
 		watch_silence(p, now);
@@ -59,14 +70,14 @@ pg_tick(struct timer *t)
 }
 
 static void
-expire(struct pg_pool *p, struct list *queue, int64_t now)
+expire(struct pg_pool *p, struct list *queue, int64_t now, enum status s)
 {
 	LIST_EACH(queue, k) {
 		struct pg_op *op = container_of(k, struct pg_op, link);
 
 		if (now - op->queued_us > PG_WAIT_US) {
 			list_del(queue, k);
-			pg_op_fail(p, op, ST_UNAVAILABLE);
+			pg_op_fail(p, op, s);
 		}
 	}
 }

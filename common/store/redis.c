@@ -38,6 +38,7 @@ static enum status error_status(const char *e);
 struct redis *
 redis_new(struct loop *l, const struct redis_opts *o)
 {
+	static const char *const by_address[] = { "address", NULL };
 	struct redis *r = calloc(1, sizeof(*r));
 
 	must(r != NULL);
@@ -46,6 +47,9 @@ redis_new(struct loop *l, const struct redis_opts *o)
 	r->password = o->password != NULL && o->password[0] != '\0' ? strdup(o->password) : NULL;
 	r->require_durable = o->require_durable;
 	r->arena = arena_new(REPLY_CAP);
+	r->up = metric_get(metric_family(METRIC_GAUGE, "metafed_redis_up",
+			       "1: the Redis server there answers.", by_address),
+	    &o->address);
 	redis_loop_init(r);
 	redis_conn_init(r);
 	return r;

@@ -70,6 +70,7 @@ static void
 redis_enter(struct redis *r, enum redis_state s)
 {
 	r->state = s;
+	metric_set(r->up, s == UP);
 	if (s == SILENT) {
 		log_warn("redis_silent", L_STR("address", r->address), L_INT("owed", r->owed));
 		return;

@@ -11,6 +11,7 @@
 #include <hiredis/async.h>
 #include <hiredis/hiredis.h>
 #include "base/arena.h"
+#include "base/metrics.h"
 #include "store/redis.h"
 
 /* SILENT: was UP, owes answers and says nothing. */
@@ -39,6 +40,7 @@ struct redis {
 	struct arena *arena; /* of the reply being given out */
 	bool complained;
 	uv_getaddrinfo_t *resolve;
+	struct metric *up;
 };
 
 /* redis_conn.c */
