@@ -1,5 +1,6 @@
 /* client: a bus of its own, one target (Meta) and the API agents, run until the answer is there.
  * See client.h. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,9 +11,10 @@
 #include "client/inside.h"
 #include "proto/rest.pb-c.h"
 
-#define DEADLINE_US (30 * SEC) /* of a request that names none: TaskRequest.deadline_ms */
-#define ARENA_CAP   (64u << 20)
-#define TEXTS_CAP   (4u << 20)
+#define DEADLINE_US   (30 * SEC) /* of a request that names none: TaskRequest.deadline_ms */
+#define META_WATCH_US (250 * MS) /* then it is looked whether who leads lives */
+#define ARENA_CAP     (64u << 20)
+#define TEXTS_CAP     (4u << 20)
 
 struct client {
 	struct loop *loop;
@@ -75,8 +77,6 @@ client_open(const char *var_dir, char *err, size_t err_size)
 struct client *
 client_open_with(const struct client_opts *o, char *err, size_t err_size)
 {
-	static const char *const meta_members[] = { "meta", NULL };
-	static const char *const rest_members[] = { "rest", "graphql", "websocket", NULL };
 	struct client *c = calloc(1, sizeof(*c));
 	char name[32];
 
@@ -97,10 +97,11 @@ client_open_with(const struct client_opts *o, char *err, size_t err_size)
 		client_close(&c);
 		return NULL;
 	}
-	c->meta = target_new(c->bus,
-	    &(const struct target_def){ &mf__meta__descriptor, meta_members, { .failures = 5 } });
-	c->rest = target_new(c->bus,
-	    &(const struct target_def){ &mf__rest__descriptor, rest_members, { .failures = 5 } });
+	c->meta = target_new(c->bus, &(const struct target_def){ &mf__meta__descriptor,
+					 client_meta_members(&c->config), { .failures = 5 } });
+	target_set_watch(c->meta, META_WATCH_US);
+	c->rest = target_new(c->bus, &(const struct target_def){ &mf__rest__descriptor,
+					 client_rest_members, { .failures = 5 } });
 	return c;
 }
 
@@ -220,6 +221,12 @@ struct loop *
 client_loop(struct client *c)
 {
 	return c->loop;
+}
+
+struct target *
+client_meta(struct client *c)
+{
+	return c->meta;
 }
 
 /* --- one call, waited for --- */

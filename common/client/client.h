@@ -1,6 +1,6 @@
 /* client: a program's way into the fleet over the bus. Blocking, single-threaded, small: the
- * command line, scripts, anybody's program. For an asynchronous program: bus_new + target_new +
- * rpc_new (bus/bus.h) are the same thing.
+ * command line and what else is in this tree. Programs of others, with threads or a loop of their own:
+ * metafed/client.h.
  *
  *	struct client *c = client_open("var", err, sizeof err);
  *	client_login(c, "admin", "secret", &f);
@@ -66,5 +66,7 @@ const Mf__HttpResponse *client_http(struct client *c, Mf__HttpRequest *q, struct
  * services/cli. */
 struct bus *client_bus(struct client *c);
 struct loop *client_loop(struct client *c);
+/* mf.Meta: who leads, wherever orchestrators stand by */
+struct target *client_meta(struct client *c);
 
 #endif

@@ -16,6 +16,8 @@ static void choose_keys(struct config_key out[KEYS]);
 static const char *find_file(struct arena *a, const struct client_opts *o);
 static const char *not_ours(void *ctx, struct arena *a, const char *key);
 
+const char *const client_rest_members[] = { "rest", "graphql", "websocket", NULL };
+
 bool
 client_configure(struct arena *a, const struct client_opts *o, struct node_config *out, char *err,
     size_t err_size)
@@ -44,12 +46,36 @@ client_configure(struct arena *a, const struct client_opts *o, struct node_confi
 	return true;
 }
 
+/* No environment tells a program of somebody's how many orchestrators stand by; their sockets do. */
+const char *const *
+client_meta_members(const struct node_config *c)
+{
+	static const char *members[4] = { "meta" };
+	size_t n = 1;
+	char path[PATH_MAX];
+
+	if (c->bus_peers[0] != '\0')
+		return fleet_meta();
+	for (int i = 2; i <= 3; i++) {
+		const char *name = i == 2 ? "meta-2" : "meta-3";
+
+		if (c->bus_dir[0] != '\0')
+			snprintf(path, sizeof(path), "%s/%s.sock", c->bus_dir, name);
+		else
+			snprintf(path, sizeof(path), "%s/run/bus/%s.sock", c->var, name);
+		if (access(path, F_OK) == 0)
+			members[n++] = name;
+	}
+	members[n] = NULL;
+	return members;
+}
+
 /* Of those that every node has. */
 static void
 choose_keys(struct config_key out[KEYS])
 {
 	static const char *const names[] = { "var", "bus_dir", "bus_peers", "bus_key_file",
-		"bus_trust_file", "retry_budget" };
+		"bus_trust_file", "retry_budget", "retry_tries", "breakers" };
 	size_t n = 0;
 
 	for (const struct config_key *k = node_keys; k->name != NULL; k++)

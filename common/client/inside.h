@@ -10,4 +10,8 @@
 bool client_configure(struct arena *a, const struct client_opts *o, struct node_config *out,
     char *err, size_t err_size) __attribute__((warn_unused_result));
 
+/* Who may be mf.Meta there; NULL-ended, good until the next question. */
+const char *const *client_meta_members(const struct node_config *c);
+extern const char *const client_rest_members[]; /* who may be mf.Rest */
+
 #endif

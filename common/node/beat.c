@@ -1,6 +1,7 @@
 /* beat: where a container runtime starts the nodes there is no descriptor 3; the same record goes
- * to meta over the bus. A beat that fails is only missing: meta counts those. The answer may ask
- * the node to exit; its runtime starts it again. */
+ * to meta over the bus, where there are several to the one that leads: who stands by beats, too. A beat
+ * that fails is only missing: meta counts those. The answer may ask the node to exit; its runtime
+ * starts it again. */
 #include <string.h>
 #include <unistd.h>
 #include "base/log.h"
@@ -9,6 +10,8 @@
 #include "node/inside.h"
 #include "proto/meta.pb-c.h"
 
+#define MEMBERS_MOST 4
+
 static void on_beat(struct timer *t);
 static void on_answer(const Mf__BeatAnswer *m, void *ctx);
 static void on_end(struct call *c, const struct call_end *end, void *ctx);
@@ -16,14 +19,26 @@ static void on_end(struct call *c, const struct call_end *end, void *ctx);
 void
 beat_start(struct node *n)
 {
-	static const char *const members[] = { "meta", NULL };
+	const char *others[MEMBERS_MOST] = { NULL };
+	size_t k = 0;
 
-	if (n->supervised || !n->now->common.heartbeat || strcmp(n->def->name, "meta") == 0)
+	for (const char *const *m = fleet_meta(); *m != NULL; m++)
+		if (strcmp(*m, n->name) != 0)
+			others[k++] = *m;
+	if (n->supervised || !n->now->common.heartbeat || k == 0)
 		return;
 	n->meta = target_new(n->bus,
-	    &(const struct target_def){ .service = &mf__meta__descriptor, .members = members });
+	    &(const struct target_def){ .service = &mf__meta__descriptor, .members = others });
+	target_set_watch(n->meta, fleet_meta_watch_us());
 	timer_init(&n->beat, n->loop, on_beat);
 	timer_in(&n->beat, 0);
+}
+
+void
+beat_say(struct node *n)
+{
+	if (n->meta != NULL)
+		timer_in(&n->beat, 0);
 }
 
 static void
@@ -41,11 +56,13 @@ on_beat(struct timer *t)
 	c = call_root(
 	    n->bus, &(const struct call_opts){ .limit_us = SEC, .done = on_end, .ctx = n });
 	r = rpc_new(c, n->meta, &(const struct rpc_opts){ .once = true, .quiet = true });
-	beat.node = (char *)(uintptr_t)
-	                n->def->name; /* protobuf-c's fields have no const; packed, not changed */
+	beat.node =
+	    (char *)(uintptr_t)n->name; /* protobuf-c's fields have no const; packed, not changed */
 	beat.generation = n->generation;
 	beat.state = (uint32_t)n->state;
+	n->beat_state = n->state;
 	beat.load = bus_in_flight(n->bus);
+	beat.instance = (char *)(uintptr_t)n->now->common.instance;
 	beat.pid = (uint32_t)getpid();
 	mf__meta__heartbeat(&r->service, &beat, on_answer, c);
 }
@@ -70,6 +87,8 @@ on_end(struct call *c, const struct call_end *end, void *ctx)
 
 	(void)c;
 	n->beat_out = false;
+	if (n->state != n->beat_state)
+		beat_say(n);
 	if (end->failure != NULL) {
 		log_debug("beat_failed", L_STR("error", end->failure->message));
 	} else if (end->reply->descriptor == &mf__beat_answer__descriptor) {

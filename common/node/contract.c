@@ -20,6 +20,7 @@
 #define LIFE_TICK_US (200 * MS) /* how often an orphan looks for a new supervisor */
 
 static bool flag(const char *name);
+static const char *one_of_meta(const char *name);
 static bool life_has_ended(void);
 static void on_beat(struct timer *t);
 static void on_life(uv_poll_t *h, int status, int events);
@@ -50,9 +51,11 @@ contract_take(struct node *n)
 	n->generation = (uint64_t)time_wall_us(); /* later starts have larger numbers */
 	if (generation != NULL && !str_u64(str_of(generation), UINT64_MAX, &n->generation))
 		fatal("METAFED_GENERATION: \"%s\" is no number", generation);
+	if (name != NULL && fleet_is_meta(name) && fleet_is_meta(n->def->name))
+		n->name = one_of_meta(name);
 	if (!n->supervised)
 		return;
-	if (name != NULL && strcmp(name, n->def->name) != 0)
+	if (name != NULL && strcmp(name, n->name) != 0)
 		fatal("started as %s, but this is %s", name, n->def->name);
 	if (fcntl(CONTRACT_STATUS, F_GETFD) < 0 || fcntl(CONTRACT_LIFE, F_GETFD) < 0)
 		fatal("METAFED_SUPERVISED is set, but the descriptors of the supervisor are not "
@@ -101,6 +104,16 @@ contract_leave(const struct node *n)
 	unsetenv("METAFED_NODE");
 	execl(sweep, sweep, "--var", var, "--sweep", (char *)NULL);
 	log_error("sweep", L_STR("program", sweep), L_STR("error", strerror(errno)));
+}
+
+/* It would lead one day, and nobody would call it. */
+static const char *
+one_of_meta(const char *name)
+{
+	for (const char *const *m = fleet_meta(); *m != NULL; m++)
+		if (strcmp(*m, name) == 0)
+			return *m;
+	fatal("METAFED_NODE is %s, but as METAFED_STANDBYS says, there is none", name);
 }
 
 static bool

@@ -23,6 +23,10 @@
 
 #include <stdint.h>
 
+/* Of all of this. Nodes of a new build run under the supervisor of the old one until it is replaced,
+ * too: where this differs, a fleet can't be upgraded node by node. */
+#define CONTRACT_VERSION 1
+
 enum contract_fd {
 	CONTRACT_STATUS = 3,
 	CONTRACT_LIFE = 4,
@@ -73,7 +77,10 @@ enum contract_verb {
 	VERB_STOP = 2,
 	VERB_START = 3,
 	VERB_KILL = 4,
-	VERB_STOP_FLEET = 5
+	VERB_STOP_FLEET = 5,
+	/* As RESTART, from the executable that stands in its place by now; when that one dies before
+	   it has proved itself, the one of before runs again. Of "guard": guard and supervisor */
+	VERB_RENEW = 6
 };
 
 struct contract_command { /* orchestrator -> supervisor */
@@ -91,7 +98,14 @@ enum contract_end {
 	END_HUNG = 3,    /* killed by the supervisor: no beat */
 	END_LATE = 4,    /* killed by the supervisor: over a time limit */
 	END_UNKNOWN = 5, /* nobody's child: only its end was seen */
+	END_MEMORY = 6,  /* killed by the supervisor: over memory_max */
 };
+
+/* Why a process should be renewed, when there is a good moment. */
+enum contract_due { DUE_NOT = 0, DUE_AGE = 1, DUE_MEMORY = 2, DUE_FILES = 3 };
+
+const char *contract_end_name(uint32_t end); /* "signal", "hung"; "?" for what is none */
+const char *contract_due_name(uint32_t due);
 
 /* Supervisor -> orchestrator: the whole table when a new orchestrator starts, then each change, and
  * each entry once a second. */
@@ -99,8 +113,9 @@ struct contract_report {
 	char node[20]; /* "sql", "postgres", "guard", "supervisor"; NUL-ended */
 	uint8_t end;   /* enum contract_end */
 	uint8_t end_code;
-	uint16_t reserved;
-	int32_t pid;       /* 0: none */
+	uint8_t end_back; /* how far before `generation` that was the one that ended, at most 255 */
+	uint8_t due;      /* enum contract_due */
+	int32_t pid;      /* 0: none */
 	uint32_t restarts; /* within the window of its policy */
 	uint64_t generation;
 	uint8_t state;  /* enum contract_state */

@@ -8,13 +8,16 @@
 
 #include "bus/bus.h"
 #include "node/node.h"
+#include "node/supervise.h"
 
 /* One complete configuration. The first one lives as long as the process: the bus keeps pointing
  * into it. */
 struct settings {
 	struct arena *arena;
 	struct node_config common;
-	void *own; /* def->config_size bytes; NULL when there are none */
+	struct supervise supervise; /* the supervisor's, but for `cores` */
+	void *own;                  /* def->config_size bytes; NULL when there are none */
+	uint8_t *from;              /* config_source.from */
 };
 
 struct options {
@@ -25,6 +28,7 @@ struct options {
 
 struct node {
 	const struct service_def *def;
+	const char *name; /* def's, or of one that stands by for it */
 	struct options options;
 	uint64_t generation;
 	bool supervised;
@@ -40,13 +44,14 @@ struct node {
 	int64_t drain_limit_us;
 	int quiet_ticks; /* looks in a row that found nothing in flight */
 
-	struct timer beat;       /* to the supervisor, or over the bus */
-	uv_poll_t life;          /* descriptor 4 */
-	struct timer life_tick;  /* after its end: did somebody adopt us? */
-	int64_t orphan_since_us; /* 0: we are not */
-	bool abandoned;          /* it drains because nobody came back */
-	struct target *meta;     /* container mode: whom we beat to */
-	bool beat_out;           /* one beat at a time */
+	struct timer beat;              /* to the supervisor, or over the bus */
+	uv_poll_t life;                 /* descriptor 4 */
+	struct timer life_tick;         /* after its end: did somebody adopt us? */
+	int64_t orphan_since_us;        /* 0: we are not */
+	bool abandoned;                 /* it drains because nobody came back */
+	struct target *meta;            /* container mode: whom we beat to */
+	bool beat_out;                  /* one beat at a time */
+	enum contract_state beat_state; /* what the last one said */
 	struct timer heap_look;
 	struct timer watchdog; /* container mode: tells it that the loop turns */
 	int64_t watchdog_tick_us;
@@ -72,6 +77,7 @@ void contract_leave(const struct node *n);
 
 /* --- beat.c --- */
 void beat_start(struct node *n); /* container mode */
+void beat_say(struct node *n);   /* its state has changed: now, not with the next beat */
 
 /* --- watchdog.c --- */
 void watchdog_start(struct node *n); /* container mode */

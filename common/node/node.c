@@ -18,9 +18,13 @@
 #include <unistd.h>
 #include "base/leave.h"
 #include "base/log.h"
+#include "base/log_file.h"
 #include "base/mem.h"
+#include "base/step.h"
 #include "base/time.h"
 #include "bus/bus.h"
+#include "node/build.h"
+#include "node/crash.h"
 #include "node/heap.h"
 #include "node/inside.h"
 
@@ -31,6 +35,7 @@
 
 static void parse_options(struct node *n, int argc, char **argv);
 static void usage(FILE *f, const struct service_def *def);
+static void print_steps(void);
 static void load_first(struct node *n);
 static void private_dir(const char *path);
 static void make_dirs(const char *path);
@@ -39,6 +44,7 @@ static void watch_signals(struct node *n);
 static void on_stop_signal(uv_signal_t *h, int signum);
 static void on_hup(uv_signal_t *h, int signum);
 static void reload(struct node *n);
+static void trace_as_configured(struct node *n);
 static void set_state(struct node *n, enum contract_state s);
 static void on_drain_tick(struct timer *t);
 static void leave(struct node *n, int status) __attribute__((noreturn));
@@ -50,6 +56,7 @@ node_main(int argc, char **argv, const struct service_def *def)
 	struct node *n = &node;
 
 	n->def = def;
+	n->name = def->name;
 	n->state = NODE_STARTING;
 	contract_take(n);
 	umask(077);
@@ -60,6 +67,10 @@ node_main(int argc, char **argv, const struct service_def *def)
 		settings_print(n, n->now);
 	if (n->options.print || n->options.check)
 		return 0;
+	crash_start(&(const struct crash_opts){ .var = n->supervised ? n->now->common.var : NULL,
+	    .node = n->name,
+	    .generation = n->generation,
+	    .cores = n->now->supervise.cores });
 	start(n);
 	if (!def->init(n))
 		leave(n, 1);
@@ -70,7 +81,7 @@ node_main(int argc, char **argv, const struct service_def *def)
 const char *
 node_name(const struct node *n)
 {
-	return n->def->name;
+	return n->name;
 }
 
 uint64_t
@@ -159,13 +170,14 @@ node_common(const struct node *n)
 static void
 parse_options(struct node *n, int argc, char **argv)
 {
-	enum { O_CONFIG = 1, O_SET, O_CHECK, O_PRINT, O_KEYS, O_VERSION, O_HELP };
+	enum { O_CONFIG = 1, O_SET, O_CHECK, O_PRINT, O_KEYS, O_STEPS, O_VERSION, O_HELP };
 	static const struct option options[] = {
 		{ "config", required_argument, NULL, O_CONFIG },
 		{ "set", required_argument, NULL, O_SET },
 		{ "check", no_argument, NULL, O_CHECK },
 		{ "print-config", no_argument, NULL, O_PRINT },
 		{ "keys", no_argument, NULL, O_KEYS },
+		{ "steps", no_argument, NULL, O_STEPS },
 		{ "version", no_argument, NULL, O_VERSION },
 		{ "help", no_argument, NULL, O_HELP },
 		{ 0 },
@@ -188,8 +200,11 @@ parse_options(struct node *n, int argc, char **argv)
 		} else if (o == O_KEYS) {
 			settings_print_keys(n);
 			exit(0);
+		} else if (o == O_STEPS) {
+			print_steps();
+			exit(0);
 		} else if (o == O_VERSION) {
-			printf("metafed-%s %s\n", n->def->name, METAFED_VERSION);
+			printf("metafed-%s %s\n", n->def->name, build_own.version);
 			exit(0);
 		} else {
 			usage(o == O_HELP ? stdout : stderr, n->def);
@@ -215,8 +230,22 @@ usage(FILE *f, const struct service_def *def)
 	    "  --check          read and check the configuration, then exit\n"
 	    "  --print-config   print the configuration with what each key means, then exit\n"
 	    "  --keys           print the names of the keys that only this node has, then exit\n"
+	    "  --steps          print the places where a fault test can end or stop this node, "
+	    "then "
+	    "exit\n"
 	    "  --version, --help\n",
 	    def->name, def->name);
+}
+
+static void
+print_steps(void)
+{
+	const struct step_place *s;
+	size_t n = steps(&s);
+
+	for (size_t i = 0; i < n; i++)
+		if (s[i].name[0] != '\0')
+			printf("%s\n", s[i].name);
 }
 
 static void
@@ -238,7 +267,9 @@ start(struct node *n)
 	const struct node_config *c = &n->first->common;
 	char err[1024];
 
-	log_init(n->def->name, n->generation, STDERR_FILENO);
+	log_init(n->name, n->generation, STDERR_FILENO);
+	if (n->supervised) /* else standard error is another's to keep */
+		log_file_use(STDERR_FILENO, c->var, n->name, c->log_file_bytes, c->log_budget);
 	if (!n->supervised) /* a guard has looked for all nodes */
 		settings_warn(n);
 	if (c->bus_listen[0] == '\0')
@@ -248,7 +279,7 @@ start(struct node *n)
 	watch_signals(n);
 	process_metrics();
 	n->bus = bus_new(n->loop,
-	    &(const struct bus_opts){ .name = n->def->name,
+	    &(const struct bus_opts){ .name = n->name,
 		.generation = n->generation,
 		.config = c,
 		.serves = n->def->serves },
@@ -257,6 +288,10 @@ start(struct node *n)
 		fatal("%s", err);
 	bus_set_info(n->bus, n);
 	bus_set_capabilities(n->bus, n->def->capabilities);
+	if (n->def->judges_itself)
+		bus_judge_itself(n->bus);
+	bus_tell_tries(n->bus, fleet_meta());
+	trace_as_configured(n);
 	contract_start(n);
 	beat_start(n);
 	watchdog_start(n);
@@ -350,6 +385,7 @@ reload(struct node *n)
 	n->now = fresh;
 	if (log_level_from_name(fresh->common.log_level, &level))
 		log_set_level(level);
+	trace_as_configured(n);
 	if (n->def->reload != NULL)
 		n->def->reload(n, old->own, fresh->own);
 	if (old != n->first) /* the bus points into the first */
@@ -358,10 +394,20 @@ reload(struct node *n)
 }
 
 static void
+trace_as_configured(struct node *n)
+{
+	const struct node_config *c = &n->now->common;
+
+	bus_set_tracing(
+	    n->bus, &(const struct trace_opts){ c->trace_slow_us, c->trace_sample, c->trace_rate });
+}
+
+static void
 set_state(struct node *n, enum contract_state s)
 {
 	n->state = s;
 	contract_say(n);
+	beat_say(n);
 }
 
 /* Quiet for some ticks in a row: the last answers have left, and what was under way has come. */
@@ -389,6 +435,8 @@ leave(struct node *n, int status)
 		n->def->fini(n);
 	log_info("stopped", L_INT("status", status));
 	fflush(NULL);
+	if (status == 0)
+		crash_end();
 	contract_leave(n);
 	leave_now(status);
 }
