@@ -13,7 +13,7 @@ static const char *const capabilities[] = { "check", "login", "refresh", "logout
 static bool
 init(struct node *n)
 {
-	if (!auth_start(&auth, node_bus(n), node_config(n)))
+	if (!auth_start(&auth, node_bus(n), node_config(n), node_var(n)))
 		return false;
 	node_ready(n);
 	return true;
@@ -23,7 +23,15 @@ static void
 reload(struct node *n, const void *old_config, const void *new_config)
 {
 	(void)n, (void)old_config;
-	auth.config = new_config;
+	auth_reload(&auth, new_config);
+}
+
+/* What waits for the audit log is not left behind; where the store is away it is in the spool. */
+static bool
+drained(struct node *n)
+{
+	(void)n;
+	return auth_is_idle(&auth);
 }
 
 static void
@@ -41,10 +49,13 @@ main(int argc, char **argv)
 		.name = "auth",
 		.keys = auth_keys,
 		.config_size = sizeof(struct auth_config),
+		.check = auth_config_check,
 		.serves = serves,
 		.capabilities = capabilities,
 		.init = init,
 		.reload = reload,
+		.drained = drained,
 		.fini = fini,
+		.judges_itself = true,
 	    });
 }

@@ -1,11 +1,14 @@
 /* claims: what stands in an access token, and when it counts. Pure: the clock is an argument.
  *
- * iss, aud, sub, name, iat, nbf, exp, jti, sid (the session: all tokens from one log-in), ver (of the
- * account), roles, perms (what the roles permitted when the token was issued). A token that lacks one
- * of them is not ours. */
+ * iss, aud, sub, name, iat, nbf, exp, jti, ver (of the account), roles, perms (what the roles permitted
+ * when the token was issued, and of a limited token only what the scopes allow of that): a token that
+ * lacks one of them is not ours. Where there is something to say: sid (the session: all tokens from
+ * one log-in; client credentials have none), scope and limited, client_id, groups, cnf.jkt (RFC 9449),
+ * auth_time, amr, service. */
 #ifndef JWT_CLAIMS_H
 #define JWT_CLAIMS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "base/arena.h"
@@ -15,19 +18,29 @@
 #define CLAIMS_LEEWAY_US                                                                           \
 	(INT64_C(30) * 1000000) /* clocks of two machines; for iat and nbf, never for exp */
 #define CLAIMS_LIST_MAX 1000
+#define CLAIMS_ISSUER   "metafed"
 
-enum token_verdict { TOKEN_OK, TOKEN_INVALID, TOKEN_EXPIRED };
+/* TOKEN_UNDECIDED: what was revoked is not known (tokens_look) */
+enum token_verdict { TOKEN_OK, TOKEN_INVALID, TOKEN_EXPIRED, TOKEN_UNDECIDED };
 
 struct claims_expect {
+	/* A name: tokens may have any URL besides; an URL: that alone. CLAIMS_ISSUER always counts. */
 	const char *issuer;
 	const char *audience;
+	/* Tokens count for so long at most, whatever their exp: revocations are kept no longer than
+	 * the life of a token is now. 0: no limit. */
+	int64_t life_us;
 };
 
 struct claims {
 	Mf__Principal principal; /* snapshot_at: when it was issued */
-	const char *session;
-	uint64_t user_version; /* of the account as it was when the token was issued */
+	const char *session;     /* = principal.session_id; "": none */
+	uint64_t user_version;   /* of the account as it was when the token was issued */
+	const char *proof_key; /* thumbprint of the key that the token is bound to; NULL: Bearer */
+	const char *issuer, *audience; /* NULL when it is written: those expected */
 };
+
+bool claims_is_url(const char *issuer);
 
 /* Everything in *out lives in `a`. Read it only after the signature was verified. */
 enum token_verdict

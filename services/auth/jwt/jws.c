@@ -18,12 +18,20 @@ static const struct {
 };
 #define N_ALGS (sizeof(algs) / sizeof(algs[0]))
 
+/* One member of a header, into *out. False: the token is refused for it. */
+typedef bool header_fn(struct arena *a, const char *name, json_t *v, struct jws *out);
+
 static bool
 part_decode(struct arena *a, struct str part, size_t most, const uint8_t **p, size_t *n);
-static bool header_read(struct arena *a, const uint8_t *p, size_t n, struct jws *out);
-static bool header_member(struct arena *a, const char *name, const json_t *v, struct jws *out);
+static bool
+parse(struct arena *a, struct str token, size_t header_max, header_fn *member, struct jws *out);
+static bool
+header_read(struct arena *a, const uint8_t *p, size_t n, header_fn *member, struct jws *out);
+static header_fn our_member, foreign_member, proof_member;
 static bool es256_verify(const struct jws *t, const struct jws_key *k);
 static bool rs256_verify(const struct jws *t, const struct jws_key *k);
+static size_t
+sign(const struct jws_key *k, const char *text, size_t n, uint8_t out[JWS_SIGNATURE_MAX]);
 static bool es256_sign(const struct jws_key *k, const char *text, size_t n, uint8_t out[64]);
 static size_t der_integer(const uint8_t *p, uint8_t *out);
 static bool sha256(const void *p, size_t n, uint8_t out[32]);
@@ -51,6 +59,32 @@ jws_alg_name(enum jws_alg alg)
 bool
 jws_parse(struct arena *a, struct str token, struct jws *out)
 {
+	return parse(a, token, JWS_HEADER_MAX, our_member, out);
+}
+
+bool
+jws_parse_foreign(struct arena *a, struct str token, struct jws *out)
+{
+	return parse(a, token, JWS_FOREIGN_HEADER_MAX, foreign_member, out);
+}
+
+bool
+jws_parse_proof(struct arena *a, struct str token, struct jws *out, json_t **jwk)
+{
+	bool ok = parse(a, token, JWS_FOREIGN_HEADER_MAX, proof_member, out);
+
+	*jwk = out->jwk;
+	out->jwk = NULL;
+	if (ok && *jwk != NULL)
+		return true;
+	json_decref(*jwk);
+	*jwk = NULL;
+	return false;
+}
+
+static bool
+parse(struct arena *a, struct str token, size_t header_max, header_fn *member, struct jws *out)
+{
 	struct str header, rest, payload, signature;
 	const uint8_t *p;
 	size_t n;
@@ -63,7 +97,7 @@ jws_parse(struct arena *a, struct str token, struct jws *out)
 	out->signed_part = (struct str){ token.p, header.n + 1 + payload.n };
 	if (!str_unb64url(signature, out->signature, sizeof(out->signature), &out->n_signature))
 		return false;
-	if (!part_decode(a, header, JWS_HEADER_MAX, &p, &n) || !header_read(a, p, n, out))
+	if (!part_decode(a, header, header_max, &p, &n) || !header_read(a, p, n, member, out))
 		return false;
 	return part_decode(a, payload, JWS_TOKEN_MAX, &out->payload, &out->n_payload);
 }
@@ -82,7 +116,7 @@ part_decode(struct arena *a, struct str part, size_t most, const uint8_t **p, si
 }
 
 static bool
-header_read(struct arena *a, const uint8_t *p, size_t n, struct jws *out)
+header_read(struct arena *a, const uint8_t *p, size_t n, header_fn *member, struct jws *out)
 {
 	struct json_error e;
 	json_t *v = json_read(p, n, &e);
@@ -92,7 +126,7 @@ header_read(struct arena *a, const uint8_t *p, size_t n, struct jws *out)
 
 	out->key_id = out->type = "";
 	if (ok)
-		json_object_foreach(v, name, value) ok = ok && header_member(a, name, value, out);
+		json_object_foreach(v, name, value) ok = ok && member(a, name, value, out);
 	json_decref(v);
 	return ok && out->alg != JWS_ALG_NONE;
 }
@@ -100,21 +134,37 @@ header_read(struct arena *a, const uint8_t *p, size_t n, struct jws *out)
 /* jku, x5u, jwk, x5c, crit, b64, zip: a token of ours has none of them, so one that does is not
  * ours. */
 static bool
-header_member(struct arena *a, const char *name, const json_t *v, struct jws *out)
+our_member(struct arena *a, const char *name, json_t *v, struct jws *out)
+{
+	return (strcmp(name, "alg") == 0 || strcmp(name, "kid") == 0 || strcmp(name, "typ") == 0) &&
+	       foreign_member(a, name, v, out);
+}
+
+/* What is critical has to be understood (RFC 7515, 4.1.11), and we understand no extension. Of the
+ * rest the key is chosen by the caller alone. */
+static bool
+foreign_member(struct arena *a, const char *name, json_t *v, struct jws *out)
 {
 	const char *s = json_string_value(v);
 
-	if (s == NULL)
+	if (strcmp(name, "crit") == 0)
 		return false;
 	if (strcmp(name, "alg") == 0)
-		out->alg = jws_alg_from_name(str_of(s));
-	else if (strcmp(name, "kid") == 0)
-		out->key_id = arena_strdup(a, s);
-	else if (strcmp(name, "typ") == 0)
-		out->type = arena_strdup(a, s);
-	else
-		return false;
+		return s != NULL && (out->alg = jws_alg_from_name(str_of(s))) != JWS_ALG_NONE;
+	if (strcmp(name, "kid") == 0)
+		return s != NULL && (out->key_id = arena_strdup(a, s)) != NULL;
+	if (strcmp(name, "typ") == 0)
+		return s != NULL && (out->type = arena_strdup(a, s)) != NULL;
 	return true;
+}
+
+static bool
+proof_member(struct arena *a, const char *name, json_t *v, struct jws *out)
+{
+	if (strcmp(name, "jwk") != 0)
+		return foreign_member(a, name, v, out);
+	out->jwk = json_is_object(v) ? json_incref(v) : NULL;
+	return out->jwk != NULL;
 }
 
 /* --- verifying --- */
@@ -192,28 +242,57 @@ sha256(const void *p, size_t n, uint8_t out[32])
 char *
 jws_sign(struct arena *a, const struct jws_key *k, const char *type, const void *payload, size_t n)
 {
-	char header[JWS_HEADER_MAX], *out;
-	uint8_t signature[64];
-	size_t at;
-	int len;
+	return jws_sign_with(a, k,
+	    arena_printf(a, "{\"alg\":\"%s\",\"typ\":\"%s\",\"kid\":\"%s\"}", jws_alg_name(k->alg),
+		type, k->id),
+	    payload, n);
+}
+
+char *
+jws_sign_with(
+    struct arena *a, const struct jws_key *k, const char *header, const void *payload, size_t n)
+{
+	size_t n_header = strlen(header), at, n_signature;
+	uint8_t signature[JWS_SIGNATURE_MAX];
+	char *out;
 
 	if (!jws_key_can_sign(k))
 		return NULL;
-	len = snprintf(header, sizeof(header), "{\"alg\":\"%s\",\"typ\":\"%s\",\"kid\":\"%s\"}",
-	    jws_alg_name(k->alg), type, k->id);
-	must(len > 0 && (size_t)len < sizeof(header));
-	out = arena_alloc(a, str_b64url_len((size_t)len) + str_b64url_len(n) +
-				 str_b64url_len(sizeof(signature)) + 3);
-	at = str_b64url(header, (size_t)len, out);
+	out = arena_alloc(a,
+	    str_b64url_len(n_header) + str_b64url_len(n) + str_b64url_len(sizeof(signature)) + 3);
+	at = str_b64url(header, n_header, out);
 	out[at++] = '.';
 	at += str_b64url(payload, n, out + at);
-	if (k->alg == JWS_EDDSA)
-		(void)crypto_sign_detached(signature, NULL, (const uint8_t *)out, at, k->ed_secret);
-	else if (!es256_sign(k, out, at, signature))
+	n_signature = sign(k, out, at, signature);
+	if (n_signature == 0)
 		return NULL;
 	out[at++] = '.';
-	(void)str_b64url(signature, sizeof(signature), out + at);
+	(void)str_b64url(signature, n_signature, out + at);
 	return out;
+}
+
+/* Bytes of the signature; 0: it failed. */
+static size_t
+sign(const struct jws_key *k, const char *text, size_t n, uint8_t out[JWS_SIGNATURE_MAX])
+{
+	size_t n_out = JWS_SIGNATURE_MAX;
+	uint8_t hash[32];
+
+	switch (k->alg) {
+	case JWS_EDDSA:
+		(void)crypto_sign_detached(out, NULL, (const uint8_t *)text, n, k->ed_secret);
+		return crypto_sign_BYTES;
+	case JWS_ES256:
+		return es256_sign(k, text, n, out) ? 2 * P256_BYTES : 0;
+	case JWS_RS256:
+		return sha256(text, n, hash) &&
+		               EVP_PKEY_sign(k->sign, out, &n_out, hash, sizeof(hash)) == 1
+		           ? n_out
+		           : 0;
+	case JWS_ALG_NONE:
+		break;
+	}
+	return 0;
 }
 
 static bool

@@ -11,9 +11,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-static struct jws_key *key_adopt(EVP_PKEY *pkey, bool private, char *err, size_t err_size);
 static bool key_adopt_ed(struct jws_key *k, bool private);
 static bool key_adopt_evp(struct jws_key *k, bool private);
+static bool set_scheme(EVP_PKEY_CTX *ctx, enum jws_alg alg);
 static const char *key_members(const struct jws_key *k, char *out, size_t cap);
 static bool
 number_b64(const EVP_PKEY *pkey, const char *param, size_t width, char *out, size_t cap);
@@ -25,13 +25,15 @@ jws_key_generate(enum jws_alg alg)
 	struct jws_key *k;
 	char err[100];
 
-	must(alg == JWS_ES256 || alg == JWS_EDDSA);
+	must(alg != JWS_ALG_NONE);
 	if (alg == JWS_ES256)
 		pkey = EVP_EC_gen("P-256");
+	else if (alg == JWS_RS256)
+		pkey = EVP_RSA_gen(3072);
 	else
 		pkey = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
 	must(pkey != NULL);
-	k = key_adopt(pkey, true, err, sizeof(err));
+	k = jws_key_adopt(pkey, true, err, sizeof(err));
 	must(k != NULL);
 	return k;
 }
@@ -57,7 +59,7 @@ jws_key_from_pem(const char *pem, size_t n, char *err, size_t err_size)
 		(void)snprintf(err, err_size, "is no key in PEM");
 		return NULL;
 	}
-	return key_adopt(pkey, private, err, err_size);
+	return jws_key_adopt(pkey, private, err, err_size);
 }
 
 size_t
@@ -150,9 +152,8 @@ jws_key_jwk(const struct jws_key *k, struct jw *w)
 	json_decref(v);
 }
 
-/* Takes pkey in any case. */
-static struct jws_key *
-key_adopt(EVP_PKEY *pkey, bool private, char *err, size_t err_size)
+struct jws_key *
+jws_key_adopt(EVP_PKEY *pkey, bool private, char *err, size_t err_size)
 {
 	struct jws_key *k = mem_zalloc(sizeof(*k));
 	char members[2048];
@@ -217,15 +218,19 @@ key_adopt_evp(struct jws_key *k, bool private)
 	}
 	k->verify = EVP_PKEY_CTX_new(k->pkey, NULL);
 	if (k->verify == NULL || EVP_PKEY_verify_init(k->verify) != 1 ||
-	    EVP_PKEY_CTX_set_signature_md(k->verify, EVP_sha256()) != 1)
+	    !set_scheme(k->verify, k->alg))
 		return false;
-	if (k->alg == JWS_RS256)
-		return EVP_PKEY_CTX_set_rsa_padding(k->verify, RSA_PKCS1_PADDING) == 1;
 	if (!private)
 		return true;
 	k->sign = EVP_PKEY_CTX_new(k->pkey, NULL);
-	return k->sign != NULL && EVP_PKEY_sign_init(k->sign) == 1 &&
-	       EVP_PKEY_CTX_set_signature_md(k->sign, EVP_sha256()) == 1;
+	return k->sign != NULL && EVP_PKEY_sign_init(k->sign) == 1 && set_scheme(k->sign, k->alg);
+}
+
+static bool
+set_scheme(EVP_PKEY_CTX *ctx, enum jws_alg alg)
+{
+	return (alg != JWS_RS256 || EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) == 1) &&
+	       EVP_PKEY_CTX_set_signature_md(ctx, EVP_sha256()) == 1;
 }
 
 /* The members that RFC 7638 hashes, in its order and form: also the public part of the JWK. */

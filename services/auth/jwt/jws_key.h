@@ -1,4 +1,4 @@
-/* jws_key: the inside of a key, for jws.c and jws_key.c only. */
+/* jws_key: the inside of a key, for jws.c, jws_key.c, jws_jwk.c only. */
 #ifndef JWT_JWS_KEY_H
 #define JWT_JWS_KEY_H
 
@@ -16,5 +16,8 @@ struct jws_key {
 	uint8_t ed_public[crypto_sign_PUBLICKEYBYTES];
 	uint8_t *ed_secret; /* in locked memory; NULL: public key */
 };
+
+/* Checks kind and size and prepares the contexts. Takes pkey in any case. */
+struct jws_key *jws_key_adopt(EVP_PKEY *pkey, bool private, char *err, size_t err_size);
 
 #endif

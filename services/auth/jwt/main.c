@@ -1,10 +1,13 @@
-/* jwt: passwords, access and refresh tokens, signing keys. */
-#include "auth/jwt/tokens_node.h"
+/* jwt: passwords, access and refresh tokens, signing keys; stands in for oauth (same code,
+ * libsvc-oauth.a). */
+#include "auth/oauth/oauth_node.h"
 
 static struct tokens tokens = { .service = TOKENS_SERVICE };
+static struct oauth oauth = { .service = OAUTH_SERVICE, .tokens = &tokens };
 
 static const struct serve serves[] = {
 	{ &tokens.service.base, PRIMARY },
+	{ &oauth.service.base, STANDIN },
 	{ NULL, 0 },
 };
 static const char *const capabilities[] = { "login", "refresh", "logout", "verify", "keys", NULL };
@@ -12,11 +15,12 @@ static const char *const capabilities[] = { "login", "refresh", "logout", "verif
 int
 main(int argc, char **argv)
 {
-	return tokens_node_main(argc, argv,
-	    &(const struct tokens_node){
+	return oauth_node_main(argc, argv,
+	    &(const struct oauth_node){
 		.name = "jwt",
 		.peer = "oauth",
 		.tokens = &tokens,
+		.oauth = &oauth,
 		.serves = serves,
 		.capabilities = capabilities,
 	    });

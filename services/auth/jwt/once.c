@@ -1,4 +1,5 @@
 /* once: see once.h. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -6,10 +7,16 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 #include "auth/jwt/once.h"
 #include "base/id.h"
 
+#define TEMP_SUFFIX ".new"
+#define TEMP_AGE_S  60
+
+static enum once put(const char *path, const void *p, size_t n,
+    int (*publish)(const char *, const char *), char *err, size_t err_size);
 static bool make_parents(char *path);
 static bool write_all(int fd, const char *p, size_t n);
 static bool sync_dir_of(const char *path);
@@ -42,12 +49,26 @@ once_dir(const char *path, char *err, size_t err_size)
 enum once
 once_write(const char *path, const void *p, size_t n, char *err, size_t err_size)
 {
+	return put(path, p, n, link, err, err_size);
+}
+
+enum once
+once_replace(const char *path, const void *p, size_t n, char *err, size_t err_size)
+{
+	return put(path, p, n, rename, err, err_size);
+}
+
+/* publish: gives the complete file its name */
+static enum once
+put(const char *path, const void *p, size_t n, int (*publish)(const char *, const char *),
+    char *err, size_t err_size)
+{
 	char temp[PATH_MAX];
 	enum once done = ONCE_FAILED;
 	int fd;
 
 	err[0] = '\0';
-	if (snprintf(temp, sizeof(temp), "%s.%016llx.new", path,
+	if (snprintf(temp, sizeof(temp), "%s.%016llx" TEMP_SUFFIX, path,
 		(unsigned long long)id_random_u64()) >= (int)sizeof(temp)) {
 		(void)snprintf(err, err_size, "%.60s...: path is too long", path);
 		return ONCE_FAILED;
@@ -59,7 +80,7 @@ once_write(const char *path, const void *p, size_t n, char *err, size_t err_size
 	}
 	if (!write_all(fd, p, n) || fsync(fd) < 0)
 		(void)snprintf(err, err_size, "%s: %s", temp, strerror(errno));
-	else if (link(temp, path) == 0)
+	else if (publish(temp, path) == 0)
 		done = ONCE_MADE;
 	else if (errno == EEXIST)
 		done = ONCE_THERE;
@@ -72,6 +93,27 @@ once_write(const char *path, const void *p, size_t n, char *err, size_t err_size
 		return ONCE_FAILED;
 	}
 	return done;
+}
+
+void
+once_clean(const char *dir)
+{
+	char path[PATH_MAX + NAME_MAX + 2];
+	time_t now = time(NULL);
+	struct dirent *e;
+	struct stat st;
+	DIR *d = opendir(dir);
+
+	while (d != NULL && (e = readdir(d)) != NULL) {
+		size_t n = strlen(e->d_name), suffix = strlen(TEMP_SUFFIX);
+
+		(void)snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
+		if (n > suffix && strcmp(e->d_name + n - suffix, TEMP_SUFFIX) == 0 &&
+		    lstat(path, &st) == 0 && st.st_mtime < now - TEMP_AGE_S)
+			(void)unlink(path);
+	}
+	if (d != NULL)
+		(void)closedir(d);
 }
 
 char *

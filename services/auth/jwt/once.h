@@ -15,6 +15,11 @@ bool once_dir(const char *path, char *err, size_t err_size) __attribute__((warn_
 /* Mode 0600, durable when it returns. */
 enum once once_write(const char *path, const void *p, size_t n, char *err, size_t err_size)
     __attribute__((warn_unused_result));
+/* The same in the place of what is there (rename(2)): whoever reads finds the old or the new one. */
+enum once once_replace(const char *path, const void *p, size_t n, char *err, size_t err_size)
+    __attribute__((warn_unused_result));
+/* Removes what makers that were killed left in a directory: temporary files older than a minute. */
+void once_clean(const char *dir);
 /* Into memory of sodium_malloc, NUL-ended (the NUL isn't counted); the caller releases it with
  * sodium_free. NULL with err "": no such file. NULL otherwise: unreadable, larger than `most`, or
  * open to others than its owner. */

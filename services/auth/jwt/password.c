@@ -24,6 +24,7 @@ static struct job *job_new(
     struct passwords *p, struct call *c, const char *password, password_done_fn *done, void *ctx);
 static bool job_start(struct passwords *p, struct job *j);
 static void job_run(struct work *w);
+static bool is_dated(const struct job *j);
 static bool make_hash(struct job *j, size_t n);
 static void job_done(struct work *w, bool dropped);
 static void job_orphan(struct call_dep *d);
@@ -89,14 +90,22 @@ job_run(struct work *w)
 		return;
 	if (j->verify && j->hash[0] != '\0') {
 		j->ok = crypto_pwhash_str_verify(j->hash, j->password, n) == 0;
-		if (j->ok &&
-		    crypto_pwhash_str_needs_rehash(j->hash, j->ops, (size_t)j->memory_bytes) != 0)
+		if (j->ok && is_dated(j))
 			j->fresh = make_hash(j, n);
 		return;
 	}
 	j->ok = j->fresh = make_hash(j, n);
 	if (j->verify)
 		j->ok = j->fresh = false; /* nobody's password: only the time was wanted */
+}
+
+/* libsodium compares the cost of whichever algorithm it is. */
+static bool
+is_dated(const struct job *j)
+{
+	return strncmp(j->hash, crypto_pwhash_argon2id_STRPREFIX,
+		   sizeof(crypto_pwhash_argon2id_STRPREFIX) - 1) != 0 ||
+	       crypto_pwhash_str_needs_rehash(j->hash, j->ops, (size_t)j->memory_bytes) != 0;
 }
 
 static bool

@@ -13,7 +13,6 @@
 #include "bus/call.h"
 #include "node/work.h"
 
-#define PASSWORD_MIN      8    /* of new ones; bytes */
 #define PASSWORD_MAX      1024 /* bytes */
 #define PASSWORD_HASH_MAX 128  /* crypto_pwhash_STRBYTES */
 

@@ -8,8 +8,10 @@
  * judges the row anew. */
 #include <string.h>
 #include "auth/jwt/grant.h"
+#include "auth/jwt/issue.h"
 #include "auth/jwt/jwt.h"
 #include "auth/jwt/rows.h"
+#include "auth/jwt/sighting.h"
 #include "base/log.h"
 #include "base/time.h"
 
@@ -22,16 +24,32 @@ struct refresh {
 	bool repeat;  /* the token was used up, and its successor is answered again */
 	bool used_up; /* it was; by this operation? */
 	unsigned round;
+	const struct issue_refresh *as; /* of a client; NULL: first-party */
+	const char *client_address;
+	issue_done_fn *done;
+	void *ctx;
 };
+
+static const struct failure reused = {
+	.status = ST_UNAUTHENTICATED,
+	.reason = "REFRESH_REUSED",
+	.message = "the refresh token was used before: the session has been ended",
+};
+
+static struct refresh *refresh_new(struct tokens *t, struct call *c, const char *token);
 
 static void read_session(struct refresh *r, Mf__StoreResult_Closure then);
 static void on_session(const Mf__StoreResult *m, void *ctx);
+static bool is_theirs(const struct refresh *r);
+static bool scopes_ok(struct refresh *r);
 static void revoke_reused(struct refresh *r);
 static void on_reuse_revoked(struct call *c, void *ctx);
 static void read_user(struct refresh *r);
 static void on_owner(const Mf__StoreResult *m, void *ctx);
 static void rotate(struct grant *g);
 static void on_rotated(const Mf__StoreResult *m, void *ctx);
+static void answer(struct grant *g);
+static void issue_failed(struct grant *g, const struct failure *f);
 static void on_logout_session(const Mf__StoreResult *m, void *ctx);
 static void on_logged_out(struct call *c, void *ctx);
 
@@ -39,19 +57,52 @@ void
 tokens_refresh(
     Mf__Jwt_Service *s, const Mf__RefreshToken *q, Mf__TokenPair_Closure reply, void *ctx)
 {
-	struct tokens *t = container_of(s, struct tokens, service);
-	struct call *c = ctx;
-	struct refresh *r = ARENA_NEW(call_arena(c), struct refresh);
+	struct refresh *r =
+	    refresh_new(container_of(s, struct tokens, service), ctx, q->refresh_token);
 
 	(void)reply;
-	if (!session_token_read(keyring_secret(t->keys), q->refresh_token, &r->used)) {
-		grant_refuse_token(c);
+	if (r == NULL) {
+		grant_refuse_token(ctx);
 		return;
 	}
+	r->client_address = q->client_address;
+	read_session(r, on_session);
+}
+
+void
+tokens_issue_refresh(
+    struct tokens *t, struct call *c, const struct issue_refresh *i, issue_done_fn *done, void *ctx)
+{
+	struct refresh *r = refresh_new(t, c, i->refresh_token);
+	struct issue_refresh *as;
+
+	if (r == NULL) {
+		done(NULL, &grant_bad_token, ctx);
+		return;
+	}
+	as = ARENA_NEW(call_arena(c), struct issue_refresh);
+	*as = *i;
+	r->as = as;
+	r->done = done;
+	r->ctx = ctx;
+	r->client_address = i->client_address;
+	r->g->failed = issue_failed;
+	r->g->issuer = i->issuer;
+	read_session(r, on_session);
+}
+
+/* NULL: the token is nothing that we made. */
+static struct refresh *
+refresh_new(struct tokens *t, struct call *c, const char *token)
+{
+	struct refresh *r = ARENA_NEW(call_arena(c), struct refresh);
+
+	if (!session_token_read(keyring_secret(t->keys), token, &r->used))
+		return NULL;
 	r->g = grant_new(t, c, r);
 	r->g->token = r->used;
 	r->g->token.number++;
-	read_session(r, on_session);
+	return r;
 }
 
 static void
@@ -71,11 +122,18 @@ on_session(const Mf__StoreResult *m, void *ctx)
 	struct grant *g = r->g;
 
 	if (m == NULL && rpc_failure(g->rpc)->status != ST_NOT_FOUND) {
-		store_failed(g->c, rpc_failure(g->rpc));
+		grant_store_failed(g);
 		return;
 	}
-	if (m == NULL || !session_row_read(&m->data, &r->row)) {
-		grant_refuse_token(g->c);
+	if (m == NULL || !session_row_read(&m->data, &r->row) ||
+	    !session_facts_read(call_arena(g->c), &m->data, &g->session) || !is_theirs(r)) {
+		grant_fail(g, &grant_bad_token);
+		return;
+	}
+	if (!scopes_ok(r)) {
+		grant_fail(g, &(const struct failure){ .status = ST_INVALID_ARGUMENT,
+				  .reason = "INVALID_SCOPE",
+				  .message = "scope: is more than was granted" });
 		return;
 	}
 	switch (session_judge(&r->row, &r->used, g->t->config->refresh_repeat_us, time_wall_us())) {
@@ -94,9 +152,48 @@ on_session(const Mf__StoreResult *m, void *ctx)
 			revoke_reused(r);
 		break;
 	case SESSION_ENDED:
-		grant_refuse_token(g->c);
+		grant_fail(g, &grant_bad_token);
 		break;
 	}
+}
+
+/* A token is refreshed by whom it was given to: a first-party log-in's here, a client's by that
+ * client with the key that it is bound to; of a browser's cookie there is no refresh at all. */
+static bool
+is_theirs(const struct refresh *r)
+{
+	const struct session_facts *s = &r->g->session;
+
+	if (r->as == NULL)
+		return s->client_id == NULL && strcmp(s->kind, SESSION_KIND_API) == 0;
+	return s->client_id != NULL && r->as->client_id != NULL &&
+	       strcmp(s->client_id, r->as->client_id) == 0 &&
+	       strcmp(s->proof_key != NULL ? s->proof_key : "",
+		   r->as->proof_key != NULL ? r->as->proof_key : "") == 0;
+}
+
+/* Fewer than were granted may be asked for (RFC 6749, section 6); the session keeps what it has. */
+static bool
+scopes_ok(struct refresh *r)
+{
+	struct grant *g = r->g;
+	const struct session_facts *s = &g->session;
+
+	g->scopes = (struct grant_list){ s->n_scopes, s->scopes };
+	if (r->as == NULL || r->as->n_scopes == 0)
+		return true;
+	g->scopes =
+	    (struct grant_list){ 0, ARENA_ARRAY(call_arena(g->c), char *, r->as->n_scopes) };
+	for (size_t i = 0; i < r->as->n_scopes; i++) {
+		size_t j = 0;
+
+		while (j < s->n_scopes && strcmp(s->scopes[j], r->as->scopes[i]) != 0)
+			j++;
+		if (j == s->n_scopes)
+			return false;
+		g->scopes.items[g->scopes.n++] = s->scopes[j];
+	}
+	return true;
 }
 
 static void
@@ -110,9 +207,15 @@ revoke_reused(struct refresh *r)
 static void
 on_reuse_revoked(struct call *c, void *ctx)
 {
-	(void)ctx;
-	call_fail_because(c, ST_UNAUTHENTICATED, "REFRESH_REUSED", 0,
-	    "the refresh token was used before: the session has been ended");
+	struct refresh *r = ctx;
+
+	sight(r->g->t, c,
+	    &(const struct sighting){ .kind = "refresh_reuse",
+		.user_id = r->row.user_id,
+		.client_id = r->g->session.client_id,
+		.client_address = r->client_address,
+		.operation_id = r->g->operation_id });
+	grant_fail(r->g, &reused);
 }
 
 static void
@@ -131,15 +234,13 @@ on_owner(const Mf__StoreResult *m, void *ctx)
 	struct refresh *r = ctx;
 	struct grant *g = r->g;
 
-	if (m == NULL && rpc_failure(g->rpc)->status != ST_NOT_FOUND) {
-		store_failed(g->c, rpc_failure(g->rpc));
-		return;
-	}
-	if (m == NULL || !user_row_read(call_arena(g->c), &m->data, &g->user) || g->user.disabled) {
-		grant_refuse_token(g->c);
-		return;
-	}
-	grant_expand(g, r->repeat ? grant_reply : rotate);
+	if (m == NULL && rpc_failure(g->rpc)->status != ST_NOT_FOUND)
+		grant_store_failed(g);
+	else if (m == NULL || !user_row_read(call_arena(g->c), &m->data, &g->user) ||
+		 g->user.disabled)
+		grant_fail(g, &grant_bad_token);
+	else
+		grant_expand(g, r->repeat ? answer : rotate);
 }
 
 static void
@@ -165,18 +266,42 @@ on_rotated(const Mf__StoreResult *m, void *ctx)
 		r->repeat = true;
 		read_user(r);
 	} else if (m != NULL)
-		grant_reply(g);
+		answer(g);
 	else if (f->status == ST_ABORTED && r->used_up)
 		revoke_reused(r);
 	else if (f->status == ST_ABORTED && ++r->round < ROUNDS_MOST)
 		read_session(r, on_session); /* somebody was faster: what is it now? */
 	else if (f->status == ST_ABORTED)
-		call_fail_because(
-		    g->c, ST_UNAVAILABLE, "REFRESH_CONTENDED", 100, "the session is busy");
+		grant_fail(g, &(const struct failure){ .status = ST_UNAVAILABLE,
+				  .reason = "REFRESH_CONTENDED",
+				  .retry_ms = 100,
+				  .message = "the session is busy" });
 	else if (f->status == ST_NOT_FOUND)
-		grant_refuse_token(g->c);
+		grant_fail(g, &grant_bad_token);
 	else
-		store_failed(g->c, f);
+		grant_store_failed(g);
+}
+
+static void
+answer(struct grant *g)
+{
+	struct refresh *r = g->owner;
+	struct issued m = { .pair = MF__TOKEN_PAIR__INIT,
+		.session_id = g->token.id,
+		.authenticated_at_us = g->session.authenticated_at_us };
+
+	if (r->as == NULL)
+		grant_reply(g);
+	else if (grant_pair(g, &m.pair))
+		r->done(&m, NULL, r->ctx);
+}
+
+static void
+issue_failed(struct grant *g, const struct failure *f)
+{
+	struct refresh *r = g->owner;
+
+	r->done(NULL, f, r->ctx);
 }
 
 /* --- Logout: a token that is not ours any more has nothing to end, and that is fine (RFC

@@ -5,6 +5,7 @@
  * reading. */
 #include <string.h>
 #include "auth/jwt/claims.h"
+#include "auth/jwt/confirm.h"
 #include "auth/jwt/grant.h"
 #include "auth/jwt/jwt.h"
 #include "auth/jwt/rows.h"
@@ -12,6 +13,7 @@
 #include "base/time.h"
 
 #define LOAD_LIMIT  (5 * SEC)
+#define READ_LIMIT  (1 * SEC)  /* somebody waits for it */
 #define LOAD_RETRY  (200 * MS) /* until they were read once */
 #define DELETE_MOST 16
 
@@ -20,7 +22,7 @@ struct load { /* one reading */
 	struct call *c;
 	struct rpc *rpc;
 	Mf__StoreOp *op;
-	int64_t now_us;
+	int64_t now_us, limit_us;
 	size_t n_old, n_deleting;
 	struct rpc *deletes[DELETE_MOST];
 	const char *old[DELETE_MOST];
@@ -36,6 +38,7 @@ struct revoke {
 };
 
 static void load_begin(struct timer *timer);
+static void load(struct tokens *t, int64_t limit_us, call_end_fn *end);
 static void load_page(struct load *l);
 static void on_page(const Mf__StoreResult *m, void *ctx);
 static bool load_item(void *ctx, const json_t *item);
@@ -43,6 +46,8 @@ static void load_known(struct tokens *t);
 static void load_clean(struct load *l);
 static void on_deleted(const Mf__StoreResult *m, void *ctx);
 static void load_end(struct call *c, const struct call_end *end, void *ctx);
+static void read_end(struct call *c, const struct call_end *end, void *ctx);
+static void add(struct tokens *t, const struct revocation *v);
 static void on_event(void *ctx, const char *node, const Mf__Event *e);
 static void on_lost(void *ctx, const char *node);
 static void on_revoked(const Mf__StoreResult *m, void *ctx);
@@ -52,6 +57,7 @@ static void on_revoked(const Mf__StoreResult *m, void *ctx);
 void
 revoked_start(struct tokens *t, const char *peer)
 {
+	confirm_start(t, peer);
 	timer_init(&t->revoked_timer, t->loop, load_begin);
 	timer_in(&t->revoked_timer, 0);
 	bus_subscribe(t->bus, peer, "auth.revoked", on_event, on_lost, t);
@@ -60,13 +66,25 @@ revoked_start(struct tokens *t, const char *peer)
 static void
 load_begin(struct timer *timer)
 {
-	struct tokens *t = container_of(timer, struct tokens, revoked_timer);
-	struct call *c = call_root(
-	    t->bus, &(struct call_opts){ .limit_us = LOAD_LIMIT, .done = load_end, .ctx = t });
+	load(container_of(timer, struct tokens, revoked_timer), LOAD_LIMIT, load_end);
+}
+
+void
+revoked_read(struct tokens *t)
+{
+	load(t, READ_LIMIT, read_end);
+}
+
+static void
+load(struct tokens *t, int64_t limit_us, call_end_fn *end)
+{
+	struct call *c =
+	    call_root(t->bus, &(struct call_opts){ .limit_us = limit_us, .done = end, .ctx = t });
 	struct load *l = ARENA_NEW(call_arena(c), struct load);
 
 	l->t = t;
 	l->c = c;
+	l->limit_us = limit_us;
 	l->now_us = time_wall_us();
 	l->op = op_query(call_arena(c), "revocation", NULL, NULL);
 	load_page(l);
@@ -75,7 +93,8 @@ load_begin(struct timer *timer)
 static void
 load_page(struct load *l)
 {
-	l->rpc = rpc_new(l->c, l->t->database, NULL);
+	l->rpc = rpc_new(
+	    l->c, l->t->database, &(const struct rpc_opts){ .once = l->limit_us == READ_LIMIT });
 	mf__database__read(&l->rpc->service, l->op, on_page, l);
 }
 
@@ -112,7 +131,7 @@ load_item(void *ctx, const json_t *item)
 	if (id == NULL || !revocation_row_of(item, &v))
 		return true;
 	if (v.expires_us > l->now_us)
-		revoked_add(&l->t->revoked, &v);
+		add(l->t, &v);
 	else if (l->n_old < DELETE_MOST)
 		l->old[l->n_old++] = arena_strdup(call_arena(l->c), id);
 	return true;
@@ -121,7 +140,9 @@ load_item(void *ctx, const json_t *item)
 static void
 load_known(struct tokens *t)
 {
-	revoked_expire(&t->revoked, time_wall_us());
+	revoked_expire(&t->revoked, time_now_us());
+	if (!t->revoked.known)
+		confirm_again(t);
 	if (!t->revoked.known)
 		log_info("revocations_read", L_INT("revocations", revoked_count(&t->revoked)));
 	t->revoked.known = true;
@@ -175,22 +196,41 @@ load_end(struct call *c, const struct call_end *end, void *ctx)
 }
 
 static void
+read_end(struct call *c, const struct call_end *end, void *ctx)
+{
+	(void)c;
+	if (end->failure == NULL || end->failure->status != ST_CANCELLED)
+		confirm_read(ctx, end->failure == NULL);
+}
+
+static void
 on_event(void *ctx, const char *node, const Mf__Event *e)
 {
 	struct tokens *t = ctx;
 	Mf__Revoked *m = mf__revoked__unpack(NULL, e->payload.len, e->payload.data);
 
 	(void)node;
-	if (m == NULL)
-		return;
-	if (uuid_ok(m->id)) {
-		struct revocation v = { .below = m->below != 0 ? m->below : REVOKED_ALL,
-			.expires_us = (int64_t)m->expires_at };
-
-		memcpy(v.id, m->id, sizeof(v.id));
-		revoked_add(&t->revoked, &v);
-	}
+	if (m != NULL)
+		revoked_event(t, m);
 	mf__revoked__free_unpacked(m, NULL);
+}
+
+void
+revoked_event(struct tokens *t, const Mf__Revoked *m)
+{
+	struct revocation v = { .below = m->below != 0 ? m->below : REVOKED_ALL,
+		.expires_us = (int64_t)m->expires_at };
+
+	if (!uuid_ok(m->id))
+		return;
+	memcpy(v.id, m->id, sizeof(v.id));
+	add(t, &v);
+}
+
+static void
+add(struct tokens *t, const struct revocation *v)
+{
+	revoked_add(&t->revoked, v, time_now_us() + (v->expires_us - time_wall_us()));
 }
 
 static void
@@ -201,6 +241,7 @@ on_lost(void *ctx, const char *node)
 	(void)node;
 	if (t->revoked_timer.at_us != 0) /* else a reading is under way, or begins */
 		timer_in(&t->revoked_timer, 0);
+	confirm_again(t);
 }
 
 /* --- making one --- */
@@ -248,7 +289,8 @@ revoke_announce(struct tokens *t, const struct revocation *v)
 {
 	Mf__Revoked e = MF__REVOKED__INIT;
 
-	revoked_add(&t->revoked, v);
+	add(t, v);
+	confirm_note(t, v);
 	e.id = (char *)(uintptr_t)v->id;
 	e.expires_at = (uint64_t)v->expires_us;
 	e.below = v->below == REVOKED_ALL ? 0 : v->below;

@@ -8,12 +8,12 @@
 struct revoked_entry {
 	uint8_t id[16];
 	uint64_t below;
-	int64_t expires_us;
+	int64_t forget_us;
 	UT_hash_handle hh;
 };
 
 void
-revoked_add(struct revoked *r, const struct revocation *v)
+revoked_add(struct revoked *r, const struct revocation *v, int64_t forget_us)
 {
 	struct revoked_entry *e;
 	uint8_t key[16];
@@ -27,8 +27,8 @@ revoked_add(struct revoked *r, const struct revocation *v)
 	}
 	if (e->below < v->below)
 		e->below = v->below;
-	if (e->expires_us < v->expires_us)
-		e->expires_us = v->expires_us;
+	if (e->forget_us < forget_us)
+		e->forget_us = forget_us;
 }
 
 bool
@@ -49,7 +49,7 @@ revoked_expire(struct revoked *r, int64_t now_us)
 
 	for (e = r->by_id; e != NULL; e = next) {
 		next = e->hh.next;
-		if (e->expires_us > now_us)
+		if (e->forget_us > now_us)
 			continue;
 		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): it does not follow HASH_DEL */
 		HASH_DEL(r->by_id, e);

@@ -17,7 +17,7 @@ struct revocation {
 	char id[UUID_LEN]; /* of a session, or of a user */
 	/* Tokens of lower versions of the account are refused; of a session: REVOKED_ALL. */
 	uint64_t below;
-	int64_t expires_us;
+	int64_t expires_us; /* wall clock */
 };
 
 struct revoked_entry;
@@ -27,7 +27,9 @@ struct revoked {
 	bool known;
 };
 
-void revoked_add(struct revoked *r, const struct revocation *v);
+/* now_us: monotonic, like forget_us: a wall clock that leaps ahead and back makes tokens live again,
+ * and would have their revocations forgotten. */
+void revoked_add(struct revoked *r, const struct revocation *v, int64_t forget_us);
 bool revoked_has(const struct revoked *r, const char *id, uint64_t version); /* of a session: 0 */
 void revoked_expire(struct revoked *r, int64_t now_us);
 size_t revoked_count(const struct revoked *r);
@@ -38,6 +40,7 @@ struct call;
 
 /* Reading them, at start and every so often; events of the peer make it immediate (revoke.c). */
 void revoked_start(struct tokens *t, const char *peer);
+void revoked_read(struct tokens *t); /* once more, now; confirm_read when it has ended */
 
 /* A revocation that was stored: into memory, then to the peer and to auth. */
 void revoke_announce(struct tokens *t, const struct revocation *v);
@@ -49,8 +52,12 @@ int64_t revoke_expiry(const struct tokens *t);
 typedef void revoke_done_fn(struct call *c, void *ctx);
 void revoke_session(
     struct tokens *t, struct call *c, const char *session, revoke_done_fn *done, void *ctx);
-/* Ends every session of a user (sessions.c), keyed by the operation `by`. As above. */
+/* Ends every session of a user (sessions.c) but `keep` (NULL: none is kept), keyed by the operation
+ * `by`. As above. */
 void revoke_sessions(struct tokens *t, struct call *c, const char *user_id, const char *by,
+    const char *keep, revoke_done_fn *done, void *ctx);
+/* Of a user who was deleted: also his API keys, factors, outside identities and consents go. */
+void revoke_everything(struct tokens *t, struct call *c, const char *user_id, const char *by,
     revoke_done_fn *done, void *ctx);
 
 #endif

@@ -6,7 +6,9 @@
 
 static bool copy_uuid(char out[UUID_LEN], const json_t *item, const char *name);
 static bool row_time(const json_t *item, const char *name, int64_t *out);
-static char **row_roles(struct arena *a, const json_t *v, size_t *n);
+static char **row_list(struct arena *a, const json_t *item, const char *name, size_t *n);
+static const char *row_text(struct arena *a, const json_t *item, const char *name);
+static void write_list(struct jw *w, const char *name, size_t n, char *const *items);
 static Mf__StoreOp *session_change(struct arena *a, const char *id, int64_t expires_us);
 static Mf__StoreOp *
 op_new(struct arena *a, Mf__StoreOp__Kind kind, const char *model, const char *id);
@@ -20,13 +22,16 @@ user_row_read(struct arena *a, const ProtobufCBinaryData *data, struct user_row 
 	const char *id = json_string_value(json_object_get(v, "id"));
 	const char *name = json_string_value(json_object_get(v, "username"));
 	const char *hash = json_string_value(json_object_get(v, "password_hash"));
+	const char *kind = json_string_value(json_object_get(v, "kind"));
 	bool ok = id != NULL && uuid_ok(id) && name != NULL;
 
 	if (ok) {
 		out->id = arena_strdup(a, id);
 		out->username = arena_strdup(a, name);
 		out->password_hash = hash == NULL ? NULL : arena_strdup(a, hash);
-		out->roles = row_roles(a, json_object_get(v, "roles"), &out->n_roles);
+		out->roles = row_list(a, v, "roles", &out->n_roles);
+		out->groups = row_list(a, v, "groups", &out->n_groups);
+		out->service = kind != NULL && strcmp(kind, "service") == 0;
 		out->version = (uint64_t)json_integer_value(json_object_get(v, "version"));
 		out->disabled = !json_is_false(json_object_get(v, "disabled"));
 	}
@@ -74,6 +79,38 @@ session_row_of(const json_t *item, struct session_row *out)
 	       copy_uuid(out->user_id, item, "user_id") &&
 	       row_time(item, "expires_at", &out->expires_us) &&
 	       row_time(item, "updated_at", &out->changed_us);
+}
+
+bool
+session_facts_read(struct arena *a, const ProtobufCBinaryData *data, struct session_facts *out)
+{
+	struct json_error e;
+	json_t *v = json_read(data->data, data->len, &e);
+	struct session_row row;
+	bool ok = session_row_of(v, &row) && row_time(v, "created_at", &out->created_us);
+
+	if (ok) {
+		out->id = arena_strdup(a, row.id);
+		out->user_id = arena_strdup(a, row.user_id);
+		out->version = row.version;
+		out->changed_us = row.changed_us;
+		out->expires_us = row.expires_us;
+		out->kind = row_text(a, v, "kind");
+		if (out->kind == NULL)
+			out->kind = SESSION_KIND_API; /* of before there were others */
+		out->client_id = row_text(a, v, "client_id");
+		out->audience = row_text(a, v, "audience");
+		out->proof_key = row_text(a, v, "proof_key");
+		out->client_address = row_text(a, v, "client_address");
+		out->user_agent = row_text(a, v, "user_agent");
+		out->scopes = row_list(a, v, "scopes", &out->n_scopes);
+		out->methods = row_list(a, v, "methods", &out->n_methods);
+		out->limited = json_is_true(json_object_get(v, "limited"));
+		out->authenticated_at_us = 0;
+		(void)row_time(v, "authenticated_at", &out->authenticated_at_us);
+	}
+	json_decref(v);
+	return ok;
 }
 
 /* A session is named by its id, a user by "ID:VERSION". One without an end counts until it is
@@ -143,16 +180,34 @@ op_filter(struct arena *a, Mf__StoreOp *op, const char *field, const char *value
 }
 
 Mf__StoreOp *
-op_session_create(struct arena *a, const char *id, const char *user_id, int64_t expires_us)
+op_session_create(struct arena *a, const struct session_facts *f)
 {
-	Mf__StoreOp *op = op_new(a, MF__STORE_OP__KIND__CREATE, "session", id);
+	Mf__StoreOp *op = op_new(a, MF__STORE_OP__KIND__CREATE, "session", f->id);
+	const struct {
+		const char *name, *value;
+	} texts[] = {
+		{ "id", f->id },
+		{ "user_id", f->user_id },
+		{ "kind", f->kind },
+		{ "client_id", f->client_id },
+		{ "audience", f->audience },
+		{ "proof_key", f->proof_key },
+		{ "client_address", f->client_address },
+		{ "user_agent", f->user_agent },
+	};
 	struct jw w;
 
-	jw_start(&w, a, 160);
+	jw_start(&w, a, 400);
 	jw_object(&w, NULL);
-	jw_str(&w, "id", id);
-	jw_str(&w, "user_id", user_id);
-	jw_time(&w, "expires_at", expires_us);
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		if (texts[i].value != NULL && texts[i].value[0] != '\0')
+			jw_str(&w, texts[i].name, texts[i].value);
+	write_list(&w, "scopes", f->n_scopes, f->scopes);
+	write_list(&w, "methods", f->n_methods, f->methods);
+	jw_bool(&w, "limited", f->limited);
+	if (f->authenticated_at_us != 0)
+		jw_time(&w, "authenticated_at", f->authenticated_at_us);
+	jw_time(&w, "expires_at", f->expires_us);
 	jw_close(&w, '}');
 	op_data(op, &w);
 	return op;
@@ -307,19 +362,41 @@ row_time(const json_t *item, const char *name, int64_t *out)
 	return s != NULL && time_parse_rfc3339(str_of(s), out);
 }
 
-static char **
-row_roles(struct arena *a, const json_t *v, size_t *n)
+static const char *
+row_text(struct arena *a, const json_t *item, const char *name)
 {
-	char **out = ARENA_ARRAY(a, char *, ROWS_ROLES_MAX);
+	const char *s = json_string_value(json_object_get(item, name));
 
+	return s == NULL ? NULL : arena_strdup(a, s);
+}
+
+static char **
+row_list(struct arena *a, const json_t *item, const char *name, size_t *n)
+{
+	const json_t *v = json_object_get(item, name);
+	size_t most = json_array_size(v);
+	char **out;
+
+	if (most > ROWS_LIST_MAX)
+		most = ROWS_LIST_MAX;
+	out = ARENA_ARRAY(a, char *, most + 1);
 	*n = 0;
-	for (size_t i = 0; i < json_array_size(v) && *n < ROWS_ROLES_MAX; i++) {
+	for (size_t i = 0; i < most; i++) {
 		const char *s = json_string_value(json_array_get(v, i));
 
 		if (s != NULL)
 			out[(*n)++] = arena_strdup(a, s);
 	}
 	return out;
+}
+
+static void
+write_list(struct jw *w, const char *name, size_t n, char *const *items)
+{
+	jw_array(w, name);
+	for (size_t i = 0; i < n; i++)
+		jw_str(w, NULL, items[i]);
+	jw_close(w, ']');
 }
 
 static Mf__StoreOp *

@@ -13,7 +13,11 @@
 #include "base/status.h"
 #include "proto/database.pb-c.h"
 
-#define ROWS_ROLES_MAX 64
+#define ROWS_LIST_MAX 100 /* of roles, groups, scopes, methods */
+
+#define SESSION_KIND_API     "api" /* a log-in with a password, given to us directly */
+#define SESSION_KIND_BROWSER "browser"
+#define SESSION_KIND_CLIENT  "client"
 
 struct user_row {
 	const char *id;
@@ -21,13 +25,32 @@ struct user_row {
 	const char *password_hash; /* NULL: can't log in by password */
 	size_t n_roles;
 	char **roles;
+	size_t n_groups;
+	char **groups;
+	bool service; /* a service account, not a person */
 	bool disabled;
+	uint64_t version;
+};
+
+/* A row of the model session: what its tokens say of it. */
+struct session_facts {
+	const char *id, *user_id;
+	const char *kind;                 /* "api", "browser", "client" */
+	const char *client_id, *audience; /* NULL: none; the configured one */
+	const char *proof_key;            /* NULL: its tokens are bound to no key */
+	const char *client_address, *user_agent;
+	size_t n_scopes, n_methods;
+	char **scopes, **methods;
+	bool limited;
+	int64_t authenticated_at_us, created_us, changed_us, expires_us;
 	uint64_t version;
 };
 
 /* False: the stored object is not what the model promises. */
 bool user_row_read(struct arena *a, const ProtobufCBinaryData *data, struct user_row *out);
 bool session_row_read(const ProtobufCBinaryData *data, struct session_row *out);
+bool
+session_facts_read(struct arena *a, const ProtobufCBinaryData *data, struct session_facts *out);
 bool session_row_of(const json_t *item, struct session_row *out);
 bool revocation_row_of(const json_t *item, struct revocation *out);
 
@@ -40,8 +63,7 @@ Mf__StoreOp *op_read(struct arena *a, const char *model, const char *id);
 Mf__StoreOp *op_query(
     struct arena *a, const char *model, const char *field, const char *value); /* field NULL: all */
 void op_filter(struct arena *a, Mf__StoreOp *op, const char *field, const char *value);
-Mf__StoreOp *
-op_session_create(struct arena *a, const char *id, const char *user_id, int64_t expires_us);
+Mf__StoreOp *op_session_create(struct arena *a, const struct session_facts *f);
 /* Keyed by the token and the operation `by`: what another one did with the token is no repeat. */
 Mf__StoreOp *op_session_refresh(
     struct arena *a, const struct session_token *used, const char *by, int64_t expires_us);

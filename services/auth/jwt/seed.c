@@ -13,6 +13,7 @@
 #include <string.h>
 #include "auth/jwt/jwt.h"
 #include "auth/jwt/once.h"
+#include "auth/jwt/password_rules.h"
 #include "auth/jwt/rows.h"
 #include "base/log.h"
 #include "base/time.h"
@@ -35,7 +36,7 @@ static void seed_begin(struct timer *timer);
 static void on_users(const Mf__StoreResult *m, void *ctx);
 static bool count_user(void *ctx, const json_t *item);
 static bool take_password(struct seed *s, char *err, size_t err_size);
-static char *read_password(const char *path, char *err, size_t err_size);
+static char *read_password(const char *path, size_t min, char *err, size_t err_size);
 static void admin_path(const struct tokens *t, char *out, size_t cap);
 static bool make_password_file(const char *path, char *err, size_t err_size);
 static void on_hashed(struct call *c, bool ok, const char *hash, void *ctx);
@@ -112,22 +113,23 @@ count_user(void *ctx, const json_t *item)
 static bool
 take_password(struct seed *s, char *err, size_t err_size)
 {
+	size_t min = (size_t)s->t->config->password_min;
 	char path[PATH_MAX];
 
 	admin_path(s->t, path, sizeof(path));
-	s->password = read_password(path, err, err_size);
+	s->password = read_password(path, min, err, err_size);
 	if (s->password == NULL && err[0] == '\0' && make_password_file(path, err, err_size))
-		s->password = read_password(path, err, err_size);
+		s->password = read_password(path, min, err, err_size);
 	return s->password != NULL;
 }
 
 /* NULL with err "": there is no file. */
 static char *
-read_password(const char *path, char *err, size_t err_size)
+read_password(const char *path, size_t min, char *err, size_t err_size)
 {
 	struct json_error e;
-	char *text, *out = NULL;
-	const char *password;
+	char *text, *out = NULL, words[60];
+	const char *password, *wrong;
 	json_t *v;
 	size_t n;
 
@@ -140,6 +142,8 @@ read_password(const char *path, char *err, size_t err_size)
 	if (password == NULL || password[0] == '\0' || strlen(password) > PASSWORD_MAX) {
 		(void)snprintf(
 		    err, err_size, "%s: holds no password: remove it, a new one is made", path);
+	} else if ((wrong = password_refused(password, min, NULL, words, sizeof(words))) != NULL) {
+		(void)snprintf(err, err_size, "%s: the password %s: choose another", path, wrong);
 	} else {
 		must((out = sodium_malloc(strlen(password) + 1)) != NULL);
 		memcpy(out, password, strlen(password) + 1);

@@ -12,7 +12,6 @@
 static void mac_of(const uint8_t secret[32], const uint8_t body[BODY], uint8_t out[MAC]);
 static void
 derive(const uint8_t secret[32], const char *label, const char *a, const char *b, uint8_t out[16]);
-static void uuid_text(const uint8_t b[16], char out[UUID_LEN]);
 static void uuid8(const uint8_t bytes[16], char out[UUID_LEN]);
 
 bool
@@ -27,7 +26,7 @@ session_token_read(const uint8_t secret[32], const char *text, struct session_to
 	mac_of(secret, b, mac);
 	if (sodium_memcmp(mac, b + BODY, MAC) != 0)
 		return false;
-	uuid_text(b, out->id);
+	session_uuid_text(b, out->id);
 	out->number = 0;
 	for (size_t i = 16; i < BODY; i++)
 		out->number = out->number << 8 | b[i];
@@ -72,11 +71,16 @@ enum session_verdict
 session_judge(
     const struct session_row *row, const struct session_token *t, int64_t repeat_us, int64_t now_us)
 {
+	int64_t age = now_us - row->changed_us;
+
 	if (row->expires_us <= now_us || t->number > row->version)
 		return SESSION_ENDED;
 	if (t->number == row->version)
 		return SESSION_LIVE;
-	if (t->number + 1 == row->version && now_us - row->changed_us < repeat_us)
+	/* A clock that was set back by more than that would hold the window open for as long. */
+	if (age < 0 && age > -SESSION_CLOCKS_US)
+		age = 0;
+	if (t->number + 1 == row->version && age >= 0 && age < repeat_us)
 		return SESSION_REPEAT;
 	return SESSION_REUSED;
 }
@@ -108,8 +112,8 @@ derive(const uint8_t secret[32], const char *label, const char *a, const char *b
 	sodium_memzero(&s, sizeof(s));
 }
 
-static void
-uuid_text(const uint8_t b[16], char out[UUID_LEN])
+void
+session_uuid_text(const uint8_t b[16], char out[UUID_LEN])
 {
 	char hex[33];
 
@@ -127,5 +131,5 @@ uuid8(const uint8_t bytes[16], char out[UUID_LEN])
 	memcpy(b, bytes, sizeof(b));
 	b[6] = (uint8_t)((b[6] & 0x0f) | 0x80);
 	b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
-	uuid_text(b, out);
+	session_uuid_text(b, out);
 }

@@ -25,6 +25,8 @@
 #include "base/id.h"
 
 #define SESSION_TOKEN_LEN 64 /* base64url of 48 bytes */
+#define SESSION_CLOCKS_US                                                                          \
+	(INT64_C(30) * 1000000) /* the store's clock and ours are no further apart */
 
 struct session_token {
 	char id[UUID_LEN]; /* of the session, and of its row */
@@ -39,6 +41,7 @@ void session_token_write(
 /* The session that operation `operation_id` of `user_id` begins: the same again for a repeat. */
 void session_id(
     const uint8_t secret[32], const char *operation_id, const char *user_id, char out[UUID_LEN]);
+void session_uuid_text(const uint8_t b[16], char out[UUID_LEN]);
 /* A UUID (version 8) made of a text: the same text, the same id. */
 void session_uuid(const char *kind, const char *text, char out[UUID_LEN]);
 

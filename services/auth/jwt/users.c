@@ -13,33 +13,31 @@
  * somebody who may mend things is left. */
 #include <sodium.h>
 #include <string.h>
-#include "auth/jwt/grant.h"
+#include "auth/jwt/deed.h"
+#include "auth/jwt/password_rules.h"
 #include "auth/jwt/users_int.h"
-#include "proto/rbac.pb-c.h"
 
-static bool begin(struct account *x, struct tokens *t, struct call *c, const Mf__StoreOp *q);
 static void on_read(const Mf__StoreResult *m, void *ctx);
 static bool take_body(struct account *x);
 static bool take_password(struct account *x);
 static void forget(struct call_dep *d);
-static void refuse_field(struct account *x, const char *field, const char *what);
 static void on_account(const Mf__StoreResult *m, void *ctx);
 static bool is_own(const struct account *x);
 static void ask_cover(struct account *x);
 static void on_cover(const Mf__RoleCoverAnswer *m, void *ctx);
+static bool
+all_known(struct account *x, const char *field, size_t n, char *const *unknown, const char *what);
 static void make_hash(struct account *x);
 static void on_hashed(struct call *c, bool ok, const char *hash, void *ctx);
 
 /* --- reading --- */
 
 void
-tokens_read_user(Mf__Jwt_Service *s, const Mf__StoreOp *q, Mf__StoreResult_Closure reply, void *ctx)
+users_read(struct tokens *t, struct call *c, const Mf__StoreOp *q)
 {
-	struct account *x = ARENA_NEW(call_arena(ctx), struct account);
+	struct account *x = ARENA_NEW(call_arena(c), struct account);
 
-	(void)reply;
-	if (!begin(x, container_of(s, struct tokens, service), ctx, q))
-		return;
+	users_begin(x, t, c, q);
 	x->rpc = rpc_new(x->c, x->t->database, NULL);
 	mf__database__read(&x->rpc->service, q, on_read, x);
 }
@@ -62,36 +60,30 @@ users_answer(struct account *x, const Mf__StoreResult *m)
 	call_reply(x->c, &x->answer.base);
 }
 
-static bool
-begin(struct account *x, struct tokens *t, struct call *c, const Mf__StoreOp *q)
+void
+users_begin(struct account *x, struct tokens *t, struct call *c, const Mf__StoreOp *q)
 {
+	char id[UUID_LEN];
+
 	x->t = t;
 	x->c = c;
 	x->q = q;
 	x->who = call_principal(c);
+	uuid7(id);
+	x->operation_id =
+	    q->operation_id[0] != '\0' ? q->operation_id : arena_strdup(call_arena(c), id);
+	session_uuid("change of a user", x->operation_id, x->revocation_row);
 	mf__store_result__init(&x->answer);
-	if (strcmp(q->model, "user") == 0)
-		return true;
-	call_fail(c, ST_INVALID_ARGUMENT, "model: must be user");
-	return false;
 }
 
 /* --- writing: what is asked for --- */
 
 void
-tokens_write_user(
-    Mf__Jwt_Service *s, const Mf__StoreOp *q, Mf__StoreResult_Closure reply, void *ctx)
+users_write(struct tokens *t, struct call *c, const Mf__StoreOp *q)
 {
-	struct account *x = ARENA_NEW(call_arena(ctx), struct account);
-	char id[UUID_LEN];
+	struct account *x = ARENA_NEW(call_arena(c), struct account);
 
-	(void)reply;
-	if (!begin(x, container_of(s, struct tokens, service), ctx, q))
-		return;
-	uuid7(id);
-	x->operation_id =
-	    q->operation_id[0] != '\0' ? q->operation_id : arena_strdup(call_arena(x->c), id);
-	session_uuid("change of a user", x->operation_id, x->revocation_row);
+	users_begin(x, t, c, q);
 	switch (q->kind) {
 	case MF__STORE_OP__KIND__CREATE:
 		if (take_body(x))
@@ -109,6 +101,9 @@ tokens_write_user(
 	case MF__STORE_OP__KIND__QUERY_MANY:
 	case MF__STORE_OP__KIND__BULK_CREATE:
 	case MF__STORE_OP__KIND__TRANSACTION:
+	case MF__STORE_OP__KIND__BULK:
+	case MF__STORE_OP__KIND__APPEND:
+	case MF__STORE_OP__KIND__TRIM:
 	case _MF__STORE_OP__KIND_IS_INT_SIZE:
 		call_fail_because(x->c, ST_INVALID_ARGUMENT, "VALIDATION", 0,
 		    "users are created, updated and deleted one at a time");
@@ -128,15 +123,15 @@ take_body(struct account *x)
 		call_own_json(x->c, v);
 	x->body = v;
 	if (!json_is_object(v)) {
-		refuse_field(x, "", "must be an object");
+		deed_refuse(x->c, "", "must be an object");
 		return false;
 	}
 	if (json_object_get(v, "password_hash") != NULL) {
-		refuse_field(x, "/password_hash", "there is no such field");
+		deed_refuse(x->c, "/password_hash", "there is no such field");
 		return false;
 	}
 	x->ends_sessions = json_is_true(json_object_get(v, "disabled"));
-	return take_password(x);
+	return users_fields(x) && take_password(x);
 }
 
 static bool
@@ -151,9 +146,8 @@ take_password(struct account *x)
 		x->hash = "";
 		return true;
 	}
-	if (!json_is_string(v) || json_string_length(v) < PASSWORD_MIN ||
-	    json_string_length(v) > PASSWORD_MAX) {
-		refuse_field(x, "/password", "must be a string of 8 to 1024 bytes");
+	if (!json_is_string(v)) {
+		deed_refuse(x->c, "/password", "must be a string, or null");
 		return false;
 	}
 	x->password = (char *)(uintptr_t)json_string_value(v);
@@ -168,19 +162,6 @@ forget(struct call_dep *d)
 	struct account *x = container_of(d, struct account, dep);
 
 	sodium_memzero(x->password, strlen(x->password));
-}
-
-static void
-refuse_field(struct account *x, const char *field, const char *what)
-{
-	const struct violation v = { field, what };
-
-	call_fail_with(x->c, &(const struct failure){ .status = ST_INVALID_ARGUMENT,
-				 .message = arena_printf(call_arena(x->c), "%s: %s",
-				     field[0] == '\0' ? "the user" : field, what),
-				 .reason = "VALIDATION",
-				 .n_violations = 1,
-				 .violations = &v });
 }
 
 void
@@ -215,9 +196,12 @@ on_account(const Mf__StoreResult *m, void *ctx)
 	else if (!is_own(x))
 		ask_cover(x);
 	else if (x->body == NULL || json_object_get(x->body, "roles") != NULL ||
+		 json_object_get(x->body, "groups") != NULL ||
 		 json_object_get(x->body, "disabled") != NULL)
 		call_fail_because(x->c, ST_FAILED_PRECONDITION, "OWN_ACCOUNT", 0,
-		    "nobody deletes or disables himself or changes his own roles");
+		    "nobody deletes or disables himself or changes his own roles or groups");
+	else if (users_gives_login(x) && deed_is_program(x->who))
+		(void)deed_needs(x->c, x->who, DEED_SESSION);
 	else
 		make_hash(x);
 }
@@ -230,26 +214,33 @@ is_own(const struct account *x)
 
 /* --- may he? --- */
 
-static void
-ask_cover(struct account *x)
+/* Of `field` in the body, and what he has of it already. */
+static size_t
+given_and_had(struct account *x, const char *field, size_t n_had, char **had, char ***out)
 {
-	const json_t *given = json_object_get(x->body, "roles");
-	Mf__RoleCover q = MF__ROLE_COVER__INIT;
+	const json_t *given = json_object_get(x->body, field);
+	size_t n = 0;
 
-	q.roles =
-	    ARENA_ARRAY(call_arena(x->c), char *, x->user.n_roles + json_array_size(given) + 1);
+	*out = ARENA_ARRAY(call_arena(x->c), char *, n_had + json_array_size(given) + 1);
 	for (size_t i = 0; i < json_array_size(given); i++) {
 		const char *s = json_string_value(json_array_get(given, i));
 
 		if (s != NULL)
-			q.roles[q.n_roles++] = (char *)(uintptr_t)s;
+			(*out)[n++] = (char *)(uintptr_t)s;
 	}
-	for (size_t i = 0; i < x->user.n_roles; i++)
-		q.roles[q.n_roles++] = x->user.roles[i];
-	if (q.n_roles == 0) {
-		make_hash(x);
-		return;
-	}
+	for (size_t i = 0; i < n_had; i++)
+		(*out)[n++] = had[i];
+	return n;
+}
+
+static void
+ask_cover(struct account *x)
+{
+	Mf__RoleCover q = MF__ROLE_COVER__INIT;
+
+	q.n_roles = given_and_had(x, "roles", x->user.n_roles, x->user.roles, &q.roles);
+	q.n_groups = given_and_had(x, "groups", x->user.n_groups, x->user.groups, &q.groups);
+	q.user_id = x->q->id; /* of one that is made, too: grants outlive an account */
 	if (x->who != NULL) {
 		q.n_holder = x->who->n_roles;
 		q.holder = x->who->roles;
@@ -258,43 +249,56 @@ ask_cover(struct account *x)
 	mf__rbac__covers(&x->rpc->service, &q, on_cover, x);
 }
 
-/* A role that the account has and that is gone gives nothing: only new ones must be there. */
 static void
 on_cover(const Mf__RoleCoverAnswer *m, void *ctx)
 {
 	struct account *x = ctx;
-	const json_t *given = json_object_get(x->body, "roles");
 
-	if (m == NULL) {
-		call_fail_because(x->c, ST_UNAVAILABLE, "ROLES_UNAVAILABLE", STORE_RETRY_MS,
-		    "what the roles permit can't be read now");
-		return;
-	}
-	if (m->n_beyond > 0) {
-		call_fail_because(x->c, ST_PERMISSION_DENIED, "BEYOND_OWN", 0,
-		    "the role %.64s goes beyond what you may do yourself", m->beyond[0]);
-		return;
-	}
+	if (deed_covered(x->c, m) &&
+	    all_known(x, "roles", m->n_unknown, m->unknown, "is no role") &&
+	    all_known(x, "groups", m->n_unknown_groups, m->unknown_groups, "is no group"))
+		make_hash(x);
+}
+
+/* A role or group that the account has and that is gone gives nothing: only new ones must be there. */
+static bool
+all_known(struct account *x, const char *field, size_t n, char *const *unknown, const char *what)
+{
+	const json_t *given = json_object_get(x->body, field);
+
 	for (size_t i = 0; i < json_array_size(given); i++)
-		for (size_t k = 0; k < m->n_unknown; k++) {
+		for (size_t k = 0; k < n; k++) {
 			const char *s = json_string_value(json_array_get(given, i));
 
-			if (s == NULL || strcmp(s, m->unknown[k]) != 0)
+			if (s == NULL || strcmp(s, unknown[k]) != 0)
 				continue;
-			refuse_field(
-			    x, arena_printf(call_arena(x->c), "/roles/%zu", i), "is no role");
-			return;
+			deed_refuse(
+			    x->c, arena_printf(call_arena(x->c), "/%s/%zu", field, i), what);
+			return false;
 		}
-	make_hash(x);
+	return true;
 }
 
 static void
 make_hash(struct account *x)
 {
+	const char *name = json_string_value(json_object_get(x->body, "username")), *wrong;
+	char text[60];
 	bool ok;
+
+	if (x->password != NULL && x->user.service) {
+		deed_refuse(x->c, "/password", "a service account has none");
+		return;
+	}
 
 	if (x->password == NULL || x->hash != NULL) {
 		users_effect(x);
+		return;
+	}
+	wrong = password_refused(x->password, (size_t)x->t->config->password_min,
+	    name != NULL ? name : x->user.username, text, sizeof(text));
+	if (wrong != NULL) {
+		deed_refuse(x->c, "/password", wrong);
 		return;
 	}
 	ok = password_hash(&x->t->passwords, x->c, x->password, on_hashed, x);

@@ -6,6 +6,7 @@
 #include "auth/jwt/grant.h"
 #include "auth/jwt/users_int.h"
 #include "base/log.h"
+#include "base/step.h"
 
 /* Of a change that meets somebody who is faster: in each round one of them wins. */
 #define ROUNDS_MOST 100
@@ -119,6 +120,10 @@ on_revocation(const Mf__StoreResult *m, void *ctx)
 	ours = v != NULL && revocation_row_of(v, &x->revocation) &&
 	       strcmp(x->revocation.id, x->q->id) == 0;
 	json_decref(v);
+	if (!ours && x->wrong) {
+		my_password_wrong(x);
+		return;
+	}
 	if (!ours && x->body == NULL && x->user.id == NULL) {
 		call_fail(x->c, ST_NOT_FOUND, "there is no such user");
 		return;
@@ -162,12 +167,18 @@ on_account_again(const Mf__StoreResult *m, void *ctx)
 static void
 changed(struct account *x)
 {
+	STEP("jwt.account.changed");
 	x->answer.rows_affected = 1;
 	revoke_announce(x->t, &x->revocation);
 	log_info(x->body == NULL ? "user_deleted" : "user_changed", L_STR("user_id", x->q->id),
 	    L_STR("by", x->who == NULL ? NULL : x->who->id));
-	if (x->ends_sessions)
-		revoke_sessions(x->t, x->c, x->q->id, x->operation_id, on_sessions_ended, x);
+	if (x->silent)
+		x->answer.data.len = 0;
+	if (x->body == NULL)
+		revoke_everything(x->t, x->c, x->q->id, x->operation_id, on_sessions_ended, x);
+	else if (x->ends_sessions)
+		revoke_sessions(
+		    x->t, x->c, x->q->id, x->operation_id, x->keep, on_sessions_ended, x);
 	else
 		call_reply(x->c, &x->answer.base);
 }

@@ -1,6 +1,5 @@
-/* oauth: verifies tokens; stands in for jwt (same code, libsvc-jwt.a). */
-#include "auth/jwt/tokens_node.h"
-#include "auth/oauth/oauth.h"
+/* oauth: the authorization server; stands in for jwt (same code, libsvc-jwt.a). */
+#include "auth/oauth/oauth_node.h"
 
 static struct tokens tokens = { .service = TOKENS_SERVICE };
 static struct oauth oauth = { .service = OAUTH_SERVICE, .tokens = &tokens };
@@ -10,16 +9,17 @@ static const struct serve serves[] = {
 	{ &tokens.service.base, STANDIN },
 	{ NULL, 0 },
 };
-static const char *const capabilities[] = { "verify", NULL };
+static const char *const capabilities[] = { "verify", "web", "clients", NULL };
 
 int
 main(int argc, char **argv)
 {
-	return tokens_node_main(argc, argv,
-	    &(const struct tokens_node){
+	return oauth_node_main(argc, argv,
+	    &(const struct oauth_node){
 		.name = "oauth",
 		.peer = "jwt",
 		.tokens = &tokens,
+		.oauth = &oauth,
 		.serves = serves,
 		.capabilities = capabilities,
 	    });

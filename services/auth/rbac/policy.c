@@ -8,19 +8,15 @@
 #include "auth/rbac/policy.h"
 #include "base/mem.h"
 
-struct role {
-	const char *name;
-	const struct role_def *def; /* only while the policy is built */
-	const char **own;           /* copies of def's permissions */
-	size_t walked;              /* number of the last expansion that came by */
-	size_t n, cap;
-	const char **patterns; /* own and inherited, sorted, each once */
-	UT_hash_handle hh;
-};
-
 struct policy {
 	struct arena *a;
 	struct role *by_name;
+};
+
+struct walk { /* over what all roles inherit */
+	size_t expansion, steps;
+	struct role **queue;
+	uint32_t *via;
 };
 
 #define LIST(...)                                                                                  \
@@ -29,20 +25,42 @@ struct policy {
 
 const struct role_def policy_defaults[] = {
 	{ .name = "admin", LIST("*") },
-	{ .name = "operator", LIST("fleet.read", "node.restart", "fault.inject", "task.*") },
-	{ .name = "user", LIST("task.*", "fleet.read") },
-	{ .name = "viewer", LIST("task.read", "fleet.read") },
+	{ .name = "operator",
+	    LIST("fleet.read", "settings.read", "trace.read", "node.restart", "fault.inject",
+		"crash.read", "task.*", "doc.*", "collection.*", "stream.*", "blob.*",
+		"store.explain", "session.read", "audit.read") },
+	{ .name = "user",
+	    LIST("task.*", "doc.*", "stream.*", "blob.*", "fleet.read", "trace.read") },
+	{ .name = "viewer",
+	    LIST("task.read", "doc.read", "stream.read", "blob.read", "fleet.read", "trace.read") },
 };
 const size_t policy_n_defaults = sizeof(policy_defaults) / sizeof(policy_defaults[0]);
 
 /* Lists of more than this are not even sorted to see how many are distinct. */
 #define EXPAND_RAW_MAX (64 * POLICY_EXPAND_MAX)
 
-static struct role *role_find(const struct policy *p, const char *name);
+/* So many patterns are looked at one by one; more of them are found by halving. */
+#define FEW 6
+
+struct role *
+policy_role(const struct policy *p, const char *name)
+{
+	struct role *r;
+
+	HASH_FIND_STR(p->by_name, name, r);
+	return r;
+}
+
+struct role *
+policy_each(const struct policy *p, const struct role *after)
+{
+	return after == NULL ? p->by_name : after->hh.next;
+}
+
 bool
 policy_has(const struct policy *p, const char *role)
 {
-	return role_find(p, role) != NULL;
+	return policy_role(p, role) != NULL;
 }
 
 /* A pattern covers another as it covers a permission: "task.*" stands for itself and for "task.a.*",
@@ -50,7 +68,7 @@ policy_has(const struct policy *p, const char *role)
 bool
 policy_covers(const struct policy *p, size_t n_holder, char *const *holder, const char *role)
 {
-	const struct role *r = role_find(p, role);
+	const struct role *r = policy_role(p, role);
 
 	if (r == NULL || policy_decide(p, n_holder, holder, "*").allowed)
 		return true;
@@ -62,12 +80,12 @@ policy_covers(const struct policy *p, size_t n_holder, char *const *holder, cons
 	return true;
 }
 
+static const char *among(const char *const *sorted, size_t n, const char *text);
 static bool
 take_roles(struct policy *p, const struct role_def *roles, size_t n, char *err, size_t err_size);
 static size_t role_bytes(const struct role_def *d);
 static bool expand_roles(struct policy *p, char *err, size_t err_size);
-static bool role_gather(
-    struct policy *p, size_t expansion, struct role *into, struct role **queue, size_t *steps);
+static bool role_gather(struct policy *p, struct walk *w, struct role *into);
 static void role_add(struct role *r, const char *pattern);
 static size_t sort_unique(const char **items, size_t n);
 static int by_text(const void *a, const void *b);
@@ -95,6 +113,8 @@ policy_free(struct policy **pp)
 	HASH_ITER(hh, p->by_name, r, next) {
 		HASH_DEL(p->by_name, r);
 		free(r->patterns);
+		free(r->above);
+		free(r->via);
 	}
 	arena_free(&p->a);
 	free(p);
@@ -106,10 +126,13 @@ policy_same(const struct policy *a, const struct policy *b)
 	if (a == NULL || b == NULL || policy_roles(a) != policy_roles(b))
 		return false;
 	for (const struct role *r = a->by_name; r != NULL; r = r->hh.next) {
-		const struct role *other = role_find(b, r->name);
+		const struct role *other = policy_role(b, r->name);
 
-		if (other == NULL || other->n != r->n)
+		if (other == NULL || other->n != r->n || other->n_above != r->n_above)
 			return false;
+		for (size_t i = 0; i < r->n_above; i++)
+			if (strcmp(r->above[i]->name, other->above[i]->name) != 0)
+				return false;
 		for (size_t i = 0; i < r->n; i++)
 			if (strcmp(r->patterns[i], other->patterns[i]) != 0)
 				return false;
@@ -127,13 +150,52 @@ struct decision
 policy_decide(const struct policy *p, size_t n_roles, char *const *roles, const char *permission)
 {
 	for (size_t i = 0; i < n_roles; i++) {
-		const struct role *r = role_find(p, roles[i]);
+		const struct role *r = policy_role(p, roles[i]);
 
-		for (size_t k = 0; r != NULL && k < r->n; k++)
-			if (permission_covers(r->patterns[k], permission))
-				return (struct decision){ true, r->name, r->patterns[k] };
+		const char *pattern =
+		    r == NULL ? NULL : permission_among(r->patterns, r->n, permission);
+
+		if (pattern != NULL)
+			return (struct decision){ true, r->name, pattern };
 	}
 	return (struct decision){ false, NULL, NULL };
+}
+
+const char *
+permission_among(const char *const *sorted, size_t n, const char *permission)
+{
+	char text[PERMISSION_LEN_MAX + 3];
+	const char *dot = strrchr(permission, '.');
+	size_t len = strlen(permission);
+	const char *found;
+
+	if (n <= FEW || len > PERMISSION_LEN_MAX) {
+		for (size_t i = 0; i < n; i++)
+			if (permission_covers(sorted[i], permission))
+				return sorted[i];
+		return NULL;
+	}
+	found = among(sorted, n, "*");
+	if (found == NULL)
+		found = among(sorted, n, permission);
+	if (found == NULL && dot != NULL) {
+		(void)snprintf(text, sizeof(text), "*%s", dot);
+		found = among(sorted, n, text);
+	}
+	for (size_t i = 1; found == NULL && i + 1 < len; i++)
+		if (permission[i] == '.') {
+			(void)snprintf(text, sizeof(text), "%.*s*", (int)i + 1, permission);
+			found = among(sorted, n, text);
+		}
+	return found;
+}
+
+static const char *
+among(const char *const *sorted, size_t n, const char *text)
+{
+	const char *const *found = bsearch(&text, sorted, n, sizeof(*sorted), by_text);
+
+	return found == NULL ? NULL : *found;
 }
 
 bool
@@ -144,7 +206,7 @@ policy_expand(const struct policy *p, struct arena *a, size_t n_roles, char *con
 	const char **all;
 
 	for (size_t i = 0; i < n_roles; i++) {
-		const struct role *r = role_find(p, roles[i]);
+		const struct role *r = policy_role(p, roles[i]);
 
 		raw += r == NULL ? 0 : r->n;
 	}
@@ -152,7 +214,7 @@ policy_expand(const struct policy *p, struct arena *a, size_t n_roles, char *con
 		return false;
 	all = ARENA_ARRAY(a, const char *, raw + 1);
 	for (size_t i = 0; i < n_roles; i++) {
-		const struct role *r = role_find(p, roles[i]);
+		const struct role *r = policy_role(p, roles[i]);
 
 		for (size_t k = 0; r != NULL && k < r->n; k++)
 			all[at++] = r->patterns[k];
@@ -173,7 +235,7 @@ take_roles(struct policy *p, const struct role_def *roles, size_t n, char *err, 
 		const struct role_def *d = &roles[i];
 		struct role *r;
 
-		if (role_find(p, d->name) != NULL)
+		if (policy_role(p, d->name) != NULL)
 			continue;
 		if (arena_left(p->a) < role_bytes(d)) {
 			(void)snprintf(err, err_size,
@@ -207,11 +269,12 @@ role_bytes(const struct role_def *d)
 static bool
 expand_roles(struct policy *p, char *err, size_t err_size)
 {
-	struct role **queue = mem_zalloc((policy_roles(p) + 1) * sizeof(struct role *)), *r;
-	size_t expansion = 0, steps = 0;
+	struct walk k = { .queue = mem_zalloc((policy_roles(p) + 1) * sizeof(struct role *)),
+		.via = mem_zalloc((policy_roles(p) + 1) * sizeof(uint32_t)) };
+	struct role *r;
 
 	for (r = p->by_name; r != NULL; r = r->hh.next) {
-		if (!role_gather(p, ++expansion, r, queue, &steps)) {
+		if (!role_gather(p, &k, r)) {
 			(void)snprintf(err, err_size,
 			    "role %.64s: what the roles inherit adds up to more than %u "
 			    "permissions",
@@ -220,7 +283,8 @@ expand_roles(struct policy *p, char *err, size_t err_size)
 		}
 		r->n = sort_unique(r->patterns, r->n);
 	}
-	free(queue);
+	free(k.queue);
+	free(k.via);
 	if (r != NULL)
 		return false;
 	for (r = p->by_name; r != NULL; r = r->hh.next)
@@ -228,42 +292,38 @@ expand_roles(struct policy *p, char *err, size_t err_size)
 	return true;
 }
 
-static struct role *
-role_find(const struct policy *p, const char *name)
-{
-	struct role *r;
-
-	HASH_FIND_STR(p->by_name, name, r);
-	return r;
-}
-
 /* Each role is walked once per expansion: a cycle ends where it began. No recursion: a chain may be
  * as long as there are roles. */
 static bool
-role_gather(
-    struct policy *p, size_t expansion, struct role *into, struct role **queue, size_t *steps)
+role_gather(struct policy *p, struct walk *w, struct role *into)
 {
 	size_t n = 0;
 
-	into->walked = expansion;
-	queue[n++] = into;
+	into->walked = ++w->expansion;
+	w->queue[n++] = into;
 	for (size_t i = 0; i < n; i++) {
-		const struct role *from = queue[i];
+		const struct role *from = w->queue[i];
 
-		*steps += 1 + from->def->n_permissions + from->def->n_inherits;
-		if (*steps > POLICY_STEPS_MAX)
+		w->steps += 1 + from->def->n_permissions + from->def->n_inherits;
+		if (w->steps > POLICY_STEPS_MAX)
 			return false;
 		for (size_t k = 0; k < from->def->n_permissions; k++)
 			role_add(into, from->own[k]);
 		for (size_t k = 0; k < from->def->n_inherits; k++) {
-			struct role *next = role_find(p, from->def->inherits[k]);
+			struct role *next = policy_role(p, from->def->inherits[k]);
 
-			if (next == NULL || next->walked == expansion)
+			if (next == NULL || next->walked == w->expansion)
 				continue;
-			next->walked = expansion;
-			queue[n++] = next;
+			next->walked = w->expansion;
+			w->via[n] = (uint32_t)i;
+			w->queue[n++] = next;
 		}
 	}
+	into->n_above = n;
+	into->above = mem_zalloc(n * sizeof(*into->above));
+	into->via = mem_zalloc(n * sizeof(*into->via));
+	memcpy(into->above, w->queue, n * sizeof(*into->above));
+	memcpy(into->via, w->via, n * sizeof(*into->via));
 	return true;
 }
 

@@ -6,6 +6,8 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <uthash.h>
 #include "base/arena.h"
 
 struct role_def { /* as stored */
@@ -24,6 +26,22 @@ struct role_def { /* as stored */
 #define POLICY_EXPAND_MAX 1000        /* distinct permissions of one principal */
 
 struct policy;
+struct subject;
+
+struct role { /* of a policy; only mark and subject change, and they are those of who decides */
+	const char *name;
+	const struct role_def *def; /* only while the policy is built */
+	const char **own;
+	size_t walked;
+	size_t n, cap;
+	const char **patterns; /* own and inherited, sorted, each once */
+	size_t n_above;
+	struct role **above; /* itself, then what it inherits, nearest first */
+	uint32_t *via;       /* of each above[i], the place of the one that inherits it */
+	uint64_t mark;
+	struct subject *subject; /* what is granted to it; NULL: nothing */
+	UT_hash_handle hh;
+};
 
 /* Copies; two of one name: the first counts. NULL: err says which role is too much. */
 struct policy *policy_build(const struct role_def *roles, size_t n, char *err, size_t err_size)
@@ -47,6 +65,10 @@ bool policy_expand(const struct policy *p, struct arena *a, size_t n_roles, char
     char ***out, size_t *n) __attribute__((warn_unused_result));
 
 bool policy_has(const struct policy *p, const char *role);
+struct role *policy_role(const struct policy *p, const char *name); /* NULL: there is none */
+struct role *policy_each(const struct policy *p, const struct role *after); /* NULL: the first */
+/* The first of these patterns that covers it; NULL: none. */
+const char *permission_among(const char *const *sorted, size_t n, const char *permission);
 /* Who has the roles of `holder` may do all that `role` permits. */
 bool policy_covers(const struct policy *p, size_t n_holder, char *const *holder, const char *role);
 

@@ -1,9 +1,9 @@
-/* rbac: the methods that decide, and the node's state. Reading the roles is load.c, writing them
- * roles.c, deciding policy.c. */
+/* rbac: the methods that decide, and the node's state. Reading the policy is load.c, writing it
+ * write.c, deciding decide.c. */
 #include <stddef.h>
 #include <string.h>
 #include "auth/permission.h"
-#include "auth/rbac/rbac.h"
+#include "auth/rbac/load.h"
 #include "base/time.h"
 #include "proto/database.pb-c.h"
 
@@ -11,12 +11,17 @@
 
 const struct config_key rbac_keys[] = {
 	{ "roles_poll", CONFIG_DURATION, offsetof(struct rbac_config, roles_poll_us), "5s",
-	    100 * MS, 60 * SEC, false, false, "roles are read this often" },
+	    100 * MS, 60 * SEC, false, false,
+	    "changes of policy that others stored are looked for this often; every 500 ms while "
+	    "decisions are asked for" },
 	{ .name = NULL },
 };
 
 static void ready_now(struct timer *timer);
+static void names_take(char **into, size_t *n, char *name);
 
+/* While decisions are asked for, what others may have changed is looked for twice a second: that they
+ * did is not waited for, this decision is by what is known. */
 void
 rbac_check(Mf__Rbac_Service *s, const Mf__PermissionCheck *q, Mf__PermissionAnswer_Closure reply,
     void *ctx)
@@ -24,7 +29,12 @@ rbac_check(Mf__Rbac_Service *s, const Mf__PermissionCheck *q, Mf__PermissionAnsw
 	struct rbac *r = container_of(s, struct rbac, service);
 	Mf__PermissionAnswer m = MF__PERMISSION_ANSWER__INIT;
 	struct call *c = ctx;
-	struct decision d;
+	struct question ask = { .who = q->principal,
+		.permission = q->permission,
+		.resource = q->resource,
+		.ns = q->namespace_,
+		.at = { time_wall_us(), q->client_address, q->principal } };
+	struct verdict v;
 
 	(void)reply;
 	if (q->principal == NULL || q->permission[0] == '\0' ||
@@ -34,10 +44,12 @@ rbac_check(Mf__Rbac_Service *s, const Mf__PermissionCheck *q, Mf__PermissionAnsw
 	}
 	if (!rbac_known(r, c))
 		return;
-	d = policy_decide(r->policy, q->principal->n_roles, q->principal->roles, q->permission);
-	m.allowed = d.allowed;
-	m.rule = d.allowed ? arena_printf(call_arena(c), "%s: %s", d.role, d.pattern)
-	                   : arena_strdup(call_arena(c), "no role of the principal permits it");
+	rbac_load_soon(r);
+	v = rules_decide(r->rules, &ask, NULL);
+	m.allowed = v.allowed;
+	m.once = v.once;
+	m.everywhere = v.everywhere;
+	m.rule = (char *)(uintptr_t)verdict_text(&v, call_arena(c));
 	call_reply(c, &m.base);
 }
 
@@ -47,13 +59,23 @@ rbac_expand(
 {
 	struct rbac *r = container_of(s, struct rbac, service);
 	Mf__PermissionList m = MF__PERMISSION_LIST__INIT;
+	Mf__Principal who = MF__PRINCIPAL__INIT;
 	struct call *c = ctx;
+	struct rights *rights;
+	bool fits;
 
 	(void)reply;
 	if (!rbac_known(r, c))
 		return;
-	if (policy_expand(
-		r->policy, call_arena(c), q->n_roles, q->roles, &m.permissions, &m.n_permissions))
+	who.id = q->user_id;
+	who.n_roles = q->n_roles;
+	who.roles = q->roles;
+	who.n_groups = q->n_groups;
+	who.groups = q->groups;
+	rights = rules_rights(r->rules, &who, NULL, NULL);
+	fits = rights_list(rights, call_arena(c), &m.permissions, &m.n_permissions);
+	rights_free(&rights);
+	if (fits)
 		call_reply(c, &m.base);
 	else
 		call_fail_because(c, ST_FAILED_PRECONDITION, "TOO_MANY_PERMISSIONS", 0,
@@ -67,20 +89,42 @@ rbac_covers(
 {
 	struct rbac *r = container_of(s, struct rbac, service);
 	Mf__RoleCoverAnswer m = MF__ROLE_COVER_ANSWER__INIT;
+	const Mf__Principal *acts = call_principal(ctx);
+	Mf__Principal who = MF__PRINCIPAL__INIT;
 	struct call *c = ctx;
 
 	(void)reply;
 	if (!rbac_known(r, c))
 		return;
+	if (acts != NULL)
+		who = *acts;
+	who.n_roles = q->n_holder;
+	who.roles = q->holder;
 	m.beyond = ARENA_ARRAY(call_arena(c), char *, q->n_roles + 1);
 	m.unknown = ARENA_ARRAY(call_arena(c), char *, q->n_roles + 1);
+	m.beyond_groups = ARENA_ARRAY(call_arena(c), char *, q->n_groups + 1);
+	m.unknown_groups = ARENA_ARRAY(call_arena(c), char *, q->n_groups + 1);
 	for (size_t i = 0; i < q->n_roles; i++) {
-		if (!policy_has(r->policy, q->roles[i]))
-			m.unknown[m.n_unknown++] = q->roles[i];
-		else if (!policy_covers(r->policy, q->n_holder, q->holder, q->roles[i]))
-			m.beyond[m.n_beyond++] = q->roles[i];
+		if (!policy_has(rules_roles(r->rules), q->roles[i]))
+			names_take(m.unknown, &m.n_unknown, q->roles[i]);
+		if (!rules_may_give_role(r->rules, &who, q->roles[i]))
+			names_take(m.beyond, &m.n_beyond, q->roles[i]);
 	}
+	for (size_t i = 0; i < q->n_groups; i++) {
+		if (!rules_has_group(r->rules, q->groups[i]))
+			names_take(m.unknown_groups, &m.n_unknown_groups, q->groups[i]);
+		if (!rules_may_give_group(r->rules, &who, q->groups[i]))
+			names_take(m.beyond_groups, &m.n_beyond_groups, q->groups[i]);
+	}
+	m.beyond_user =
+	    q->user_id[0] != '\0' && !rules_may_act_for_user(r->rules, &who, q->user_id);
 	call_reply(c, &m.base);
+}
+
+static void
+names_take(char **into, size_t *n, char *name)
+{
+	into[(*n)++] = name;
 }
 
 void
@@ -97,7 +141,8 @@ rbac_start(struct rbac *r, struct bus *b, const struct rbac_config *config,
 	r->database = target_new(b,
 	    &(const struct target_def){
 		.service = &mf__database__descriptor, .members = database, .breaker.failures = 5 });
-	r->roles = metric_simple(METRIC_GAUGE, "metafed_rbac_roles", "Roles in force");
+	r->roles = metric_simple(METRIC_GAUGE, "metafed_rbac_roles", "Roles in force.");
+	r->grants = metric_simple(METRIC_GAUGE, "metafed_rbac_grants", "Grants in force.");
 	list_init(&r->waiters);
 	timer_init(&r->ready_timer, r->loop, ready_now);
 	timer_in(&r->ready_timer, READY_WAIT);
@@ -107,15 +152,14 @@ rbac_start(struct rbac *r, struct bus *b, const struct rbac_config *config,
 void
 rbac_stop(struct rbac *r)
 {
-	timer_stop(&r->poll_timer);
 	timer_stop(&r->ready_timer);
-	policy_free(&r->policy);
+	rbac_load_stop(r);
 }
 
 bool
 rbac_known(const struct rbac *r, struct call *c)
 {
-	if (r->policy != NULL)
+	if (r->rules != NULL)
 		return true;
 	call_fail_because(
 	    c, ST_UNAVAILABLE, "ROLES_UNKNOWN", 200, "the roles have not been read yet");
