@@ -3,6 +3,7 @@
 
 static const struct serve serves[] = {
 	{ &database_service.base, PRIMARY },
+	{ &database_leader_service.base, PRIMARY },
 	{ NULL, 0 },
 };
 
@@ -17,5 +18,6 @@ main(int argc, char **argv)
 		.serves = serves,
 		.capabilities = database_capabilities,
 		.init = database_init,
+		.judges_itself = true,
 	    });
 }

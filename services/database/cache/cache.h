@@ -1,4 +1,4 @@
-/* cache: values with versions in the volatile Redis. See README.md and proto/cache.proto. */
+/* cache: values with versions and tags in the volatile Redis. See README.md and proto/cache.proto. */
 #ifndef DATABASE_CACHE_CACHE_H
 #define DATABASE_CACHE_CACHE_H
 
@@ -23,15 +23,5 @@ void cache_fini(struct node *n);
 /* Without a node, for tests. */
 void cache_open(struct loop *l, const char *address, const struct cache_config *cf);
 void cache_close(void);
-
-/* How an entry is kept: "<kind><version>:<stored_at us>:" and the value; kind 'v' value, 't'
- * tombstone. */
-struct cache_entry {
-	bool tombstone;
-	uint64_t version, stored_at;
-	const char *value;
-	size_t n;
-};
-bool cache_entry_parse(const char *p, size_t n, struct cache_entry *e); /* false: none of ours */
 
 #endif

@@ -1,425 +1,599 @@
-/* documents: mf.Nosql on the durable Redis. A document is "<version>:<JSON>" under its own key, its
- * id stands in the collection's sorted set, and each write leaves its result under its operation id
- * and document, all by one script: a repeated operation finds its result, a version never goes
- * back. Redis answers after the append-only file is on disk. */
+/* documents: one operation on one document, or many in a bulk: create, read, update, delete.
+ *
+ * Create, read and delete are one script each. An update is computed here (change.c says why) upon what the
+ * document was when it was last written from here, and its script sets it if that is still so; otherwise it
+ * says what the document is, and the update is computed again: one round trip as a rule, two for a document
+ * that was not seen lately. Nothing is refused on the strength of a guess. A repeated operation finds its
+ * result. Redis answers after the append-only file is on disk.
+ *
+ * Members of a bulk leave together, as one write to Redis, and end each on its own. */
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "base/failure.h"
 #include "base/json.h"
-#include "base/json_patch.h"
-#include "base/str.h"
+#include "base/json_same.h"
+#include "base/step.h"
 #include "base/time.h"
-#include "bus/call.h"
+#include "database/nosql/collections_inside.h"
 #include "database/nosql/documents.h"
+#include "database/nosql/documents_inside.h"
+#include "database/nosql/project.h"
+#include "database/nosql/seen.h"
+#include "database/nosql/stage.h"
 
-/* an update without if_version that keeps losing against others gives up */
-#define CAS_TRIES    8
-#define LIST_DEFAULT 100
-#define LIST_MOST    1000
+#define BULK_MOST 100
+
+struct bulk {
+	struct call *c;
+	size_t n, left, bytes;
+	Mf__StoreItem **items;
+};
 
 struct doc_op {
 	struct call *c;
 	const Mf__StoreOp *q;
-	const char *key, *index, *result_key, *keep_ms;
-	unsigned tries;
-	char *made; /* update: "<version>:<JSON>" that is being tried */
-	size_t made_n;
+	struct bulk *bulk; /* NULL: the call is this operation's alone */
+	size_t member;
+	const char *name, *prefix, *key, *result_key, *keep_ms;
+	struct collection *k;
+	struct change change;
+	bool guessed; /* the change was computed upon what was seen, not upon what Redis said */
+	unsigned tries, stales;
+	char *have; /* update: the document as kept that the change was computed upon */
+	size_t have_n;
 };
 
-struct doc { /* as kept */
-	uint64_t version;
-	const char *json;
-	size_t n;
-};
-
-static struct doc_op *op_new(struct call *, const Mf__StoreOp *);
-static void on_one(const struct redis_reply *, void *);
-static void on_list(const struct redis_reply *, void *);
-static void start_create(struct doc_op *);
-static void on_created(const struct redis_reply *, void *);
-static void start_update(struct doc_op *);
-static void on_before_update(const struct redis_reply *, void *);
-static bool merge(struct doc_op *, const struct doc *);
-static void on_updated(const struct redis_reply *, void *);
+static void bulk_start(struct call *, const Mf__StoreOp *);
+static const Mf__StoreOp *const *
+bulk_members(struct arena *, const Mf__StoreOp *, size_t *, struct failure *);
+static void op_start(struct bulk *, size_t, struct call *, const Mf__StoreOp *);
+static bool op_ok(struct doc_op *, const Mf__StoreOp *);
+static void start_read(struct doc_op *);
+static void on_read(const struct redis_reply *, void *);
+static void start_write(struct doc_op *);
+static void send_write(struct doc_op *, const char *, size_t);
+static void on_written(const struct redis_reply *, void *);
+static void on_have(struct doc_op *, const struct redis_reply *);
+static void on_stale(struct doc_op *, const struct redis_reply *);
 static void start_delete(struct doc_op *);
 static void on_deleted(const struct redis_reply *, void *);
-static void run(struct doc_op *, const char *, int, const char *const *, redis_done_fn *);
-static bool doc_parse(const struct redis_reply *, struct doc *);
-static void reply_doc(struct doc_op *, const struct doc *, bool);
-static void doc_write(struct jw *, const char *, size_t, const struct doc *);
+static const struct failure *
+taken_failure(struct arena *, const char *, const struct collection *, const struct redis_reply *);
+static void reply_doc(struct doc_op *, const char *, size_t, bool);
+static void reply_gone(struct doc_op *, const struct redis_reply *, bool);
+static void reply(struct doc_op *, Mf__StoreResult *);
+static void fail(struct doc_op *, enum status, const char *, const char *);
+static void fail_with(struct doc_op *, const struct failure *);
+static void fail_missing(struct doc_op *);
 
 static struct redis *server;
 static int64_t keep_results_us;
 
 void
-documents_init(struct redis *r, int64_t operation_ttl_us)
+documents_init(struct redis *r, struct loop *l, int64_t operation_ttl_us)
 {
 	server = r;
 	keep_results_us = operation_ttl_us;
+	collections_init(r, l);
 }
 
-/* KEYS: index. ARGV: id after which to begin, how many. Answers id, document, id, document, ... */
-static const char list_script[] =
-    "local ids = redis.call('ZRANGEBYLEX', KEYS[1], ARGV[1], '+', 'LIMIT', 0, ARGV[2])\n"
-    "local out = {}\n"
-    "for _, id in ipairs(ids) do\n"
-    "  local d = redis.call('GET', ARGV[3] .. id)\n"
-    "  if d then out[#out+1] = id; out[#out+1] = d end\n"
-    "end\n"
-    "return out\n";
+void
+documents_fini(void)
+{
+	collections_fini();
+	seen_free();
+}
+
+void
+documents_look_again(void)
+{
+	upkeep_documents_again();
+}
 
 void
 documents_read(struct call *c, const Mf__StoreOp *q)
 {
-	struct doc_op *o = op_new(c, q);
-	struct arena *a = call_arena(c);
-	unsigned limit = q->limit == 0 ? LIST_DEFAULT : q->limit;
-
-	if (o == NULL)
-		return;
-	if (q->kind == MF__STORE_OP__KIND__READ_ONE) {
-		redis_command(server, c, 2, (const char *const[]){ "GET", o->key },
-		    (const size_t[]){ 3, strlen(o->key) }, on_one, o);
-		return;
-	}
-	if (q->n_filters != 0 || limit > LIST_MOST) {
-		call_fail(c, ST_INVALID_ARGUMENT,
-		    "documents are listed by id, at most %d, without filters", LIST_MOST);
-		return;
-	}
-	run(o, list_script, 1,
-	    (const char *const[]){ o->index,
-		q->cursor[0] != '\0' ? arena_printf(a, "(%s", q->cursor) : "-",
-		arena_printf(a, "%u", limit + 1), arena_printf(a, "mf:{%s}:d:", q->model), NULL },
-	    on_list);
+	if (strcmp(q->model, "collection") == 0)
+		collections_read(c, q);
+	else if (q->kind == MF__STORE_OP__KIND__QUERY_MANY)
+		query_run(c, server, q);
+	else
+		op_start(NULL, 0, c, q);
 }
 
 void
 documents_write(struct call *c, const Mf__StoreOp *q)
 {
-	struct doc_op *o = op_new(c, q);
-	struct json_error e;
-	json_t *v;
-
-	if (o == NULL)
-		return;
-	if (q->kind == MF__STORE_OP__KIND__DELETE) {
-		start_delete(o);
-		return;
-	}
-	v = json_read(q->data.data, q->data.len, &e);
-	if (!json_is_object(v)) {
-		call_fail(
-		    c, ST_INVALID_ARGUMENT, "data: %s", v == NULL ? e.what : "is not an object");
-		json_decref(v);
-		return;
-	}
-	json_decref(v);
-	if (q->kind == MF__STORE_OP__KIND__CREATE)
-		start_create(o);
-	else if (q->kind == MF__STORE_OP__KIND__UPDATE)
-		start_update(o);
+	STEP("nosql.write.received");
+	if (q->kind == MF__STORE_OP__KIND__BULK || q->kind == MF__STORE_OP__KIND__BULK_CREATE)
+		bulk_start(c, q);
+	else if (strcmp(q->model, "collection") == 0)
+		collections_write(c, q);
 	else
-		call_fail(c, ST_UNIMPLEMENTED,
-		    "kind: documents know create, read, update, delete and query");
+		op_start(NULL, 0, c, q);
 }
 
-static struct doc_op *
-op_new(struct call *c, const Mf__StoreOp *q)
+/* --- bulk --- */
+
+static void
+bulk_start(struct call *c, const Mf__StoreOp *q)
+{
+	struct failure f = { .status = ST_OK, .message = "", .reason = "" };
+	struct arena *a = call_arena(c);
+	struct bulk *b = ARENA_NEW(a, struct bulk);
+	const Mf__StoreOp *const *members = bulk_members(a, q, &b->n, &f);
+
+	if (members == NULL) {
+		call_fail_with(c, &f);
+		return;
+	}
+	b->c = c;
+	b->left = b->n;
+	b->items = ARENA_ARRAY(a, Mf__StoreItem *, b->n);
+	for (size_t i = 0; i < b->n; i++) {
+		b->items[i] = ARENA_NEW(a, Mf__StoreItem);
+		mf__store_item__init(b->items[i]);
+	}
+	for (size_t i = 0; i < b->n; i++)
+		op_start(b, i, c, members[i]);
+}
+
+/* BULK has them; BULK_CREATE an array of objects, whose "id" is taken out of each. NULL: *f. */
+static const Mf__StoreOp *const *
+bulk_members(struct arena *a, const Mf__StoreOp *q, size_t *n, struct failure *f)
+{
+	struct json_error e;
+	Mf__StoreOp **out;
+	json_t *v, *one;
+	size_t i;
+
+	*n = q->n_members;
+	if (q->kind == MF__STORE_OP__KIND__BULK && *n > 0 && *n <= BULK_MOST)
+		return (const Mf__StoreOp *const *)q->members;
+	v = q->kind == MF__STORE_OP__KIND__BULK ? NULL : json_read(q->data.data, q->data.len, &e);
+	*n = json_array_size(v);
+	out = ARENA_ARRAY(a, Mf__StoreOp *, BULK_MOST);
+	if (*n == 0 || *n > BULK_MOST)
+		failure_violation(a, f, "data", "must be an array of 1 to %d", BULK_MOST);
+	json_array_foreach(v, i, one)
+	{
+		const char *id = json_string_value(json_object_get(one, "id"));
+		Mf__StoreOp *m = ARENA_NEW(a, Mf__StoreOp);
+		struct jw w;
+
+		if (f->status != ST_OK)
+			break;
+		*m = *q;
+		m->kind = MF__STORE_OP__KIND__CREATE;
+		m->id = arena_strdup(a, id != NULL ? id : "");
+		m->operation_id = (char *)"";
+		if (json_is_object(one))
+			json_object_del(one, "id");
+		jw_start(&w, a, 256);
+		jw_json(&w, NULL, one);
+		m->data.data = (uint8_t *)jw_text(&w, &m->data.len);
+		out[i] = m;
+	}
+	json_decref(v);
+	return f->status == ST_OK ? (const Mf__StoreOp *const *)out : NULL;
+}
+
+/* --- one --- */
+
+static void
+op_start(struct bulk *b, size_t member, struct call *c, const Mf__StoreOp *q)
 {
 	struct arena *a = call_arena(c);
 	struct doc_op *o = ARENA_NEW(a, struct doc_op);
-	bool list = q->kind == MF__STORE_OP__KIND__QUERY_MANY;
-	const char *operation = q->operation_id[0] != '\0' ? q->operation_id : call_operation_id(c);
+	const char *operation = q->operation_id[0] != '\0' ? q->operation_id
+	                        : b == NULL                ? call_operation_id(c)
+	                                                   : "";
 
-	if (!str_starts(q->model, "doc.") || !str_token_ok(str_of(q->model)) ||
-	    (!list && !str_token_ok(str_of(q->id)))) {
-		call_fail(c, ST_INVALID_ARGUMENT, "model: must be doc.NAME; id: must be a token");
-		return NULL;
-	}
+	o->c = c;
+	o->q = q;
+	o->bulk = b;
+	o->member = member;
+	if (!op_ok(o, q))
+		return;
 	/* Without one, all such writes of a document would share a result. */
 	if (operation[0] == '\0' &&
 	    (q->kind == MF__STORE_OP__KIND__UPDATE || q->kind == MF__STORE_OP__KIND__DELETE)) {
-		call_fail(c, ST_INVALID_ARGUMENT, "operation_id: is missing");
-		return NULL;
+		fail(o, ST_INVALID_ARGUMENT, "", "operation_id: is missing");
+		return;
 	}
-	o->c = c;
-	o->q = q;
-	/* One hash tag per collection: all keys of a script lie on one node of a cluster. */
-	o->key = arena_printf(a, "mf:{%s}:d:%s", q->model, q->id);
-	o->index = arena_printf(a, "mf:{%s}:ids", q->model);
-	o->result_key = arena_printf(a, "mf:{%s}:op:%s:%s", q->model, operation, q->id);
+	o->name = q->model + strlen("doc.");
+	o->prefix = collection_prefix(a, o->name);
+	o->key = arena_printf(a, "%sd:%s", o->prefix, q->id);
+	o->result_key = arena_printf(a, "%sop:%s:%s", o->prefix, operation, q->id);
 	o->keep_ms = arena_printf(a, "%" PRId64, operation[0] != '\0' ? keep_results_us / MS : 0);
-	return o;
-}
-
-static void
-on_one(const struct redis_reply *r, void *ctx)
-{
-	struct doc_op *o = ctx;
-	struct doc d;
-
-	if (redis_fail_call(o->c, r))
-		return;
-	if (!doc_parse(r, &d))
-		call_fail(o->c, ST_NOT_FOUND, "%s %s does not exist", o->q->model, o->q->id);
-	else
-		reply_doc(o, &d, false);
-}
-
-static void
-on_list(const struct redis_reply *r, void *ctx)
-{
-	struct doc_op *o = ctx;
-	Mf__StoreResult out = MF__STORE_RESULT__INIT;
-	size_t limit = o->q->limit == 0 ? LIST_DEFAULT : o->q->limit, n = r->n_items / 2, last;
-	struct jw w;
-	struct doc d;
-
-	if (redis_fail_call(o->c, r))
-		return;
-	last = n > limit ? limit : n;
-	jw_start(&w, call_arena(o->c), 4096);
-	jw_object(&w, NULL);
-	jw_array(&w, "items");
-	for (size_t i = 0; i < last; i++)
-		if (doc_parse(r->items[2 * i + 1], &d))
-			doc_write(&w, r->items[2 * i]->s, r->items[2 * i]->n, &d);
-	jw_close(&w, ']');
-	if (n > limit)
-		jw_strn(
-		    &w, "next_cursor", r->items[2 * (last - 1)]->s, r->items[2 * (last - 1)]->n);
-	else
-		jw_null(&w, "next_cursor");
-	jw_close(&w, '}');
-	out.data.data = (uint8_t *)jw_text(&w, &out.data.len);
-	call_reply(o->c, &out.base);
-}
-
-/* KEYS: document, index, result. ARGV: id, document, life of the result or 0. */
-static const char create_script[] =
-    "local have = redis.call('GET', KEYS[3]) or redis.call('GET', KEYS[1])\n"
-    "if have then return have end\n"
-    "redis.call('SET', KEYS[1], ARGV[2])\n"
-    "redis.call('ZADD', KEYS[2], 0, ARGV[1])\n"
-    "if ARGV[3] ~= '0' then redis.call('SET', KEYS[3], ARGV[2], 'PX', ARGV[3]) end\n"
-    "return ARGV[2]\n";
-
-static void
-start_create(struct doc_op *o)
-{
-	o->made = arena_printf(
-	    call_arena(o->c), "1:%.*s", (int)o->q->data.len, (const char *)o->q->data.data);
-	o->made_n = strlen(o->made);
-	run(o, create_script, 3,
-	    (const char *const[]){
-		o->key, o->index, o->result_key, o->q->id, o->made, o->keep_ms, NULL },
-	    on_created);
-}
-
-static void
-on_created(const struct redis_reply *r, void *ctx)
-{
-	struct doc_op *o = ctx;
-	struct doc d;
-
-	if (redis_fail_call(o->c, r))
-		return;
-	if (!doc_parse(r, &d))
-		call_fail(o->c, ST_DATA_LOSS, "%s %s is kept in a form that is not ours",
-		    o->q->model, o->q->id);
-	else if (d.n != o->q->data.len || memcmp(d.json, o->q->data.data, d.n) != 0)
-		call_fail(o->c, ST_ALREADY_EXISTS, "%s %s exists with other content", o->q->model,
-		    o->q->id);
-	else
-		reply_doc(o, &d, false);
-}
-
-static void
-start_update(struct doc_op *o)
-{
-	redis_command(server, o->c, 3, (const char *const[]){ "MGET", o->key, o->result_key },
-	    (const size_t[]){ 4, strlen(o->key), strlen(o->result_key) }, on_before_update, o);
-}
-
-/* KEYS: document, result of the operation. ARGV: expected document, new document, life of the
- * result in ms. */
-static const char update_script[] = "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end\n"
-				    "redis.call('SET', KEYS[1], ARGV[2])\n"
-				    "redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])\n"
-				    "return 1\n";
-
-static void
-on_before_update(const struct redis_reply *r, void *ctx)
-{
-	struct doc_op *o = ctx;
-	struct doc d;
-	const char *argv[5];
-	size_t lens[5];
-
-	if (redis_fail_call(o->c, r))
-		return;
-	if (doc_parse(r->items[1], &d)) {
-		reply_doc(o, &d, true);
+	if (q->kind == MF__STORE_OP__KIND__READ_ONE) {
+		start_read(o);
 		return;
 	}
-	if (!doc_parse(r->items[0], &d)) {
-		call_fail(o->c, ST_NOT_FOUND, "%s %s does not exist", o->q->model, o->q->id);
-		return;
-	}
-	if (o->q->if_version != 0 && o->q->if_version != d.version) {
-		call_fail_because(o->c, ST_ABORTED, "VERSION_CONFLICT", 0,
-		    "version is %" PRIu64 ", not %" PRIu64, d.version, o->q->if_version);
-		return;
-	}
-	if (!merge(o, &d))
-		return;
-	argv[0] = o->key;
-	argv[1] = o->result_key;
-	argv[2] = r->items[0]->s;
-	argv[3] = o->made;
-	argv[4] = o->keep_ms;
-	for (int i = 0; i < 5; i++)
-		lens[i] = strlen(argv[i]);
-	lens[2] = r->items[0]->n;
-	lens[3] = o->made_n;
-	redis_script(server, o->c, update_script, 2, 5, argv, lens, on_updated, o);
+	o->k = collections_get(c, o->name);
+	if (q->kind == MF__STORE_OP__KIND__DELETE)
+		start_delete(o);
+	else
+		start_write(o);
 }
 
 static bool
-merge(struct doc_op *o, const struct doc *d)
+op_ok(struct doc_op *o, const Mf__StoreOp *q)
 {
-	struct json_error e;
-	json_t *have = json_read(d->json, d->n, &e),
-	       *patch = json_read(o->q->data.data, o->q->data.len, &e);
-	char *text;
-
-	if (have == NULL || patch == NULL) {
-		json_decref(have);
-		json_decref(patch);
-		call_fail(o->c, ST_DATA_LOSS, "%s %s: %s", o->q->model, o->q->id, e.what);
-		return false;
-	}
-	json_patch_merge(have, patch);
-	text = json_dumps(have, JSON_COMPACT);
-	o->made = arena_printf(call_arena(o->c), "%" PRIu64 ":%s", d->version + 1, text);
-	o->made_n = strlen(o->made);
-	free(text);
-	json_decref(have);
-	json_decref(patch);
-	return true;
+	if (!str_starts(q->model, "doc.") || !collection_name_ok(q->model + strlen("doc.")))
+		fail(o, ST_INVALID_ARGUMENT, "", "model: must be doc.NAME");
+	else if (!str_token_ok(str_of(q->id)) || strlen(q->id) > DOCUMENT_ID)
+		fail(o, ST_INVALID_ARGUMENT, "", "id: must be a token of 1 to 128 characters");
+	else if (q->kind != MF__STORE_OP__KIND__READ_ONE && q->kind != MF__STORE_OP__KIND__CREATE &&
+		 q->kind != MF__STORE_OP__KIND__UPDATE && q->kind != MF__STORE_OP__KIND__DELETE)
+		fail(o, ST_UNIMPLEMENTED, "",
+		    "kind: documents know create, read, update, delete, query and bulk");
+	else
+		return true;
+	return false;
 }
 
 static void
-on_updated(const struct redis_reply *r, void *ctx)
+start_read(struct doc_op *o)
 {
+	struct args x;
+
+	args_start(&x, call_arena(o->c), 3);
+	args_text(&x, o->key);
+	args_text(&x, o->prefix);
+	args_text(&x, o->q->id);
+	if (o->q->explain) {
+		Mf__StoreResult out = MF__STORE_RESULT__INIT;
+
+		out.data.data =
+		    (uint8_t *)"{\"store\":\"nosql\",\"access\":\"key\",\"round_trips\":1}";
+		out.data.len = strlen((const char *)out.data.data);
+		reply(o, &out);
+		return;
+	}
+	redis_script(server, o->c, document_read_script, 1, x.n, x.v, x.lens, on_read, o);
+}
+
+static void
+on_read(const struct redis_reply *r, void *ctx)
+{
+	Mf__StoreResult out = MF__STORE_RESULT__INIT;
 	struct doc_op *o = ctx;
-	struct redis_reply made = { .type = REDIS_STRING, .s = o->made, .n = o->made_n };
-	struct doc d;
+	struct failure f = { .status = ST_OK, .message = "", .reason = "" };
+	struct projection *p;
+	struct document d;
+	uint64_t at;
+	struct jw w;
 
 	if (redis_fail_call(o->c, r))
 		return;
-	if (r->i == 1 && doc_parse(&made, &d))
-		reply_doc(o, &d, false);
-	else if (++o->tries < CAS_TRIES)
-		start_update(o);
-	else
-		call_fail_because(o->c, ST_ABORTED, "VERSION_CONFLICT", 10,
-		    "%s %s changes too fast", o->q->model, o->q->id);
+	stage_named(call_arena(o->c), r->items[2], &out);
+	if (!document_parse(r->items[0]->s, r->items[0]->n, &d)) {
+		if (out.n_staged > 0) /* it may be there already */
+			reply(o, &out);
+		else
+			fail_missing(o);
+		return;
+	}
+	p = projection_of(call_arena(o->c), o->q->fields, o->q->n_fields, &f);
+	if (f.status != ST_OK) {
+		fail_with(o, &f);
+		return;
+	}
+	jw_start(&w, call_arena(o->c), d.n + 128);
+	jw_object(&w, NULL);
+	jw_str(&w, "id", o->q->id);
+	jw_int(&w, "version", (int64_t)d.version);
+	if (r->items[1]->type == REDIS_STRING &&
+	    str_u64((struct str){ r->items[1]->s, r->items[1]->n }, INT64_MAX / MS, &at))
+		jw_time(&w, "expires_at", (int64_t)at * MS);
+	projection_write(p, &w, "data", d.json, d.n);
+	jw_close(&w, '}');
+	out.data.data = (uint8_t *)jw_text(&w, &out.data.len);
+	out.version = d.version;
+	reply(o, &out);
 }
 
-/* KEYS: document, index, result. ARGV: id, version or 0, life of the result. Answers the document
- * that went. */
-static const char delete_script[] =
-    "local done = redis.call('GET', KEYS[3])\n"
-    "if done then return done end\n"
-    "local have = redis.call('GET', KEYS[1])\n"
-    "if not have then return false end\n"
-    "if ARGV[2] ~= '0' and string.match(have, '^(%d+):') ~= ARGV[2] then return 0 end\n"
-    "redis.call('DEL', KEYS[1])\n"
-    "redis.call('ZREM', KEYS[2], ARGV[1])\n"
-    "redis.call('SET', KEYS[3], have, 'PX', ARGV[3])\n"
-    "return have\n";
+static void
+start_write(struct doc_op *o)
+{
+	struct failure f = { .status = ST_OK, .message = "", .reason = "" };
+	struct document d;
+	const char *seen;
+	size_t n;
+
+	if (o->k->dropping) {
+		fail(o, ST_FAILED_PRECONDITION, "COLLECTION_DROPPED",
+		    "the collection is being dropped");
+		return;
+	}
+	if (o->q->kind == MF__STORE_OP__KIND__CREATE) {
+		if (change_make(call_arena(o->c), o->k, o->q, NULL, &o->change, &f))
+			send_write(o, "", 0);
+		else
+			fail_with(o, &f);
+		return;
+	}
+	seen = seen_get(o->key, &n);
+	if (seen != NULL && document_parse(seen, n, &d) &&
+	    change_make(call_arena(o->c), o->k, o->q, &d, &o->change, &f)) {
+		o->guessed = true;
+		o->have = arena_dup(call_arena(o->c), seen, n);
+		o->have_n = n;
+		send_write(o, o->have, n);
+		return;
+	}
+	o->change = (struct change){ .raw = "", .ttl_ms = -1 };
+	send_write(o, "?", 1);
+}
+
+static void
+send_write(struct doc_op *o, const char *have, size_t n)
+{
+	const struct change *ch = &o->change;
+	struct arena *a = call_arena(o->c);
+	struct args x;
+
+	args_start(&x, a, WRITE_ARGS);
+	args_text(&x, o->key);
+	args_text(&x, o->result_key);
+	args_text(&x, o->prefix);
+	args_text(&x, o->k->epoch);
+	args_text(&x, o->q->id);
+	args_add(&x, have, n);
+	args_add(&x, ch->raw, ch->n);
+	args_text(&x, ch->ttl_ms >= 0 ? arena_printf(a, "%" PRId64, ch->ttl_ms) : "");
+	args_text(&x, o->keep_ms);
+	args_entries(&x, ch->entries, ch->n_entries);
+	if (ch->ttl_ms >= 0)
+		collections_ends(o->name, ch->ttl_ms);
+	if (ch->n != 0) /* the next update is computed upon this one, while it is on its way */
+		seen_put(o->key, ch->raw, ch->n);
+	redis_script(server, o->c, document_write_script, 2, x.n, x.v, x.lens, on_written, o);
+}
+
+static void
+on_written(const struct redis_reply *r, void *ctx)
+{
+	struct doc_op *o = ctx;
+
+	if (script_says(r, "ok")) {
+		if (o->q->kind == MF__STORE_OP__KIND__CREATE)
+			STEP("nosql.create.durable");
+		else
+			STEP("nosql.update.durable");
+		reply_doc(o, o->change.raw, o->change.n, false);
+		return;
+	}
+	seen_forget(o->key);
+	if (redis_fail_call(o->c, r) || stage_refused(o->c, r))
+		return;
+	if (script_says(r, "stale"))
+		on_stale(o, r->items[1]);
+	else if (script_says(r, "taken"))
+		fail_with(o, taken_failure(call_arena(o->c), o->q->model, o->k, r));
+	else if (script_says(r, "none"))
+		fail_missing(o);
+	else
+		on_have(o, r);
+}
+
+/* {'done', what the same operation made} or {'have', what is there}. */
+static void
+on_have(struct doc_op *o, const struct redis_reply *r)
+{
+	struct failure f = { .status = ST_OK, .message = "", .reason = "" };
+	const struct redis_reply *have = r->items[1];
+	struct document d;
+
+	if (!document_parse(have->s, have->n, &d)) {
+		fail(o, ST_DATA_LOSS, "",
+		    arena_printf(call_arena(o->c), "%s %s is kept in a form that is not ours",
+			o->q->model, o->q->id));
+	} else if (o->q->kind == MF__STORE_OP__KIND__CREATE) {
+		if (have->n == o->change.n && memcmp(have->s, o->change.raw, have->n) == 0)
+			reply_doc(o, have->s, have->n, true);
+		else
+			fail(o, ST_ALREADY_EXISTS, "ID_TAKEN",
+			    arena_printf(call_arena(o->c), "%s %s exists with other content",
+				o->q->model, o->q->id));
+	} else if (script_says(r, "done")) {
+		reply_doc(o, have->s, have->n, true);
+	} else if (o->tries++ == CAS_TRIES) {
+		fail(o, ST_ABORTED, "VERSION_CONFLICT",
+		    arena_printf(
+			call_arena(o->c), "%s %s changes too fast", o->q->model, o->q->id));
+	} else {
+		o->have = arena_dup(call_arena(o->c), have->s, have->n);
+		o->have_n = have->n;
+		if (change_make(call_arena(o->c), o->k, o->q, &d, &o->change, &f))
+			send_write(o, o->have, o->have_n);
+		else
+			fail_with(o, &f);
+	}
+}
+
+/* The collection was declared, or declared anew: nothing was written. */
+static void
+on_stale(struct doc_op *o, const struct redis_reply *kept)
+{
+	struct failure f = { .status = ST_OK, .message = "", .reason = "" };
+	struct collection *k = collections_learn(o->c, o->name, kept->s, kept->n, &f);
+
+	if (k == NULL) {
+		fail_with(o, &f);
+	} else if (o->stales++ == STALE_TRIES) {
+		fail(o, ST_ABORTED, "COLLECTION_CHANGED",
+		    "the collection is declared anew all the time");
+	} else {
+		o->k = k;
+		start_write(o);
+	}
+}
 
 static void
 start_delete(struct doc_op *o)
 {
 	struct arena *a = call_arena(o->c);
+	struct args x;
 
-	run(o, delete_script, 3,
-	    (const char *const[]){ o->key, o->index, o->result_key, o->q->id,
-		arena_printf(a, "%" PRIu64, o->q->if_version), o->keep_ms, NULL },
-	    on_deleted);
+	args_start(&x, a, 6);
+	args_text(&x, o->key);
+	args_text(&x, o->result_key);
+	args_text(&x, o->prefix);
+	args_text(&x, o->q->id);
+	args_text(&x, arena_printf(a, "%" PRIu64, o->q->if_version));
+	args_text(&x, o->keep_ms);
+	seen_forget(o->key);
+	redis_script(server, o->c, document_delete_script, 2, x.n, x.v, x.lens, on_deleted, o);
 }
 
 static void
 on_deleted(const struct redis_reply *r, void *ctx)
 {
-	Mf__StoreResult out = MF__STORE_RESULT__INIT;
 	struct doc_op *o = ctx;
-	struct doc d;
 
-	if (redis_fail_call(o->c, r))
+	if (redis_fail_call(o->c, r) || stage_refused(o->c, r))
 		return;
-	if (r->type == REDIS_INTEGER) {
-		call_fail_because(o->c, ST_ABORTED, "VERSION_CONFLICT", 0,
-		    "version is not %" PRIu64, o->q->if_version);
-	} else if (!doc_parse(r, &d)) {
-		call_fail(o->c, ST_NOT_FOUND, "%s %s does not exist", o->q->model, o->q->id);
-	} else {
-		out.version = d.version;
-		out.rows_affected = 1;
-		call_reply(o->c, &out.base);
-	}
+	STEP("nosql.delete.durable");
+	if (script_says(r, "ok") || script_says(r, "done"))
+		reply_gone(o, r->items[1], script_says(r, "done"));
+	else if (script_says(r, "have"))
+		fail(o, ST_ABORTED, "VERSION_CONFLICT",
+		    arena_printf(call_arena(o->c), "version is %.*s, not %" PRIu64,
+			(int)strcspn(r->items[1]->s, ":"), r->items[1]->s, o->q->if_version));
+	else
+		fail_missing(o);
 }
 
-/* argv: keys, then arguments, all texts, NULL-ended. */
-static void
-run(struct doc_op *o, const char *script, int n_keys, const char *const *argv, redis_done_fn *done)
+/* --- how it ends --- */
+
+static const struct failure *
+taken_failure(
+    struct arena *a, const char *model, const struct collection *k, const struct redis_reply *r)
 {
-	size_t lens[8];
-	int n = 0;
+	struct failure *f = ARENA_NEW(a, struct failure);
+	const struct index *x = NULL;
+	const char *fields = "";
 
-	for (; argv[n] != NULL; n++)
-		lens[n] = strlen(argv[n]);
-	redis_script(server, o->c, script, n_keys, n, argv, lens, done, o);
+	for (size_t i = 0; i < k->n_indexes; i++)
+		if (strcmp(k->indexes[i].slot, r->items[1]->s) == 0)
+			x = &k->indexes[i];
+	for (size_t i = 0; x != NULL && i < x->n; i++)
+		fields = arena_printf(a, "%s%s%s", fields, i == 0 ? "" : ", ", x->fields[i].text);
+	*f = (struct failure){ .status = ST_ALREADY_EXISTS,
+		.reason = "UNIQUE",
+		.message = arena_printf(a, "%s: document %s has the same %s (unique index %s)",
+		    model, r->items[2]->s, fields, x != NULL ? x->name : "?") };
+	return f;
 }
 
-static bool
-doc_parse(const struct redis_reply *r, struct doc *d)
+void
+documents_refuse_taken(
+    struct call *c, const char *model, const struct collection *k, const struct redis_reply *r)
 {
-	struct str version, json;
-
-	if (r->type != REDIS_STRING || !str_cut((struct str){ r->s, r->n }, ':', &version, &json) ||
-	    !str_u64(version, UINT64_MAX, &d->version))
-		return false;
-	d->json = json.p;
-	d->n = json.n;
-	return true;
+	call_fail_with(c, taken_failure(call_arena(c), model, k, r));
 }
 
 static void
-reply_doc(struct doc_op *o, const struct doc *d, bool repeated)
+reply_doc(struct doc_op *o, const char *raw, size_t n, bool repeated)
 {
 	Mf__StoreResult out = MF__STORE_RESULT__INIT;
+	struct document d;
 	struct jw w;
 
-	jw_start(&w, call_arena(o->c), d->n + 128);
-	doc_write(&w, o->q->id, strlen(o->q->id), d);
+	(void)document_parse(raw, n, &d);
+	jw_start(&w, call_arena(o->c), d.n + 128);
+	document_show(&w, o->q->id, strlen(o->q->id), &d);
 	out.data.data = (uint8_t *)jw_text(&w, &out.data.len);
-	out.version = d->version;
-	out.rows_affected = o->q->kind == MF__STORE_OP__KIND__READ_ONE ? 0 : 1;
+	out.version = d.version;
+	out.rows_affected = 1;
 	out.repeated = repeated;
-	call_reply(o->c, &out.base);
+	reply(o, &out);
 }
 
 static void
-doc_write(struct jw *w, const char *id, size_t id_n, const struct doc *d)
+reply_gone(struct doc_op *o, const struct redis_reply *kept, bool repeated)
 {
-	jw_object(w, NULL);
-	jw_strn(w, "id", id, id_n);
-	jw_int(w, "version", (int64_t)d->version);
-	jw_raw(w, "data", d->json, d->n);
-	jw_close(w, '}');
+	Mf__StoreResult out = MF__STORE_RESULT__INIT;
+	struct document d;
+
+	if (!document_parse(kept->s, kept->n, &d)) {
+		fail_missing(o);
+		return;
+	}
+	out.version = d.version;
+	out.rows_affected = 1;
+	out.repeated = repeated;
+	reply(o, &out);
+}
+
+static void
+bulk_ended(struct bulk *b)
+{
+	Mf__StoreResult out = MF__STORE_RESULT__INIT;
+
+	if (--b->left > 0)
+		return;
+	out.n_items = b->n;
+	out.items = b->items;
+	for (size_t i = 0; i < b->n; i++)
+		out.rows_affected += b->items[i]->problem == NULL && !b->items[i]->repeated;
+	call_reply(b->c, &out.base);
+}
+
+static void
+reply(struct doc_op *o, Mf__StoreResult *out)
+{
+	if (o->bulk == NULL) {
+		call_reply(o->c, &out->base);
+		return;
+	}
+	o->bulk->items[o->member]->data = out->data;
+	o->bulk->items[o->member]->version = out->version;
+	o->bulk->items[o->member]->repeated = out->repeated;
+	bulk_ended(o->bulk);
+}
+
+static void
+fail(struct doc_op *o, enum status s, const char *reason, const char *message)
+{
+	fail_with(o, &(struct failure){ .status = s, .reason = reason, .message = message });
+}
+
+static void
+fail_missing(struct doc_op *o)
+{
+	fail(o, ST_NOT_FOUND, "",
+	    arena_printf(call_arena(o->c), "%s %s does not exist", o->q->model, o->q->id));
+}
+
+static void
+fail_with(struct doc_op *o, const struct failure *f)
+{
+	struct arena *a = call_arena(o->c);
+	Mf__Problem *p;
+
+	if (o->bulk == NULL) {
+		call_fail_with(o->c, f);
+		return;
+	}
+	p = ARENA_NEW(a, Mf__Problem);
+	mf__problem__init(p);
+	p->code = f->status;
+	p->message = (char *)(uintptr_t)f->message;
+	p->reason = (char *)(uintptr_t)f->reason;
+	p->retry_delay_ms = f->retry_ms;
+	p->violations = ARENA_ARRAY(a, Mf__Violation *, f->n_violations + 1);
+	for (size_t i = 0; i < f->n_violations; i++) {
+		Mf__Violation *v = ARENA_NEW(a, Mf__Violation);
+
+		mf__violation__init(v);
+		v->field = (char *)(uintptr_t)f->violations[i].field;
+		v->description = (char *)(uintptr_t)f->violations[i].what;
+		p->violations[p->n_violations++] = v;
+	}
+	o->bulk->items[o->member]->problem = p;
+	bulk_ended(o->bulk);
 }

@@ -3,7 +3,9 @@
 
 static const struct serve serves[] = {
 	{ &nosql_service.base, PRIMARY },
+	{ &journal_service.base, PRIMARY },
 	{ &sql_service.base, STANDIN },
+	{ &sql_leader_service.base, STANDIN },
 	{ NULL, 0 },
 };
 

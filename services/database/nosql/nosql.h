@@ -2,6 +2,7 @@
 #ifndef DATABASE_NOSQL_NOSQL_H
 #define DATABASE_NOSQL_NOSQL_H
 
+#include "database/nosql/journal.h"
 #include "database/sql/sql.h"
 #include "node/node.h"
 #include "proto/nosql.pb-c.h"
@@ -11,6 +12,8 @@ struct nosql_config {
 	const char *redis;     /* "" -> unix:VAR/run/stores/redis-docs.sock */
 	const char *password_file;
 	int64_t operation_ttl_us;
+	int64_t backup_hold_us;
+	int64_t journal_entries, journal_bytes;
 };
 
 const struct config_key *nosql_keys(void);

@@ -6,18 +6,29 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "database/sql/render.h"
+#include "database/sql/spill.h"
 #include "database/sql/store.h"
 #include "database/sql/text.h"
 
 struct change {
 	struct effect effect; /* first */
 	const struct model *model;
+	struct call *call;
+	const Mf__StoreOp *op;
+	json_t *data;
+	struct warnings warnings;
+	struct spilled spilled;
 	const char *id, *ns, *operation, *version;
 	const char *patch; /* NULL: a delete */
+	struct pg_statement statement;
+	const char *params[6];
+	/* it was sent a second time, for the sake of another try of the same operation */
 	bool collided;
 };
 
+static void take(struct change *x);
 static struct change *change_new(struct call *c, const struct model *m, const Mf__StoreOp *op);
+static void start(struct change *x, struct call *c, const Mf__StoreOp *op);
 static void submit(struct effect *e);
 static void on_changed(const struct pg_reply *r, void *ctx);
 static void on_recorded(const struct pg_reply *r, void *ctx);
@@ -26,19 +37,28 @@ static void reply_deleted(struct change *x, uint64_t version, bool repeated);
 void
 sql_update(struct call *c, const struct model *m, const Mf__StoreOp *op)
 {
-	struct complaints e = { .arena = call_arena(c) };
 	struct change *x = change_new(c, m, op);
-	json_t *data;
+
+	if (x == NULL || (x->data = sql_data_of(c, op, DATA_BYTES)) == NULL)
+		return;
+	x->call = c;
+	x->op = op;
+	spill(c, m, op, true, x->data, &x->warnings, &x->spilled);
+	take(x);
+}
+
+static void
+take(struct change *x)
+{
+	struct complaints e = { .arena = call_arena(x->call) };
 	char *patch;
 
-	if (x == NULL || (data = sql_data_of(c, op, DATA_BYTES)) == NULL)
-		return;
-	if (!intake_patch(call_arena(c), m, data, op->id, "", &patch, &e)) {
-		sql_refuse(c, &e);
+	if (!intake_patch(call_arena(x->call), x->model, x->data, x->op->id, "", &patch, &e)) {
+		sql_refuse(x->call, &e);
 		return;
 	}
 	x->patch = patch;
-	effect_start(&x->effect, c, submit);
+	start(x, x->call, x->op);
 }
 
 void
@@ -47,7 +67,7 @@ sql_delete(struct call *c, const struct model *m, const Mf__StoreOp *op)
 	struct change *x = change_new(c, m, op);
 
 	if (x != NULL)
-		effect_start(&x->effect, c, submit);
+		start(x, c, op);
 }
 
 static struct change *
@@ -68,27 +88,34 @@ change_new(struct call *c, const struct model *m, const Mf__StoreOp *op)
 }
 
 static void
+start(struct change *x, struct call *c, const Mf__StoreOp *op)
+{
+	int n = 0;
+
+	x->params[n++] = x->operation;
+	x->params[n++] = x->id;
+	x->params[n++] = x->version;
+	x->params[n++] = "false";
+	if (x->patch != NULL)
+		x->params[n++] = x->patch;
+	if (x->model->namespaced)
+		x->params[n++] = x->ns;
+	x->statement =
+	    (struct pg_statement){ x->patch != NULL ? text_update(x->model) : text_delete(x->model),
+		    n, x->params };
+	if (op->explain)
+		sql_explain(c, "short", 1, &x->statement);
+	else
+		effect_start(&x->effect, c, op->mode_epoch, submit);
+}
+
+static void
 submit(struct effect *e)
 {
 	struct change *x = (struct change *)e;
-	const char *params[6];
-	int n = 0;
 
-	params[n++] = x->operation;
-	params[n++] = x->id;
-	params[n++] = x->version;
-	params[n++] = "false";
-	if (x->patch != NULL)
-		params[n++] = x->patch;
-	if (x->model->namespaced)
-		params[n++] = x->ns;
-	pg_write(sql_pool(), e->call, sql_key(call_arena(e->call), x->model, x->id), 1,
-	    &(const struct pg_statement){
-		x->patch != NULL ? text_update(x->model) : text_delete(x->model),
-		n,
-		params,
-	    },
-	    on_changed, x);
+	spill_write(e->call, &x->spilled, sql_key(call_arena(e->call), x->model, x->id),
+	    &x->statement, on_changed, x);
 }
 
 static void
@@ -104,14 +131,20 @@ on_changed(const struct pg_reply *r, void *ctx)
 	if (!pg_ok(r)) {
 		if (strcmp(pg_constraint(r), "operations_pkey") == 0 && !x->collided) {
 			x->collided = true;
-			submit(&x->effect);
+			effect_submit(&x->effect);
 		} else {
 			sql_fail_write(c, x->model, r);
 		}
 		return;
 	}
 	outcome = pg_value(r, 0, 0);
-	if (strcmp(outcome, "repeat") == 0) {
+	/* It may have waited for a row that the first try of the same operation held, in a server
+	 * whose node was killed: its snapshot was too old to see what that recorded. A second look
+	 * has a newer one. */
+	if (!x->collided && (strcmp(outcome, "conflict") == 0 || strcmp(outcome, "missing") == 0)) {
+		x->collided = true;
+		effect_submit(&x->effect);
+	} else if (strcmp(outcome, "repeat") == 0) {
 		pg_read(sql_pool(), c, text_recorded(x->model), 2,
 		    (const char *[]){ x->operation, x->id }, on_recorded, x);
 	} else if (strcmp(outcome, "conflict") == 0) {
@@ -121,7 +154,7 @@ on_changed(const struct pg_reply *r, void *ctx)
 		call_fail(c, ST_NOT_FOUND, "there is no such %s", x->model->name);
 	} else if (x->patch != NULL) {
 		row_of_reply(r, 0, 1, x->model, &row);
-		sql_reply_row(c, &row, false, 1);
+		sql_reply_row_warned(c, &row, false, 1, &x->warnings);
 	} else {
 		reply_deleted(x, strtoull(pg_value(r, 0, 1), NULL, 10), false);
 	}
@@ -154,5 +187,5 @@ reply_deleted(struct change *x, uint64_t version, bool repeated)
 	m.version = version;
 	m.rows_affected = 1;
 	m.repeated = repeated;
-	call_reply(x->effect.call, &m.base);
+	sql_reply_write(x->effect.call, &m);
 }

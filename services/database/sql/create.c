@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "database/sql/render.h"
+#include "database/sql/spill.h"
 #include "database/sql/store.h"
 #include "database/sql/text.h"
 
@@ -13,11 +14,18 @@
 struct bulk {
 	struct call *call;
 	size_t left;
+	struct warnings warnings;
 	Mf__StoreResult result;
 };
 
 struct creation {
 	struct effect effect; /* first */
+	struct call *call;
+	const struct model *model;
+	const Mf__StoreOp *op;
+	json_t *data;
+	struct warnings warnings;
+	struct spilled spilled;
 	struct row row;
 	struct bulk *bulk; /* NULL: a CREATE of its own */
 	Mf__StoreItem *item;
@@ -25,6 +33,8 @@ struct creation {
 
 static const char id_taken[] = "the id is taken, or was until its object was deleted";
 
+static void take(struct creation *x);
+static void start(struct creation *x, struct call *c, const Mf__StoreOp *op);
 static void submit(struct effect *e);
 static void on_inserted(const struct pg_reply *r, void *ctx);
 static void on_there(const struct pg_reply *r, void *ctx);
@@ -37,23 +47,47 @@ static void bulk_item_done(struct bulk *b);
 void
 sql_create(struct call *c, const struct model *m, const Mf__StoreOp *op)
 {
-	struct complaints e = { .arena = call_arena(c) };
 	struct creation *x = ARENA_NEW(call_arena(c), struct creation);
-	json_t *data = sql_data_of(c, op, DATA_BYTES);
 
-	if (data == NULL)
+	x->call = c;
+	x->model = m;
+	x->op = op;
+	if ((x->data = sql_data_of(c, op, DATA_BYTES)) == NULL)
 		return;
-	if (intake_create(call_arena(c), m, data,
+	spill(c, m, op, false, x->data, &x->warnings, &x->spilled);
+	take(x);
+}
+
+static void
+take(struct creation *x)
+{
+	struct call *c = x->call;
+	const Mf__StoreOp *op = x->op;
+	struct complaints e = { .arena = call_arena(c) };
+
+	if (intake_create(call_arena(c), x->model, x->data,
 		&(const struct intake_op){
 		    .id = op->id,
 		    .namespace = op->namespace_,
 		    .actor = op->actor,
 		    .now = sql_now(call_arena(c)),
+		    .trace_id = op->trace_id,
 		},
 		"", &x->row, &e))
-		effect_start(&x->effect, c, submit);
+		start(x, c, op);
 	else
 		sql_refuse(c, &e);
+}
+
+static void
+start(struct creation *x, struct call *c, const Mf__StoreOp *op)
+{
+	const struct model *m = x->row.model;
+
+	if (op->explain)
+		sql_explain_merged(c, text_insert(m), (int)m->n_fields, x->row.values);
+	else
+		effect_start(&x->effect, c, op->mode_epoch, submit);
 }
 
 static void
@@ -61,9 +95,13 @@ submit(struct effect *e)
 {
 	struct creation *x = (struct creation *)e;
 	const struct model *m = x->row.model;
+	const struct pg_statement one = { text_insert_absent(m), (int)m->n_fields, x->row.values };
 
-	pg_insert(sql_pool(), e->call, sql_key(call_arena(e->call), m, x->row.values[0]),
-	    text_insert(m), (int)m->n_fields, x->row.values, on_inserted, x);
+	if (x->spilled.put.text != NULL)
+		spill_write(e->call, &x->spilled, NULL, &one, on_inserted, x);
+	else
+		pg_insert(sql_pool(), e->call, sql_key(call_arena(e->call), m, x->row.values[0]),
+		    text_insert(m), one.n, one.params, on_inserted, x);
 }
 
 static void
@@ -94,14 +132,14 @@ on_there(const struct pg_reply *r, void *ctx)
 		creation_fail(x, r);
 	} else if (pg_rows(r) > 0) {
 		row_of_reply(r, 0, 0, x->row.model, &row);
-		creation_end(x, &row, x->effect.tries == 0);
+		/* Ours, if we tried before and nobody has changed it since: then it is no repeat. */
+		creation_end(x, &row, x->effect.tries == 0 || row_version(&row) > 1);
 	} else if (x->bulk != NULL) {
-		item_refuse(call_arena(x->effect.call), x->item, ST_ALREADY_EXISTS,
-		    "ALREADY_EXISTS", id_taken, NULL);
+		item_refuse(call_arena(x->effect.call), x->item, ST_ALREADY_EXISTS, "ID_TAKEN",
+		    id_taken, NULL);
 		bulk_item_done(x->bulk);
 	} else {
-		call_fail_because(
-		    x->effect.call, ST_ALREADY_EXISTS, "ALREADY_EXISTS", 0, "%s", id_taken);
+		call_fail_because(x->effect.call, ST_ALREADY_EXISTS, "ID_TAKEN", 0, "%s", id_taken);
 	}
 }
 
@@ -109,7 +147,7 @@ static void
 creation_end(struct creation *x, const struct row *row, bool repeated)
 {
 	if (x->bulk == NULL) {
-		sql_reply_row(x->effect.call, row, repeated, repeated ? 0 : 1);
+		sql_reply_row_warned(x->effect.call, row, repeated, repeated ? 0 : 1, &x->warnings);
 		return;
 	}
 	x->item->data.data = render_alone(
@@ -169,15 +207,17 @@ sql_bulk_create(struct call *c, const struct model *m, const Mf__StoreOp *op)
 		x[i].bulk = b;
 		x[i].item = b->result.items[i] = ARENA_NEW(a, Mf__StoreItem);
 		mf__store_item__init(x[i].item);
+		spill(c, m, op, false, one, &b->warnings, &x[i].spilled);
 		if (intake_create(a, m, one,
 			&(const struct intake_op){
 			    .id = "",
 			    .namespace = op->namespace_,
 			    .actor = op->actor,
 			    .now = now,
+			    .trace_id = op->trace_id,
 			},
 			complain_at(a, i), &x[i].row, &wrong)) {
-			effect_start(&x[i].effect, c, submit);
+			effect_start(&x[i].effect, c, op->mode_epoch, submit);
 		} else {
 			item_refuse(a, x[i].item, ST_INVALID_ARGUMENT, "VALIDATION",
 			    "the object is not valid", &wrong);
@@ -190,8 +230,11 @@ sql_bulk_create(struct call *c, const struct model *m, const Mf__StoreOp *op)
 static void
 bulk_item_done(struct bulk *b)
 {
-	if (--b->left == 0)
-		call_reply(b->call, &b->result.base);
+	if (--b->left > 0)
+		return;
+	b->result.n_warnings = b->warnings.n;
+	b->result.warnings = b->warnings.list;
+	sql_reply_write(b->call, &b->result);
 }
 
 static void

@@ -1,5 +1,6 @@
 /* filter: see filter.h. Cursor: base64url of version (1), hash of model, namespace, conditions and
- * sorts (8), of each sort the length (1) and the last value, last id. */
+ * sorts (8), of each sort the length (1) and the last value, last id; of a ranked one how many rows
+ * came before it. */
 #include <stdlib.h>
 #include <string.h>
 #include "base/json.h"
@@ -20,7 +21,10 @@ static bool add_ids(struct arena *a, struct filter *f, const char *list, struct 
 static bool
 add_bound(struct arena *a, struct filter *f, const Mf__KeyValue *kv, struct complaints *e);
 static void read_sorts(struct arena *a, struct filter *f, const char *list, struct complaints *e);
+static bool is_searched(const struct filter *f);
 static const char *sorts_of(struct arena *a, const struct model *m);
+static bool is_twice(const struct condition *x, const struct condition *y);
+static const char *condition_name(const struct condition *c);
 static int by_field_and_value(const void *x, const void *y);
 static uint64_t filter_hash(const struct filter *f);
 static bool cursor_read(struct arena *a, struct filter *f, const char *cursor);
@@ -39,24 +43,36 @@ filter_read(struct arena *a, const struct model *m, const Mf__StoreOp *op, struc
 		out->namespace = ns;
 	if (op->n_filters > FILTERS_MOST)
 		complain(e, "filters", "must be at most %d", FILTERS_MOST);
-	for (size_t i = 0; i < op->n_filters && e->n == before; i++)
+	for (size_t i = 0; i < op->n_filters && e->n == before && out->n < FILTERS_MOST; i++)
 		add_condition(a, out, op->filters[i], e);
 	if (e->n > before)
 		return false;
 	qsort(out->conditions, out->n, sizeof(out->conditions[0]), by_field_and_value);
 	for (size_t i = 1; i < out->n; i++)
-		if (out->conditions[i].kind == out->conditions[i - 1].kind &&
-		    (out->conditions[i].kind == COND_IDS ||
-			(out->conditions[i].field != NULL &&
-			    out->conditions[i].field == out->conditions[i - 1].field)))
-			complain(e,
-			    out->conditions[i].kind == COND_IDS ? "id"
-								: out->conditions[i].field->name,
-			    "may be given once");
+		if (is_twice(&out->conditions[i - 1], &out->conditions[i]))
+			complain(e, condition_name(&out->conditions[i]), "may be given once");
 	read_sorts(a, out, op->sort, e);
 	if (e->n == before && *op->cursor != '\0' && !cursor_read(a, out, op->cursor))
 		complain(e, "cursor", "is not a cursor of this query");
 	return e->n == before;
+}
+
+/* Labels and attributes may stand more than once: all must hold. */
+static bool
+is_twice(const struct condition *x, const struct condition *y)
+{
+	if (x->kind != y->kind || y->kind == COND_LABEL || y->kind == COND_LABEL_VALUE ||
+	    y->kind == COND_ATTRIBUTE)
+		return false;
+	return x->field == y->field;
+}
+
+static const char *
+condition_name(const struct condition *c)
+{
+	if (c->kind == COND_WORDS || c->kind == COND_BEGINNINGS)
+		return "q";
+	return c->kind == COND_IDS ? "id" : c->field->name;
 }
 
 static bool
@@ -77,6 +93,8 @@ add_condition(struct arena *a, struct filter *f, const Mf__KeyValue *kv, struct 
 	}
 	if (strcmp(kv->key, "id") == 0)
 		return add_ids(a, f, kv->value, e);
+	if (strcmp(kv->key, "q") == 0 && f->model->searched)
+		return search_read(a, f, kv->value, e);
 	if (strcmp(kv->key, "created_after") == 0 || strcmp(kv->key, "created_before") == 0 ||
 	    strcmp(kv->key, "updated_after") == 0 || strcmp(kv->key, "updated_before") == 0)
 		return add_bound(a, f, kv, e);
@@ -86,6 +104,8 @@ add_condition(struct arena *a, struct filter *f, const Mf__KeyValue *kv, struct 
 		    e, arena_printf(a, "%.100s", kv->key), "is not a filter of %s", f->model->name);
 		return false;
 	}
+	if (field->type == FIELD_JSON)
+		return search_attribute(a, f, field, kv->value, e);
 	*c = (struct condition){ .kind = COND_EQUAL, .field = field };
 	if ((c->value = intake_text(a, field, kv->value, e)) == NULL)
 		return false;
@@ -167,6 +187,10 @@ read_sorts(struct arena *a, struct filter *f, const char *list, struct complaint
 {
 	struct str rest = str_of(list), one;
 
+	if (strcmp(list, "relevance") == 0 && is_searched(f)) {
+		f->ranked = true;
+		return;
+	}
 	for (bool more = *list != '\0'; more;) {
 		struct sort *s = &f->sorts[f->n_sorts];
 		const struct field *field;
@@ -183,8 +207,9 @@ read_sorts(struct arena *a, struct filter *f, const char *list, struct complaint
 			known = f->sorts[i].field != field;
 		if (!known) {
 			complain(e, "sort",
-			    "must be up to %d different ones of %s, each perhaps behind a -",
-			    SORTS_MOST, sorts_of(a, f->model));
+			    "must be up to %d different ones of %s, each perhaps behind a -%s",
+			    SORTS_MOST, sorts_of(a, f->model),
+			    f->model->searched ? ", or, with q, relevance alone" : "");
 			return;
 		}
 		s->field = field;
@@ -205,11 +230,22 @@ sorts_of(struct arena *a, const struct model *m)
 	return names;
 }
 
+static bool
+is_searched(const struct filter *f)
+{
+	for (size_t i = 0; i < f->n; i++)
+		if (f->conditions[i].kind == COND_WORDS || f->conditions[i].kind == COND_BEGINNINGS)
+			return true;
+	return false;
+}
+
 bool
 filter_is_rare(const struct filter *f)
 {
+	if (f->want == WANT_COUNT)
+		return true;
 	for (size_t i = 0; i < f->n; i++)
-		if (f->conditions[i].kind == COND_AFTER || f->conditions[i].kind == COND_BEFORE)
+		if (f->conditions[i].kind > COND_IDS)
 			return true;
 	return f->n_sorts != 0;
 }
@@ -248,10 +284,14 @@ filter_hash(const struct filter *f)
 		h = hash_add(
 		    h, f->conditions[i].field != NULL ? f->conditions[i].field->name : "label");
 		h = hash_add(h, f->conditions[i].value);
-		h = hash_add(h, f->conditions[i].kind == COND_AFTER    ? ">"
-				: f->conditions[i].kind == COND_BEFORE ? "<"
-								       : "");
+		h = hash_add(h, f->conditions[i].kind == COND_AFTER        ? ">"
+				: f->conditions[i].kind == COND_BEFORE     ? "<"
+				: f->conditions[i].kind == COND_WORDS      ? "q"
+				: f->conditions[i].kind == COND_BEGINNINGS ? "*"
+									   : "");
 	}
+	if (f->ranked)
+		h = hash_add(h, "relevance");
 	for (size_t i = 0; i < f->n_sorts; i++) {
 		h = hash_add(h, f->sorts[i].descending ? "-" : "+");
 		h = hash_add(h, f->sorts[i].field->name);
@@ -260,12 +300,16 @@ filter_hash(const struct filter *f)
 }
 
 const char *
-filter_cursor(struct arena *a, const struct filter *f, const struct row *last)
+filter_cursor(struct arena *a, const struct filter *f, const struct row *last, uint32_t nth)
 {
 	uint8_t raw[CURSOR_MOST], *p = raw + CURSOR_HEAD;
+	const char *id = f->ranked ? arena_printf(a, "%u", f->skip + nth) : last->values[0];
 	uint64_t h = filter_hash(f);
-	size_t n = strnlen(last->values[0], ID_MOST);
+	size_t n = strnlen(id, ID_MOST);
 	char *out;
+
+	if (f->ranked && f->skip + nth > SKIP_MOST)
+		return NULL;
 
 	raw[0] = CURSOR_VERSION;
 	memcpy(raw + 1, &h, 8);
@@ -281,7 +325,7 @@ filter_cursor(struct arena *a, const struct filter *f, const struct row *last)
 		memcpy(p + 1, v, *p);
 		p += 1 + *p;
 	}
-	memcpy(p, last->values[0], n);
+	memcpy(p, id, n);
 	p += n;
 	out = arena_alloc(a, str_b64url_len((size_t)(p - raw)) + 1);
 	str_b64url(raw, (size_t)(p - raw), out);
@@ -317,6 +361,14 @@ cursor_read(struct arena *a, struct filter *f, const char *cursor)
 	}
 	if (memchr(p, '\0', left) != NULL)
 		return false;
+	if (f->ranked) {
+		uint64_t skip;
+
+		if (!str_u64((struct str){ (const char *)p, left }, SKIP_MOST, &skip))
+			return false;
+		f->skip = (uint32_t)skip;
+		return true;
+	}
 	f->after = arena_strndup(a, (const char *)p, left);
 	return intake_id(f->model, f->after, &none);
 }

@@ -64,7 +64,7 @@ start(struct call *c, hold_go_fn *go, const void *q)
 		    c, ST_FAILED_PRECONDITION, "SCHEMA_MISMATCH", 0, "%s", sql_refusal());
 	else
 		call_fail_because(
-		    c, ST_UNAVAILABLE, "STORE_DOWN", 1000, "PostgreSQL is not available");
+		    c, ST_UNAVAILABLE, "STORE_DOWN", 1000, "%s", pg_pool_why(sql_pool()));
 }
 
 void
@@ -104,5 +104,5 @@ static void
 on_late(struct call *c, void *ctx)
 {
 	(void)ctx;
-	call_fail_because(c, ST_UNAVAILABLE, "STORE_DOWN", 1000, "PostgreSQL is not available");
+	call_fail_because(c, ST_UNAVAILABLE, "STORE_DOWN", 1000, "%s", pg_pool_why(sql_pool()));
 }

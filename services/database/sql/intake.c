@@ -26,8 +26,6 @@ static void complain_unknown(const struct model *m, const json_t *data, unsigned
     const char *at, const char *id, struct complaints *e);
 static void patch_field(
     struct jw *w, struct arena *a, const struct field *f, const json_t *v, struct complaints *e);
-static const char *text_of_labels(struct arena *a, const json_t *v);
-static const char *text_of_json(struct arena *a, const json_t *v);
 
 void
 complain(struct complaints *e, const char *field, const char *fmt, ...)
@@ -105,6 +103,8 @@ intake_create(struct arena *a, const struct model *m, const json_t *data,
 		out->values[model_field(m, "namespace") - m->fields] = ns;
 	if (m->authored && *op->actor != '\0')
 		out->values[model_field(m, "created_by") - m->fields] = op->actor;
+	if (op->trace_id != NULL && *op->trace_id != '\0' && model_field(m, "trace_id") != NULL)
+		out->values[model_field(m, "trace_id") - m->fields] = op->trace_id;
 	out->values[m->n_fields - 2] = out->values[m->n_fields - 1] = op->now;
 	e->at = NULL;
 	return e->n == before;
@@ -321,11 +321,14 @@ take_priority(const struct field *f, const json_t *v, struct complaints *e)
 static const char *
 take_json(struct arena *a, const struct field *f, const json_t *v, struct complaints *e)
 {
-	const char *text = text_of_json(a, v);
+	const char *text = intake_json(a, v);
 
 	if (strlen(text) <= (size_t)f->max)
 		return text;
-	complain_of(e, f, "must have at most %d bytes", (int)f->max);
+	complain_of(e, f,
+	    "must have at most %d bytes: put it to /v1/blobs and refer to it, "
+	    "{\"$blob\": {\"id\", \"size\"}}",
+	    (int)f->max);
 	return NULL;
 }
 
@@ -364,7 +367,7 @@ take_labels(
 			    "the value of label \"%.60s\" must be a string of at most 1000 bytes",
 			    key);
 	}
-	return e->n == i ? text_of_labels(a, v) : NULL;
+	return e->n == i ? intake_labels(a, v) : NULL;
 }
 
 static int
@@ -377,8 +380,8 @@ by_length_and_bytes(const void *x, const void *y)
 }
 
 /* In the order in which jsonb keeps them: what a create answers are the bytes that are read back. */
-static const char *
-text_of_labels(struct arena *a, const json_t *v)
+const char *
+intake_labels(struct arena *a, const json_t *v)
 {
 	const char **keys = ARENA_ARRAY(a, const char *, json_object_size(v) + 1), *key;
 	json_t *item;
@@ -422,7 +425,7 @@ take_strings(struct arena *a, const struct field *f, const json_t *v, struct com
 				return NULL;
 			}
 	}
-	return text_of_json(a, v);
+	return intake_json(a, v);
 }
 
 const char *
@@ -447,8 +450,8 @@ intake_text(struct arena *a, const struct field *f, const char *value, struct co
 	return NULL;
 }
 
-static const char *
-text_of_json(struct arena *a, const json_t *v)
+const char *
+intake_json(struct arena *a, const json_t *v)
 {
 	struct jw w;
 

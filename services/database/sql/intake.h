@@ -34,6 +34,7 @@ struct intake_op {             /* what does not stand in the data */
 	const char *namespace; /* "": default */
 	const char *actor;     /* "": null */
 	const char *now;       /* RFC 3339 */
+	const char *trace_id;  /* of the request; NULL, "": null */
 };
 
 /* False: see e. `at` stands before each field in a violation ("/3" for the fourth of an array, ""
@@ -49,6 +50,10 @@ bool intake_patch(struct arena *a, const struct model *m, const json_t *patch, c
 /* One value given as text (a filter). NULL: complained as f->name. */
 const char *
 intake_text(struct arena *a, const struct field *f, const char *value, struct complaints *e);
+
+/* A value as text. Labels: in the order in which jsonb keeps the members of an object. */
+const char *intake_json(struct arena *a, const json_t *v);
+const char *intake_labels(struct arena *a, const json_t *object);
 
 bool intake_namespace(const char **ns, struct complaints *e); /* "" becomes "default" */
 bool intake_id(const struct model *m, const char *id, struct complaints *e);

@@ -5,6 +5,7 @@ static const char *const capabilities[] = { "complex queries", "transactions", "
 
 static const struct serve serves[] = {
 	{ &sql_service.base, PRIMARY },
+	{ &sql_leader_service.base, PRIMARY },
 	{ NULL, 0 },
 };
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/log.h"
+#include "base/step.h"
 #include "base/str.h"
 #include "base/time.h"
 #include "database/sql/migrate.h"
@@ -18,9 +19,13 @@ static const char select_applied[] =
     "SELECT number, checksum, (extract(epoch FROM applied_at) * 1000000)::bigint"
     " FROM schema_migrations ORDER BY number";
 
+#define LOCKED_US (2 * SEC) /* others hold what is to be changed: they get their turn between */
+
 static bool running;
+static struct timer later;
 
 static void look(void);
+static void on_later(struct timer *t);
 static void on_applied(const struct pg_reply *r, void *ctx);
 static void apply(const struct migration *m);
 static void on_migrated(const struct pg_reply *r, void *ctx);
@@ -85,6 +90,9 @@ migrate_start(void)
 void
 migrate_stop(void)
 {
+	if (later.loop != NULL)
+		timer_stop(&later);
+	later = (struct timer){ 0 };
 	running = false;
 }
 
@@ -126,6 +134,7 @@ on_applied(const struct pg_reply *r, void *ctx)
 		return;
 	case MIGRATE_NOTHING:
 		running = false;
+		STEP("sql.migration.complete");
 		sql_schema_is(SQL_USABLE, NULL);
 		return;
 	case MIGRATE_REFUSE:
@@ -139,20 +148,34 @@ static void
 apply(const struct migration *m)
 {
 	struct buf b = { 0 };
-	char sum[65];
 
-	migrate_checksum(m->text, sum);
-	buf_puts(&b, "BEGIN READ WRITE; SELECT pg_advisory_xact_lock(" LOCK ");"
-		     " CREATE TABLE IF NOT EXISTS schema_migrations (number integer PRIMARY KEY, "
-		     "name text NOT NULL,"
-		     " checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now());");
-	buf_printf(&b,
-	    " INSERT INTO schema_migrations (number, name, checksum) VALUES (%u, '%s', '%s');\n",
-	    m->number, m->name, sum);
-	buf_puts(&b, m->text);
+	STEP("sql.migration.chosen");
+	migrate_begin(&b);
+	migrate_add(&b, m);
 	buf_puts(&b, "\nCOMMIT");
 	pg_script(sql_pool(), b.p, on_migrated, (void *)(uintptr_t)m);
 	buf_free(&b);
+}
+
+void
+migrate_begin(struct buf *b)
+{
+	buf_puts(b, "BEGIN READ WRITE; SELECT pg_advisory_xact_lock(" LOCK ");"
+		    " CREATE TABLE IF NOT EXISTS schema_migrations (number integer PRIMARY KEY, "
+		    "name text NOT NULL,"
+		    " checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now());");
+}
+
+void
+migrate_add(struct buf *b, const struct migration *m)
+{
+	char sum[65];
+
+	migrate_checksum(m->text, sum);
+	buf_printf(b,
+	    " INSERT INTO schema_migrations (number, name, checksum) VALUES (%u, '%s', '%s');\n",
+	    m->number, m->name, sum);
+	buf_puts(b, m->text);
 }
 
 static void
@@ -162,6 +185,7 @@ on_migrated(const struct pg_reply *r, void *ctx)
 	char what[128];
 
 	if (pg_ok(r)) {
+		STEP("sql.migration.durable");
 		log_info("migrated", L_INT("number", m->number), L_STR("name", m->name));
 		look();
 	} else if (strcmp(pg_constraint(r), "schema_migrations_pkey") == 0) {
@@ -172,14 +196,26 @@ on_migrated(const struct pg_reply *r, void *ctx)
 	}
 }
 
-/* The server went: the next one that comes up starts this again. Anything else is for a person. */
+/* A lock, a deadlock, no room: once more, later. The server went: the next one that comes up starts
+ * this again. Anything else is for a person. */
 static void
 failed(const struct pg_reply *r, const char *what)
 {
+	enum status s = pg_status(r);
+	/* it answered, so it is there: no room, or the like */
+	bool unable = s == ST_UNAVAILABLE && pg_sqlstate(r)[0] != '\0' &&
+	              strncmp(pg_sqlstate(r), "57", 2) != 0;
 	char why[400];
 
+	if (s == ST_ABORTED || s == ST_RESOURCE_EXHAUSTED || unable) {
+		log_warn("migration_waits", L_STR("at", what), L_STR("why", pg_error(r)));
+		if (later.loop == NULL)
+			timer_init(&later, sql_loop(), on_later);
+		timer_in(&later, LOCKED_US);
+		return;
+	}
 	running = false;
-	if (pg_status(r) == ST_UNAVAILABLE) {
+	if (s == ST_UNAVAILABLE) {
 		log_warn("migration_interrupted", L_STR("at", what));
 		if (pg_pool_up(sql_pool()))
 			migrate_start();
@@ -188,6 +224,13 @@ failed(const struct pg_reply *r, const char *what)
 	snprintf(
 	    why, sizeof(why), "%s failed: %s (SQLSTATE %s)", what, pg_error(r), pg_sqlstate(r));
 	sql_schema_is(SQL_REFUSED, why);
+}
+
+static void
+on_later(struct timer *t)
+{
+	(void)t;
+	look();
 }
 
 /* --- Sql.MigrationStatus --- */

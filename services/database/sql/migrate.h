@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "base/str.h"
 #include "bus/call.h"
 
 struct migration { /* embedded from migrations/NNNN_name.sql */
@@ -26,6 +27,10 @@ enum migrate_verdict { MIGRATE_NOTHING, MIGRATE_NEXT, MIGRATE_REFUSE };
 enum migrate_verdict migrate_decide(const struct migration *have, const struct applied *done,
     size_t n_done, size_t *next, char *why, size_t why_size);
 void migrate_checksum(const char *text, char hex[65]);
+
+/* The statements that begin a migration's transaction; that register one and are it. */
+void migrate_begin(struct buf *b);
+void migrate_add(struct buf *b, const struct migration *m);
 
 void migrate_start(
     void); /* harmless while it runs; ends in sql_schema_is, or silently when the server goes */

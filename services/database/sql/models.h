@@ -26,9 +26,10 @@ enum field_flag {
 	FIELD_GIVEN = 1 << 0,    /* a caller may set it at create */
 	FIELD_PATCHED = 1 << 1,  /* ... and change it later */
 	FIELD_REQUIRED = 1 << 2, /* never null */
-	FIELD_FILTER = 1 << 3,   /* may be a filter of a query, by equality */
-	FIELD_UNIQUE = 1 << 4,   /* one row per value: may name the row of a READ_ONE */
-	FIELD_SORT = 1 << 5,     /* a query may be ordered by it: required, and short */
+	FIELD_FILTER =
+	    1 << 3, /* may be a filter of a query, by equality; JSON: by its attributes */
+	FIELD_UNIQUE = 1 << 4, /* one row per value: may name the row of a READ_ONE */
+	FIELD_SORT = 1 << 5,   /* a query may be ordered by it: required, and short */
 };
 
 struct field {
@@ -46,14 +47,17 @@ struct model {
 	const char *name;
 	const char *table;
 	bool namespaced; /* has a column `namespace`, set from the operation */
-	bool authored;   /* has a column `created_by`, set from the operation's actor */
-	bool internal;   /* of the auth domain: no client reaches it through a task request */
+	bool
+	    authored; /* has a column `created_by`, set from the operation's actor; `trace_id` so, too */
+	bool internal; /* of the auth domain: no client reaches it through a task request */
+	bool searched; /* by words, with filter "q": has an index over SEARCHED_WORDS */
 	const struct field *id; /* = fields[0] */
 	size_t n_fields;
 	const struct field
 	    *fields; /* in the order of the answer; ends with version, created_at, updated_at */
 };
 
+#define MODELS_MOST 32
 extern const struct model sql_models[];
 extern const size_t sql_n_models;
 extern const char *const task_states[];     /* NULL-ended */

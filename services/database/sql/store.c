@@ -4,9 +4,12 @@
 #include <string.h>
 #include "base/json.h"
 #include "base/log.h"
+#include "base/step.h"
 #include "base/time.h"
+#include "database/sql/export.h"
 #include "database/sql/migrate.h"
 #include "database/sql/store.h"
+#include "database/sql/text.h"
 #include "store/secret.h"
 
 #define EFFECT_TRIES    8
@@ -23,6 +26,9 @@ static struct {
 	struct list waiting; /* effects */
 	struct timer settle;
 	struct node *node;
+	struct work_pool *work;
+	struct sql_config
+	    config; /* of the start: a change needs another one; its texts may be gone */
 } store;
 
 static void on_up(void *ctx);
@@ -42,26 +48,37 @@ sql_open(struct loop *l, struct work_pool *work, const struct sql_config *config
 	    *config->pg_password_file != '\0' ? secret_read(config->pg_password_file) : NULL;
 	char private[512];
 
+	const struct pg_opts opts = {
+		.conninfo = *config->pg != '\0' ? config->pg : private,
+		.password = password,
+		.application = "metafed-sql",
+		.short_conns = (unsigned)config->pg_short_conns,
+		.long_conns = (unsigned)config->pg_long_conns,
+		.statement_timeout_us = config->pg_statement_timeout_us,
+		.lock_timeout_us = config->pg_lock_timeout_us,
+		.lifetime_us = config->pg_lifetime_us,
+		.pooler = config->pg_pooler,
+		.group_delay_us = config->pg_group_delay_us,
+		.group_most = (unsigned)config->pg_group_most,
+		.slow_us = config->pg_slow_us,
+		.work = work,
+	};
+
 	if (*config->pg == '\0')
 		snprintf(private, sizeof(private), "host=%s/run/stores dbname=metafed user=metafed",
 		    var);
 	store.loop = l;
+	store.work = work;
+	store.config = *config;
 	store.state = SQL_WAITING;
 	list_init(&store.waiting);
 	hold_init();
-	store.pool = pg_pool_new(l, &(const struct pg_opts){
-					.conninfo = *config->pg != '\0' ? config->pg : private,
-					.password = password,
-					.application = "metafed-sql",
-					.short_conns = (unsigned)config->pg_short_conns,
-					.long_conns = (unsigned)config->pg_long_conns,
-					.statement_timeout_us = config->pg_statement_timeout_us,
-					.group_delay_us = config->pg_group_delay_us,
-					.group_most = (unsigned)config->pg_group_most,
-					.slow_us = config->pg_slow_us,
-					.work = work,
-				    });
+	store.pool = pg_pool_new(l, &opts);
+	replicas_open(&opts, config->pg_replicas != NULL ? config->pg_replicas : "");
 	secret_free(&password);
+	pg_pool_fence(store.pool, 0, text_fence);
+	pg_pool_fence(store.pool, 1, text_fence_leader);
+	lead_start();
 	pg_pool_on_up(store.pool, on_up, NULL);
 	pg_pool_on_commit(store.pool, on_commit, NULL);
 	return true;
@@ -72,7 +89,9 @@ sql_close(void)
 {
 	struct link *k;
 
+	lead_stop();
 	upkeep_stop();
+	export_stop();
 	events_stop();
 	hold_drop();
 	while ((k = list_pop(&store.waiting)) != NULL) {
@@ -81,6 +100,7 @@ sql_close(void)
 		call_detach(e->call, &e->dep);
 	}
 	migrate_stop();
+	replicas_close();
 	pg_pool_free(&store.pool);
 	free(store.refusal);
 	store.refusal = NULL;
@@ -141,7 +161,7 @@ on_up(void *ctx)
 		struct effect *e = container_of(k, struct effect, link);
 
 		call_detach(e->call, &e->dep);
-		e->submit(e);
+		effect_submit(e);
 	}
 	events_happened(); /* what was out when the server went may have been committed */
 }
@@ -159,6 +179,18 @@ struct pg_pool *
 sql_pool(void)
 {
 	return store.pool;
+}
+
+struct work_pool *
+sql_work(void)
+{
+	return store.work;
+}
+
+const struct sql_config *
+sql_config(void)
+{
+	return &store.config;
 }
 
 struct loop *
@@ -199,28 +231,58 @@ sql_store_down(void)
 /* --- effects --- */
 
 void
-effect_start(struct effect *e, struct call *c, void (*submit)(struct effect *e))
+effect_start(struct effect *e, struct call *c, uint64_t epoch, void (*submit)(struct effect *e))
 {
 	e->call = c;
 	e->submit = submit;
+	e->fences[0] = epoch;
+	e->fences[1] = call_fence(c);
 	e->dep.cancel = effect_cancel;
 	events_bus(call_bus(c));
-	submit(e);
+	effect_submit(e);
+}
+
+void
+effect_submit(struct effect *e)
+{
+	effect_go_on(e, e->submit);
+}
+
+void
+effect_go_on(struct effect *e, void (*write)(struct effect *e))
+{
+	static const uint64_t none[PG_FENCES];
+
+	pg_fence_with(store.pool, e->fences);
+	write(e);
+	pg_fence_with(store.pool, none);
 }
 
 bool
 effect_unknown(struct effect *e, const struct pg_reply *r)
 {
+	if (strcmp(pg_sqlstate(r), "MF412") == 0) {
+		call_fail_because(e->call, ST_ABORTED, "MODE_CHANGED", 10,
+		    "the mode of the stores has changed since this write was sent");
+		return true;
+	}
+	if (strcmp(pg_sqlstate(r), "MF413") == 0) {
+		call_fail_because(
+		    e->call, ST_ABORTED, "FENCED", 0, "another meta leads since this was begun");
+		return true;
+	}
 	if (pg_ok(r) || !(pg_unknown(r) || (e->tries > 0 && pg_status(r) == ST_UNAVAILABLE)) ||
 	    e->tries >= EFFECT_TRIES)
 		return false;
+	STEP("sql.outcome.unknown");
 	if (e->tries++ == 0) {
 		int64_t left = call_left(e->call) - EFFECT_MARGIN;
 
+		call_set_repeated(e->call);
 		call_after(e->call, left > 0 ? left : 0, on_effect_late, NULL);
 	}
 	if (pg_pool_up(store.pool)) {
-		e->submit(e);
+		effect_submit(e);
 	} else {
 		list_add(&store.waiting, &e->link);
 		call_attach(e->call, &e->dep);
@@ -271,7 +333,7 @@ sql_refuse(struct call *c, const struct complaints *e)
 		.reason = "VALIDATION",
 		.n_violations = e->n,
 		.violations = e->list,
-		.message = arena_printf(call_arena(c), "%s %s", e->list[0].field, e->list[0].what),
+		.message = arena_printf(call_arena(c), "%s: %s", e->list[0].field, e->list[0].what),
 	    });
 }
 

@@ -24,7 +24,7 @@ struct interned {
 };
 
 static struct interned *all;
-static const char *fixed[16][TEXTS]; /* by model */
+static const char *fixed[MODELS_MOST][TEXTS]; /* by model */
 
 static const char *
 of(const struct model *m, int kind, void (*make)(struct buf *b, const struct model *m));
@@ -40,6 +40,9 @@ static void make_delete(struct buf *b, const struct model *m);
 
 const char text_transaction[] =
     "INSERT INTO operations (op_id,model,row_id) VALUES ($1,'transaction',$2)";
+const char text_fence[] = "SELECT mf_refuse('MF412') FROM mode_epoch WHERE last_value>$1::bigint";
+const char text_fence_leader[] =
+    "SELECT mf_refuse('MF413') FROM leader_number WHERE last_value>$1::bigint";
 const char text_transaction_same[] =
     "SELECT 1 FROM operations WHERE op_id=$1 AND model='transaction' AND row_id=$2";
 
@@ -268,7 +271,14 @@ add_assignment(struct buf *b, const struct field *f, const char *type)
 {
 	const char *n = f->name;
 
-	if (f->type == FIELD_LABELS || f->type == FIELD_JSON)
+	if (f->type == FIELD_JSON) /* a reference to a blob is no object to merge with another */
+		buf_printf(b,
+		    "%s=CASE WHEN NOT $5::jsonb ? '%s' THEN t.%s WHEN $5::jsonb->'%s'='null' THEN "
+		    "NULL ELSE mf_merge_patch(CASE WHEN $5::jsonb->'%s' ? '$blob' OR"
+		    " t.%s::jsonb ? '$blob' THEN NULL ELSE t.%s::jsonb END,$5::jsonb->'%s')::%s "
+		    "END,",
+		    n, n, n, n, n, n, n, n, type);
+	else if (f->type == FIELD_LABELS)
 		buf_printf(b,
 		    "%s=CASE WHEN NOT $5::jsonb ? '%s' THEN t.%s WHEN $5::jsonb->'%s'='null' THEN "
 		    "%s%s%s::%s"

@@ -27,6 +27,10 @@ const char *text_delete(const struct model *m);
 /* A transaction: $1 operation id, $2 hash of what it does. The first one takes the operation id for
  * it, a unique violation when that is taken; the second one answers a row when it was this one. */
 extern const char text_transaction[], text_transaction_same[];
+/* $1 an epoch: raises MF412 when the mode of the stores has a newer one. Sees it at any isolation. */
+extern const char text_fence[];
+/* $1 the fencing number of a leader: raises MF413 when a later one has taken over. As above. */
+extern const char text_fence_leader[];
 /* Params in order: namespace, the fields' conditions, the labels' NAMEs as one array, object and text
  * of each NAME=VALUE, the ids, bounds of times, after, limit + 1. Texts are few: labels in one array, NAME=VALUEs filled up to
  * 1, 2, 4, 8 or 16 by repeating the last. */
@@ -35,6 +39,8 @@ const char *text_query(struct arena *a, const struct filter *f); /* a rare one's
  * two after: whoever takes as many finds one that he leaves, and knows that there are more. */
 #define PAGE_BYTES (2u << 20)
 bool text_counts(const struct field *f); /* its bytes, as they are answered, are counted */
+/* text[] as PostgreSQL reads it. */
+const char *text_array(struct arena *a, const char *const *values, size_t n);
 #define QUERY_PARAMS_MOST (3 * FILTERS_MOST + SORTS_MOST)
 size_t text_query_params(struct arena *a, const struct filter *f, const char *params[], size_t cap);
 

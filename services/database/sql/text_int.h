@@ -7,6 +7,8 @@
 
 const char *text_intern(struct buf *b); /* frees b; the same text is the same pointer, for ever */
 const char *text_type(const struct field *f); /* as PostgreSQL calls it */
+/* Of a model that is searched: what its index is over, letter by letter. */
+#define SEARCHED_WORDS "to_tsvector('metafed',title||' '||coalesce(description,''))"
 void text_add_columns(struct buf *b, const struct model *m, const char *alias);
 
 #endif

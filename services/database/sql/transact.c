@@ -3,19 +3,26 @@
  *
  * The first statement takes the operation id, together with a hash of what the transaction does: a
  * second one under this id fails there, and then the same hash means that it is a repeat. Each
- * member records its result under "<operation>/<n>", which is what a repeat answers. */
+ * member records its result under "<operation>/<n>", which is what a repeat answers. Before it, in
+ * a two-phase commit, goes the decision: it commits with the rest, or the transaction was given up
+ * (decide.c). */
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/id.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/step.h"
 #include "base/str.h"
+#include "database/sql/decide.h"
 #include "database/sql/render.h"
+#include "database/sql/spill.h"
 #include "database/sql/store.h"
 #include "database/sql/text.h"
 
 #define MEMBERS_MOST  100
 #define MEMBER_PARAMS (MODEL_FIELDS_MOST + 1)
+#define LEAD_MOST     2 /* statements: the decision, the operation id */
 #define HASH_BYTES    16
 
 struct member {
@@ -31,8 +38,15 @@ struct transaction {
 	struct effect effect; /* first */
 	size_t n, left;
 	const char *taking[2]; /* params of text_transaction: the operation id or NULL, the hash */
+	const char *decides;   /* id of the two-phase commit; NULL: it is none */
+	bool committed, given_up; /* ... before this try */
+	size_t lead;              /* statements before the members' */
+	enum pg_isolation isolation;
 	struct member *members;
-	struct pg_statement *statements; /* text_transaction, then the members' */
+	/* the decision, text_transaction, then the members', then the blobs that they refer to */
+	struct pg_statement *statements;
+	size_t n_blobs;
+	struct warnings warnings;
 	Mf__StoreResult result;
 };
 
@@ -41,16 +55,25 @@ struct lookup { /* of a member whose object the commit did not answer */
 	size_t i;
 };
 
+static bool isolation_of(const char *word, enum pg_isolation *out);
+static struct transaction *transaction_read(struct call *c, const Mf__StoreOp *op);
 static bool members_read(struct transaction *t, struct call *c, const Mf__StoreOp *op);
 static bool member_read(
     struct transaction *t, struct call *c, size_t i, const Mf__StoreOp *op, struct complaints *e);
+static void
+member_spill(struct transaction *t, struct call *c, size_t i, const Mf__StoreOp *op, json_t *data);
 static bool member_change(struct transaction *t, struct call *c, size_t i, const Mf__StoreOp *op,
     const char *at, struct complaints *e);
 static bool member_create(struct transaction *t, struct call *c, size_t i, const Mf__StoreOp *op,
     const char *at, struct complaints *e);
-static const char *hash_of(struct arena *a, const struct transaction *t);
+static void lead_with(struct transaction *t, const char *text, int n, const char *const *params);
+static const char *
+hash_of(struct arena *a, const struct transaction *t, const ProtobufCBinaryData *rest);
 static void submit(struct effect *e);
 static void on_committed(const struct pg_reply *r, void *ctx);
+static void on_decided(enum decision d, void *ctx);
+static void fail_given_up(struct transaction *t);
+static void ask_same(struct transaction *t);
 static void on_same(const struct pg_reply *r, void *ctx);
 static void member_done(struct transaction *t, size_t i, const struct pg_reply *r);
 static void member_repeated(struct transaction *t, size_t i);
@@ -63,27 +86,83 @@ static void refused(struct transaction *t, const struct pg_reply *r);
 void
 sql_transact(struct call *c, const Mf__StoreOp *op)
 {
+	struct transaction *t = transaction_read(c, op);
+
+	if (t == NULL)
+		return;
+	if (t->taking[0] != NULL)
+		lead_with(t, text_transaction, 2, t->taking);
+	if (t->decides != NULL)
+		lead_with(t, text_decision, 1, &t->decides);
+	if (op->explain)
+		sql_explain(
+		    c, "short", t->lead + t->n + t->n_blobs, t->statements + LEAD_MOST - t->lead);
+	else
+		effect_start(&t->effect, c, op->mode_epoch, submit);
+}
+
+const char *
+sql_transaction_hash(struct call *c, const Mf__StoreOp *op)
+{
+	struct transaction *t = transaction_read(c, op);
+
+	return t != NULL ? t->taking[1] : NULL;
+}
+
+/* NULL: refused, the call has ended. */
+static struct transaction *
+transaction_read(struct call *c, const Mf__StoreOp *op)
+{
 	struct arena *a = call_arena(c);
 	struct complaints e = { .arena = a };
 	struct transaction *t = ARENA_NEW(a, struct transaction);
 
 	t->n = op->n_members;
-	if (t->n == 0 || t->n > MEMBERS_MOST) {
+	t->decides = op->transaction[0] != '\0' ? op->transaction : NULL;
+	if (t->decides != NULL && !uuid_ok(t->decides))
+		complain(&e, "transaction", "must be a UUID in lower case");
+	else if ((t->n == 0 && t->decides == NULL) || t->n > MEMBERS_MOST)
 		complain(&e, "members", "must be 1 to %d", MEMBERS_MOST);
+	if (!isolation_of(op->isolation, &t->isolation))
+		complain(
+		    &e, "isolation", "must be read_committed, repeatable_read or serializable");
+	if (e.n > 0) {
 		sql_refuse(c, &e);
-		return;
+		return NULL;
 	}
-	t->members = ARENA_ARRAY(a, struct member, t->n);
-	t->statements = ARENA_ARRAY(a, struct pg_statement, t->n + 1);
+	t->members = ARENA_ARRAY(a, struct member, t->n + 1);
+	t->statements = ARENA_ARRAY(a, struct pg_statement, 2 * t->n + LEAD_MOST);
 	mf__store_result__init(&t->result);
 	t->result.n_items = t->n;
-	t->result.items = ARENA_ARRAY(a, Mf__StoreItem *, t->n);
+	t->result.items = ARENA_ARRAY(a, Mf__StoreItem *, t->n + 1);
 	t->taking[0] = sql_operation_of(c, op);
 	if (!members_read(t, c, op))
-		return;
-	t->taking[1] = hash_of(a, t);
-	t->statements[0] = (struct pg_statement){ text_transaction, 2, t->taking };
-	effect_start(&t->effect, c, submit);
+		return NULL;
+	t->taking[1] = hash_of(a, t, &op->data);
+	return t;
+}
+
+static bool
+isolation_of(const char *word, enum pg_isolation *out)
+{
+	static const char *const words[] = { [PG_READ_COMMITTED] = "read_committed",
+		[PG_REPEATABLE_READ] = "repeatable_read",
+		[PG_SERIALIZABLE] = "serializable" };
+
+	*out = PG_READ_COMMITTED;
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strcmp(word, words[i]) == 0) {
+			*out = (enum pg_isolation)i;
+			return true;
+		}
+	return *word == '\0';
+}
+
+/* The last one that is added comes first. */
+static void
+lead_with(struct transaction *t, const char *text, int n, const char *const *params)
+{
+	t->statements[LEAD_MOST - ++t->lead] = (struct pg_statement){ text, n, params };
 }
 
 static bool
@@ -133,6 +212,17 @@ member_read(
 	return false;
 }
 
+static void
+member_spill(struct transaction *t, struct call *c, size_t i, const Mf__StoreOp *op, json_t *data)
+{
+	struct spilled *s = ARENA_NEW(call_arena(c), struct spilled);
+
+	spill(c, t->members[i].model, op, op->kind == MF__STORE_OP__KIND__UPDATE, data,
+	    &t->warnings, s);
+	if (s->put.text != NULL)
+		t->statements[LEAD_MOST + t->n + t->n_blobs++] = s->put;
+}
+
 static bool
 member_create(struct transaction *t, struct call *c, size_t i, const Mf__StoreOp *op,
     const char *at, struct complaints *e)
@@ -148,19 +238,21 @@ member_create(struct transaction *t, struct call *c, size_t i, const Mf__StoreOp
 		complain(e, at, "%s", je.what);
 		return false;
 	}
+	member_spill(t, c, i, op, data);
 	ok = intake_create(a, m->model, data,
 	    &(const struct intake_op){
 		.id = op->id,
 		.namespace = op->namespace_,
 		.actor = op->actor,
 		.now = sql_now(a),
+		.trace_id = op->trace_id,
 	    },
 	    at, &m->row, e);
 	json_decref(data);
 	m->id = m->row.values[0];
 	m->params[0] = m->operation;
 	memcpy(m->params + 1, m->row.values, sizeof(m->row.values));
-	t->statements[i + 1] =
+	t->statements[i + LEAD_MOST] =
 	    m->if_absent ? (struct pg_statement){ text_insert_absent(m->model), n, m->row.values }
 			 : (struct pg_statement){ text_insert_strict(m->model), n + 1, m->params };
 	return ok;
@@ -190,6 +282,7 @@ member_change(struct transaction *t, struct call *c, size_t i, const Mf__StoreOp
 			complain(e, at, "%s", je.what);
 			return false;
 		}
+		member_spill(t, c, i, op, data);
 		ok = intake_patch(a, m->model, data, op->id, at, &patch, e);
 		json_decref(data);
 		if (!ok)
@@ -198,15 +291,16 @@ member_change(struct transaction *t, struct call *c, size_t i, const Mf__StoreOp
 	}
 	if (m->model->namespaced)
 		m->params[n++] = m->ns;
-	t->statements[i + 1] =
+	t->statements[i + LEAD_MOST] =
 	    (struct pg_statement){ update ? text_update(m->model) : text_delete(m->model), n,
 		    m->params };
 	return true;
 }
 
-/* What was asked for, without the times that are made here. */
+/* What was asked for, without the times that are made here; `rest` stands for the members that
+ * another store has. */
 static const char *
-hash_of(struct arena *a, const struct transaction *t)
+hash_of(struct arena *a, const struct transaction *t, const ProtobufCBinaryData *rest)
 {
 	crypto_generichash_state h;
 	uint8_t sum[HASH_BYTES];
@@ -226,9 +320,13 @@ hash_of(struct arena *a, const struct transaction *t)
 		for (size_t j = from; j < to; j++) {
 			const char *v = values[j] != NULL ? values[j] : "\xff"; /* not in UTF-8 */
 
+			if (create && strcmp(m->model->fields[j].name, "trace_id") == 0)
+				continue; /* of when, not of what */
 			crypto_generichash_update(&h, (const uint8_t *)v, strlen(v) + 1);
 		}
 	}
+	if (t->decides != NULL)
+		crypto_generichash_update(&h, rest->data, rest->len);
 	crypto_generichash_final(&h, sum, HASH_BYTES);
 	str_hex(sum, HASH_BYTES, hex);
 	return hex;
@@ -238,31 +336,50 @@ static void
 submit(struct effect *e)
 {
 	struct transaction *t = (struct transaction *)e;
-	size_t skip = t->taking[0] == NULL;
 
-	pg_write(sql_pool(), e->call, NULL, t->n + 1 - skip, t->statements + skip, on_committed, t);
+	STEP("sql.transact.checked");
+	pg_write_isolated(sql_pool(), e->call, t->isolation, t->lead + t->n + t->n_blobs,
+	    t->statements + LEAD_MOST - t->lead, on_committed, t);
+	STEP("sql.transact.sent");
 }
 
 static void
 on_committed(const struct pg_reply *r, void *ctx)
 {
 	struct transaction *t = ctx;
-	size_t taking = t->taking[0] != NULL;
 
 	if (effect_unknown(&t->effect, r))
 		return;
 	if (!pg_ok(r)) {
-		if (taking && pg_failed_at(r) == 0 && pg_status(r) == ST_ALREADY_EXISTS)
-			pg_read(sql_pool(), t->effect.call, text_transaction_same, 2, t->taking,
-			    on_same, t);
-		else
+		if (pg_status(r) != ST_ALREADY_EXISTS || pg_failed_at(r) >= t->lead)
 			refused(t, r);
+		else if (t->decides != NULL && pg_failed_at(r) == 0)
+			decision_of(t->effect.call, t->decides, on_decided, t);
+		else
+			ask_same(t);
 		return;
 	}
+	STEP("sql.transact.durable");
 	t->left = t->n + 1;
 	for (size_t i = 0; i < t->n; i++)
-		member_done(t, i, pg_reply_at(r, i + taking));
+		member_done(t, i, pg_reply_at(r, i + t->lead));
 	maybe_reply(t);
+}
+
+/* Decided already: the answer of our commit was lost, to us or to who asked us, or it was given up. */
+static void
+on_decided(enum decision d, void *ctx)
+{
+	struct transaction *t = ctx;
+
+	t->committed = d == DECIDED_COMMIT;
+	t->given_up = !t->committed;
+	if (t->taking[0] != NULL)
+		ask_same(t); /* this attempt has done it, or one before that was given up */
+	else if (t->given_up)
+		fail_given_up(t);
+	else
+		call_fail(t->effect.call, ST_ALREADY_EXISTS, "the transaction was committed");
 }
 
 static void
@@ -289,13 +406,31 @@ member_done(struct transaction *t, size_t i, const struct pg_reply *r)
 /* --- the operation id is taken: by the same transaction? --- */
 
 static void
+fail_given_up(struct transaction *t)
+{
+	call_fail_because(t->effect.call, ST_ABORTED, "GIVEN_UP", 10,
+	    "the transaction was given up before it could commit");
+}
+
+static void
+ask_same(struct transaction *t)
+{
+	pg_read(sql_pool(), t->effect.call, text_transaction_same, 2, t->taking, on_same, t);
+}
+
+static void
 on_same(const struct pg_reply *r, void *ctx)
 {
 	struct transaction *t = ctx;
-	bool ours = t->effect.tries > 0; /* the commit's answer was lost, that is all */
+	/* the commit's answer was lost, that is all */
+	bool ours = !t->given_up && (t->effect.tries > 0 || t->committed);
 
 	if (!pg_ok(r)) {
 		pg_fail_call(t->effect.call, r);
+		return;
+	}
+	if (pg_rows(r) == 0 && t->given_up) {
+		fail_given_up(t);
 		return;
 	}
 	if (pg_rows(r) == 0) {
@@ -370,14 +505,17 @@ item_set(struct transaction *t, size_t i, const struct row *row)
 static void
 maybe_reply(struct transaction *t)
 {
-	if (t->left == 1)
-		call_reply(t->effect.call, &t->result.base);
+	if (t->left != 1)
+		return;
+	t->result.n_warnings = t->warnings.n;
+	t->result.warnings = t->warnings.list;
+	sql_reply_write(t->effect.call, &t->result);
 }
 
 static void
 refused(struct transaction *t, const struct pg_reply *r)
 {
-	size_t i = pg_failed_at(r) - (t->taking[0] != NULL);
+	size_t i = pg_failed_at(r) - t->lead;
 	const struct member *m = &t->members[i < t->n ? i : 0];
 	struct call *c = t->effect.call;
 

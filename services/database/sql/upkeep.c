@@ -4,7 +4,9 @@
  * by table, oldest rows first, a slice per statement, so that none runs into statement_timeout
  * however much there is. After each slice comes a pause that is longer than the slice was: most of
  * the server's time is for others. A slice that takes long is followed by smaller ones. Of several
- * processes the one that has the advisory lock does it, the others leave their round. */
+ * processes the one that has the advisory lock does it, the others leave their round. The log is in
+ * partitions by time (migration 0011): they are made ahead of their time, and dropped a day after
+ * it. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +14,7 @@
 #include "base/metrics.h"
 #include "base/time.h"
 #include "database/sql/store.h"
+#include "database/sql/upkeep.h"
 
 #define ROUND_US    (60 * SEC)
 #define SLICE_FIRST 500u
@@ -22,50 +25,65 @@
 #define PAUSE_LEAST (10 * MS)
 #define PAUSE_MOST  (2 * SEC)
 
-/* $1: rows of the slice, $2: where the last one ended (a time; in the log its own mark). Answers:
- * is the lock ours, rows found, rows gone, where this one ended, by how many seconds the oldest of
- * them was late. */
-#define ME  "WITH me AS MATERIALIZED (SELECT pg_try_advisory_xact_lock(7738135562846292) AS mine),"
 #define DUE "now()-interval '1 day'"
-#define ANSWER                                                                                     \
-	"SELECT me.mine,count(o.at),(SELECT count(*) FROM gone),max(o.at),"                        \
-	"extract(epoch FROM " DUE "-min(o.at)) FROM me LEFT JOIN old o ON true GROUP BY me.mine"
 
 /* The condition stands there twice: a row that was changed meanwhile is judged by what it is now. */
 #define SLICE_OF(table, time)                                                                      \
-	ME "old AS MATERIALIZED (SELECT ctid," time " AS at FROM " table                           \
-	   " WHERE (SELECT mine FROM me) AND " time ">=$2::timestamptz AND " time "<" DUE          \
-	   " ORDER BY " time " LIMIT $1::int),"                                                    \
-	   "gone AS (DELETE FROM " table " WHERE ctid=ANY(ARRAY(SELECT ctid FROM old)) AND " time  \
-	   "<" DUE " RETURNING 1) " ANSWER
+	UPKEEP_ME "old AS MATERIALIZED (SELECT ctid," time " AS at FROM " table                    \
+		  " WHERE (SELECT mine FROM me) AND " time ">=$2::timestamptz AND " time "<" DUE   \
+		  " ORDER BY " time " LIMIT $1::int),"                                             \
+		  "gone AS (DELETE FROM " table                                                    \
+		  " WHERE ctid=ANY(ARRAY(SELECT ctid FROM old)) AND " time "<" DUE                 \
+		  " RETURNING 1) " UPKEEP_ANSWER(DUE)
 
-/* From its beginning to the last of the slice that is due, in the order in which it is read, and
- * only of transactions before which none is under way: so what stands before the mark is gone, what
- * stands behind it is there, and nothing will ever come to stand before it. */
-static const char slice_of_log[] =
-    ME "page AS MATERIALIZED (SELECT ctid,xid,seq,at FROM events WHERE (SELECT mine FROM me)"
-       " AND (xid,seq)>((SELECT xid FROM events_gone),(SELECT seq FROM events_gone))"
-       " AND xid<pg_snapshot_xmin(pg_current_snapshot()) AND $2::timestamptz IS NOT NULL"
-       " ORDER BY xid,seq LIMIT $1::int),"
-       "last AS MATERIALIZED (SELECT xid,seq FROM page WHERE at<" DUE
-       " ORDER BY xid DESC,seq DESC LIMIT 1),"
-       "old AS MATERIALIZED (SELECT p.ctid,p.at FROM page p,last l"
-       " WHERE (p.xid,p.seq)<=(l.xid,l.seq)),"
-       "gone AS (DELETE FROM events WHERE ctid=ANY(ARRAY(SELECT ctid FROM old)) RETURNING 1),"
-       "mark AS (UPDATE events_gone g SET xid=l.xid,seq=l.seq FROM last l) " ANSWER;
+/* Of what came to no partition of its time. From its beginning to the last of the slice that is due,
+ * in the order in which it is read, and only of transactions before which none is under way: so what
+ * stands behind the mark is there, and nothing that was not read yet will ever come to stand before
+ * it unseen. */
+static const char slice_of_log[] = UPKEEP_ME
+    "page AS MATERIALIZED (SELECT ctid,xid,seq,at FROM events_default"
+    " WHERE (SELECT mine FROM me)"
+    " AND xid<pg_snapshot_xmin(pg_current_snapshot()) AND $2::timestamptz IS NOT NULL"
+    " ORDER BY xid,seq LIMIT $1::int),"
+    "last AS MATERIALIZED (SELECT xid,seq FROM page WHERE at<" DUE
+    " ORDER BY xid DESC,seq DESC LIMIT 1),"
+    "old AS MATERIALIZED (SELECT p.ctid,p.at FROM page p,last l"
+    " WHERE (p.xid,p.seq)<=(l.xid,l.seq)),"
+    "gone AS (DELETE FROM events_default WHERE ctid=ANY(ARRAY(SELECT ctid FROM old)) RETURNING 1),"
+    "mark AS (UPDATE events_gone g SET xid=l.xid,seq=l.seq FROM last l"
+    " WHERE (g.xid,g.seq)<(l.xid,l.seq)) " UPKEEP_ANSWER(DUE);
 
 static const char log_begin[] = "SELECT mf_log_begin()";
+/* The log's partitions: those to come are made, and one that is due goes. */
+static const char log_turn[] = "SELECT CASE WHEN"
+			       " pg_try_advisory_xact_lock(7738135562846292) THEN"
+			       " CASE WHEN mf_events_ahead() THEN mf_events_drop() END END";
+
+/* And those of the traces. */
+static const char traces_turn[] = "SELECT CASE WHEN"
+				  " pg_try_advisory_xact_lock(7738135562846292) THEN"
+				  " CASE WHEN mf_traces_ahead() THEN"
+				  " mf_traces_drop(make_interval(secs=>$1::float8)) END END";
 
 static struct chore {
 	const char *table, *statement;
 	struct metric *rows, *late;
+	int64_t (*keep_us)(void); /* $3; 0: for ever. NULL: there is none, a day */
 } chores[] = {
-	{ "operations", SLICE_OF("operations", "at"), NULL, NULL },
-	{ "deleted", SLICE_OF("deleted", "at"), NULL, NULL },
-	{ "sessions", SLICE_OF("sessions", "expires_at"), NULL, NULL },
-	{ "idempotency", SLICE_OF("idempotency", "created_at"), NULL, NULL },
-	{ "revocations", SLICE_OF("revocations", "expires_at"), NULL, NULL },
-	{ "events", slice_of_log, NULL, NULL },
+	{ "operations", SLICE_OF("operations", "at"), NULL, NULL, NULL },
+	{ "deleted", SLICE_OF("deleted", "at"), NULL, NULL, NULL },
+	{ "sessions", SLICE_OF("sessions", "expires_at"), NULL, NULL, NULL },
+	{ "idempotency", SLICE_OF("idempotency", "created_at"), NULL, NULL, NULL },
+	{ "revocations", SLICE_OF("revocations", "expires_at"), NULL, NULL, NULL },
+	{ "api_keys", SLICE_OF("api_keys", "expires_at"), NULL, NULL, NULL },
+	{ "grants", SLICE_OF("grants", "expires_at"), NULL, NULL, NULL },
+	{ "auth_states", SLICE_OF("auth_states", "expires_at"), NULL, NULL, NULL },
+	{ "blob_uploads", blob_slice_uploads, NULL, NULL, blob_keep_upload_us },
+	{ "blobs", blob_slice_unused, NULL, NULL, blob_keep_us },
+	{ "blob_chunks", blob_slice_chunks, NULL, NULL, NULL },
+	{ "blob_garbage", blob_slice_garbage, NULL, NULL, NULL },
+	{ "blob_ledger", blob_slice_ledger, NULL, NULL, NULL },
+	{ "events", slice_of_log, NULL, NULL, NULL },
 };
 #define CHORES (sizeof(chores) / sizeof(chores[0]))
 
@@ -76,11 +94,16 @@ static struct {
 	char after[48];
 	int64_t first_us, began_us;
 	bool under_way; /* a statement is */
+	struct metric *dropped;
 } upkeep;
 
 static void on_timer(struct timer *t);
 static void on_up(void *ctx);
 static void on_log(const struct pg_reply *r, void *ctx);
+static void log_next(void);
+static void on_log_turn(const struct pg_reply *r, void *ctx);
+static void traces_next(void);
+static void on_traces_turn(const struct pg_reply *r, void *ctx);
 static void chore_begin(size_t i);
 static void send_slice(void);
 static void on_slice(const struct pg_reply *r, void *ctx);
@@ -103,6 +126,8 @@ upkeep_start(int64_t first_us)
 		chores[i].late = metric_get(late, &chores[i].table);
 	}
 	memset(&upkeep, 0, sizeof(upkeep));
+	upkeep.dropped = metric_simple(METRIC_COUNTER, "metafed_sql_partitions_dropped_total",
+	    "Partitions of the log and of the traces that were dropped after their time.");
 	upkeep.slice = SLICE_FIRST;
 	upkeep.at = CHORES;
 	upkeep.first_us = first_us;
@@ -158,6 +183,56 @@ on_log(const struct pg_reply *r, void *ctx)
 	if (pg_value(r, 0, 0)[0] == 't')
 		log_warn("event_log_begins_anew",
 		    L_STR("why", "the database was restored, or its stand-by promoted"));
+	log_next();
+}
+
+static void
+log_next(void)
+{
+	upkeep.under_way = true;
+	pg_query(sql_pool(), NULL, log_turn, 0, NULL, on_log_turn, NULL);
+}
+
+static void
+on_log_turn(const struct pg_reply *r, void *ctx)
+{
+	(void)ctx;
+	upkeep.under_way = false;
+	if (pg_ok(r) && pg_value(r, 0, 0)[0] == 't') {
+		metric_inc(upkeep.dropped);
+		log_next();
+		return;
+	}
+	/* Somebody holds the log, perhaps for hours, or its default partition is so full that no other
+	 * can be made beside it: what else is due, its rows too, need not wait for that. */
+	if (!pg_ok(r))
+		log_warn("upkeep_failed", L_STR("table", "events"), L_STR("why", pg_error(r)));
+	traces_next();
+}
+
+static void
+traces_next(void)
+{
+	char keep[24];
+	const char *const params[] = { keep };
+
+	snprintf(keep, sizeof(keep), "%.3f", (double)sql_config()->trace_keep_us / SEC);
+	upkeep.under_way = true;
+	pg_query(sql_pool(), NULL, traces_turn, 1, params, on_traces_turn, NULL);
+}
+
+static void
+on_traces_turn(const struct pg_reply *r, void *ctx)
+{
+	(void)ctx;
+	upkeep.under_way = false;
+	if (pg_ok(r) && pg_value(r, 0, 0)[0] == 't') {
+		metric_inc(upkeep.dropped);
+		traces_next();
+		return;
+	}
+	if (!pg_ok(r))
+		log_warn("upkeep_failed", L_STR("table", "traces"), L_STR("why", pg_error(r)));
 	chore_begin(0);
 }
 
@@ -166,6 +241,8 @@ chore_begin(size_t i)
 {
 	upkeep.at = i;
 	strcpy(upkeep.after, "-infinity");
+	while (i < CHORES && chores[i].keep_us != NULL && chores[i].keep_us() == 0)
+		upkeep.at = ++i;
 	if (i < CHORES)
 		send_slice();
 	else
@@ -176,13 +253,15 @@ static void
 send_slice(void)
 {
 	struct chore *x = &chores[upkeep.at];
-	char rows[12];
+	char rows[12], keep[24] = "";
 
 	snprintf(rows, sizeof(rows), "%u", upkeep.slice);
+	if (x->keep_us != NULL)
+		snprintf(keep, sizeof(keep), "%.3f", (double)x->keep_us() / SEC);
 	upkeep.began_us = time_now_us();
 	upkeep.under_way = true;
-	pg_query(
-	    sql_pool(), NULL, x->statement, 2, (const char *[]){ rows, upkeep.after }, on_slice, x);
+	pg_query(sql_pool(), NULL, x->statement, x->keep_us != NULL ? 3 : 2,
+	    (const char *[]){ rows, upkeep.after, keep }, on_slice, x);
 }
 
 static void

@@ -1,0 +1,380 @@
+/* upkeep: what is done to documents without being asked for; see collections_inside.h. One chore at a time. It
+ * costs nothing while there is nothing to do: the timer stands at the end of the first document that has one,
+ * and what is declared here is looked at because of that. What another process left is found in the
+ * registry at the start. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/step.h"
+#include "base/time.h"
+#include "database/nosql/collections_inside.h"
+#include "database/nosql/sweep.h"
+
+#define AGAIN_US                                                                                   \
+	(1 * SEC) /* after a failure, and between two rounds over one collection at least */
+#define SLICE       100
+#define SLICE_TEXT  "100"
+#define SLICE_PAUSE (5 * MS)
+
+struct chore {
+	struct chore *next;
+	char *name;
+	bool look;
+	int64_t due_us; /* INT64_MAX: nothing ends */
+	size_t built;
+};
+
+static struct {
+	struct redis *r;
+	struct loop *loop;
+	struct timer timer;
+	struct chore *chores;
+	struct chore *busy;
+	struct arena *a;       /* of the arguments of one script */
+	bool registry;         /* it was read */
+	char epoch[EPOCH_LEN]; /* of what is being built */
+} upkeep;
+
+static struct chore *chore_of(const char *, bool);
+static void turn_in(int64_t);
+static void on_turn(struct timer *);
+static void on_registry(const struct redis_reply *, void *);
+static void run(const char *, const char *, int, const char *const *, redis_done_fn *);
+static void look(struct chore *);
+static void on_look(const struct redis_reply *, void *);
+static void on_slice(const struct sweep_counts *);
+static void on_built(enum sweep_end, const char *const *);
+static void on_state_set(const struct redis_reply *, void *);
+static void drop(const struct collection *);
+static void on_dropped(const struct redis_reply *, void *);
+static void expire(struct chore *);
+static void on_expired(const struct redis_reply *, void *);
+static void chore_done(int64_t);
+
+void
+upkeep_documents_init(struct redis *r, struct loop *l)
+{
+	upkeep.r = r;
+	upkeep.loop = l;
+	upkeep.a = arena_new(16u << 20);
+	timer_init(&upkeep.timer, l, on_turn);
+	turn_in(100 * MS);
+}
+
+void
+upkeep_documents_fini(void)
+{
+	struct chore *next;
+
+	if (upkeep.a == NULL)
+		return;
+	sweep_stop();
+	timer_stop(&upkeep.timer);
+	for (struct chore *k = upkeep.chores; k != NULL; k = next) {
+		next = k->next;
+		free(k->name);
+		free(k);
+	}
+	arena_free(&upkeep.a);
+	memset(&upkeep, 0, sizeof(upkeep));
+}
+
+void
+upkeep_documents_again(void)
+{
+	if (upkeep.a == NULL)
+		return;
+	upkeep.registry = false;
+	turn_in(0);
+}
+
+void
+upkeep_documents_look(const char *name)
+{
+	chore_of(name, true)->look = true;
+	turn_in(0);
+}
+
+size_t
+upkeep_documents_built(const char *name)
+{
+	const struct chore *k = chore_of(name, false);
+
+	return k != NULL ? k->built : 0;
+}
+
+/* Sent before the document itself, on the same connection: so the registry never lacks it. */
+void
+collections_ends(const char *name, int64_t in_ms)
+{
+	struct chore *k = chore_of(name, false);
+	int64_t at = time_now_us() + in_ms * MS;
+	const char *argv[] = { "ZADD", REGISTRY, "0", name };
+
+	if (k == NULL) {
+		k = chore_of(name, true);
+		redis_command(upkeep.r, NULL, 4, argv,
+		    (const size_t[]){ 4, strlen(REGISTRY), 1, strlen(name) }, NULL, NULL);
+	}
+	if (at >= k->due_us)
+		return;
+	k->due_us = at;
+	turn_in(0);
+}
+
+static struct chore *
+chore_of(const char *name, bool make)
+{
+	struct chore *k = upkeep.chores;
+
+	while (k != NULL && strcmp(k->name, name) != 0)
+		k = k->next;
+	if (k != NULL || !make)
+		return k;
+	k = mem_zalloc(sizeof(*k));
+	k->name = strdup(name);
+	must(k->name != NULL);
+	k->due_us = INT64_MAX;
+	k->next = upkeep.chores;
+	upkeep.chores = k;
+	return k;
+}
+
+static void
+turn_in(int64_t us)
+{
+	if (upkeep.busy == NULL)
+		timer_in(&upkeep.timer, us);
+}
+
+static void
+on_turn(struct timer *t)
+{
+	const char *argv[] = { "ZRANGEBYLEX", REGISTRY, "-", "+" };
+	struct chore *first = NULL;
+
+	(void)t;
+	if (upkeep.busy != NULL)
+		return;
+	if (!upkeep.registry) {
+		redis_command(upkeep.r, NULL, 4, argv,
+		    (const size_t[]){ 11, strlen(REGISTRY), 1, 1 }, on_registry, NULL);
+		return;
+	}
+	for (struct chore *k = upkeep.chores; k != NULL; k = k->next) {
+		if (k->look) {
+			upkeep.busy = k;
+			look(k);
+			return;
+		}
+		if (k->due_us != INT64_MAX && (first == NULL || k->due_us < first->due_us))
+			first = k;
+	}
+	if (first == NULL)
+		return;
+	if (first->due_us > time_now_us()) {
+		turn_in(first->due_us - time_now_us());
+		return;
+	}
+	upkeep.busy = first;
+	expire(first);
+}
+
+static void
+on_registry(const struct redis_reply *r, void *ctx)
+{
+	(void)ctx;
+	upkeep.registry = r->type == REDIS_ARRAY;
+	for (size_t i = 0; i < r->n_items; i++)
+		chore_of(r->items[i]->s, true)->look = true;
+	turn_in(upkeep.registry ? 0 : AGAIN_US);
+}
+
+/* key: what is behind the collection's prefix. argv: behind the prefix, NULL-ended. */
+static void
+run(const char *script, const char *key, int n_keys, const char *const *argv, redis_done_fn *done)
+{
+	const char *prefix;
+	struct args x;
+
+	arena_reset(upkeep.a);
+	prefix = collection_prefix(upkeep.a, upkeep.busy->name);
+	args_start(&x, upkeep.a, 32);
+	args_text(&x, arena_printf(upkeep.a, "%s%s", prefix, key));
+	if (n_keys == 2)
+		args_text(&x, arena_printf(upkeep.a, "%sop::", prefix));
+	args_text(&x, prefix);
+	for (; *argv != NULL; argv++)
+		args_text(&x, *argv);
+	redis_script(upkeep.r, NULL, script, n_keys, x.n, x.v, x.lens, done, NULL);
+}
+
+static void
+chore_done(int64_t again_us)
+{
+	upkeep.busy = NULL;
+	turn_in(again_us);
+}
+
+/* --- what is there to do? --- */
+
+static void
+look(struct chore *k)
+{
+	k->look = false;
+	run(collection_read_script, "def", 1, (const char *const[]){ NULL }, on_look);
+}
+
+static void
+on_look(const struct redis_reply *r, void *ctx)
+{
+	struct failure f = { .status = ST_OK, .message = "", .reason = "" };
+	struct collection *k = NULL;
+	bool build = false;
+
+	(void)ctx;
+	if (r->type == REDIS_FAILED) {
+		upkeep.busy->look = true;
+		chore_done(AGAIN_US);
+		return;
+	}
+	if (r->items[0]->type == REDIS_STRING)
+		k = collections_learn(NULL, upkeep.busy->name, r->items[0]->s, r->items[0]->n, &f);
+	for (size_t i = 0; k != NULL && i < k->n_indexes; i++)
+		build |= k->indexes[i].state == INDEX_BUILDING;
+	upkeep.busy->built = 0;
+	if (k != NULL && k->dropping)
+		drop(k);
+	else if (build) {
+		snprintf(upkeep.epoch, sizeof(upkeep.epoch), "%s", k->epoch);
+		sweep_build(&(const struct build){ upkeep.r, upkeep.loop, k, on_slice, on_built });
+	} else
+		expire(upkeep.busy);
+}
+
+/* --- indexes --- */
+
+static void
+on_slice(const struct sweep_counts *n)
+{
+	upkeep.busy->built = n->documents;
+}
+
+static void
+on_built(enum sweep_end end, const char *const *why)
+{
+	struct collection *k;
+	const char *argv[6 + INDEXES_MOST], *text;
+	json_t *kept;
+	size_t n = 4;
+
+	k = collections_known(upkeep.busy->name);
+	if (end == SWEEP_DONE && (k == NULL || strcmp(k->epoch, upkeep.epoch) != 0))
+		end = SWEEP_STALE;
+	if (end != SWEEP_DONE) {
+		upkeep.busy->look = true;
+		chore_done(end == SWEEP_FAILED ? AGAIN_US : 0);
+		return;
+	}
+	STEP("nosql.index.built");
+	kept = json_deep_copy(k->definition);
+	collection_set_epoch(kept);
+	for (size_t i = 0; i < k->n_indexes; i++) {
+		if (k->indexes[i].state != INDEX_BUILDING)
+			continue;
+		collection_set_state(
+		    kept, k->indexes[i].slot, why[i] != NULL ? INDEX_FAILED : INDEX_READY, why[i]);
+		if (why[i] != NULL)
+			argv[n++] = k->indexes[i].slot;
+		log_info("index_built", L_STR("collection", k->name),
+		    L_STR("index", k->indexes[i].name), L_STR("why", why[i] != NULL ? why[i] : ""));
+	}
+	argv[n] = NULL;
+	text = json_dumps(kept, JSON_COMPACT);
+	argv[0] = k->epoch;
+	argv[1] = json_string_value(json_object_get(kept, "epoch"));
+	argv[2] = argv[3] = text;
+	run(collection_declare_script, "def", 1, argv, on_state_set);
+	free((char *)(uintptr_t)text);
+	json_decref(kept);
+}
+
+static void
+on_state_set(const struct redis_reply *r, void *ctx)
+{
+	struct failure f = { .status = ST_OK, .message = "", .reason = "" };
+
+	(void)ctx;
+	if (!script_says(r, "ok") || collections_learn(NULL, upkeep.busy->name, r->items[1]->s,
+					 r->items[1]->n, &f) == NULL) {
+		upkeep.busy->look = true; /* staged documents are there: later */
+		chore_done(script_says(r, "stale") ? 0 : AGAIN_US);
+		return;
+	}
+	expire(upkeep.busy);
+}
+
+/* --- a drop that was cut short --- */
+
+static void
+drop(const struct collection *k)
+{
+	const char *argv[4 + INDEXES_MOST] = { k->epoch, SLICE_TEXT, "0" };
+
+	for (size_t i = 0; i < k->n_indexes; i++)
+		argv[3 + i] = k->indexes[i].slot;
+	run(collection_drop_script, "def", 2, argv, on_dropped);
+}
+
+static void
+on_dropped(const struct redis_reply *r, void *ctx)
+{
+	(void)ctx;
+	if (script_says(r, "ok") && r->items[1]->i == 0) {
+		collections_forget(upkeep.busy->name);
+		chore_done(0);
+		return;
+	}
+	upkeep.busy->look = true;
+	chore_done(r->type == REDIS_FAILED ? AGAIN_US : SLICE_PAUSE);
+}
+
+/* --- documents whose time is over --- */
+
+static void
+expire(struct chore *k)
+{
+	(void)k;
+	run(collection_expire_script, "ttl", 1, (const char *const[]){ SLICE_TEXT, NULL },
+	    on_expired);
+}
+
+static void
+on_expired(const struct redis_reply *r, void *ctx)
+{
+	struct chore *k = upkeep.busy;
+	uint64_t at_ms;
+	int64_t left;
+
+	(void)ctx;
+	if (r->type == REDIS_FAILED) {
+		k->due_us = time_now_us() + AGAIN_US;
+		chore_done(AGAIN_US);
+		return;
+	}
+	if (r->items[0]->i > 0)
+		STEP("nosql.expire.durable");
+	if (r->items[0]->i == SLICE) {
+		k->due_us = time_now_us() + SLICE_PAUSE;
+	} else if (r->items[1]->type != REDIS_STRING ||
+		   !str_u64(
+		       (struct str){ r->items[1]->s, r->items[1]->n }, INT64_MAX / MS, &at_ms)) {
+		k->due_us = INT64_MAX;
+	} else {
+		left = (int64_t)at_ms * MS - time_wall_us();
+		k->due_us = time_now_us() + (left > AGAIN_US ? left : AGAIN_US);
+	}
+	chore_done(0);
+}
