@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "base/log.h"
+#include "base/log_file.h"
 #include "base/time.h"
 #include "meta/holdings.h"
 #include "meta/public.h"
@@ -30,13 +31,15 @@ static void directories(const struct conf *s);
 static int
 own_dir(const struct conf *s, int parent, const char *name, const char *path, mode_t mode);
 static int lock(const struct conf *s, uint64_t *generation);
-static void public_socket(const struct conf *s, struct takeover *t);
+static void public_socket(const struct conf *s, struct takeover *t, int given);
+static int make_listener(const struct conf *s, struct takeover *t, int given);
 static void put_listener(int fd);
 static void say_differences(const struct conf *s, const struct takeover *t);
 static void say_where(const struct conf *s);
 
 int
-guard_begin(const struct conf *s, struct holdings *h, bool detached, uint64_t *generation)
+guard_begin(
+    const struct conf *s, struct holdings *h, bool detached, int given, uint64_t *generation)
 {
 	struct takeover t;
 	int lock_fd;
@@ -44,7 +47,7 @@ guard_begin(const struct conf *s, struct holdings *h, bool detached, uint64_t *g
 	umask(027);
 	directories(s);
 	lock_fd = lock(s, generation);
-	public_socket(s, &t);
+	public_socket(s, &t, given);
 	say_where(s);
 	if (access(s->var, W_OK | X_OK) < 0)
 		fatal("directory %s: %s for the user of the fleet; give it to that user", s->var,
@@ -72,6 +75,7 @@ directories(const struct conf *s)
 	close(own_dir(s, run, "bus", conf_path(s, "run/bus"), 0700));
 	close(own_dir(s, run, "stores", conf_path(s, "run/stores"), 0700));
 	close(own_dir(s, var, "log", conf_path(s, "log"), 0750));
+	close(own_dir(s, var, "crash", conf_path(s, "crash"), 0700));
 	close(run);
 	close(var);
 }
@@ -130,24 +134,42 @@ lock(const struct conf *s, uint64_t *generation)
 }
 
 static void
-public_socket(const struct conf *s, struct takeover *t)
+public_socket(const struct conf *s, struct takeover *t, int given)
 {
-	char err[256] = "";
 	int fd = -1;
 
 	takeover_run(t, s);
-	if (t->listener < 0 && !t->denied && (fd = public_open(s->listen, err, sizeof(err))) < 0)
-		fatal("%s", err);
+	if (t->listener < 0 && !t->denied)
+		fd = make_listener(s, t, given);
 	if (s->drop)
 		guard_drop_privileges(s);
 	if (t->listener < 0 && t->denied)
 		takeover_fetch_again(t, s);
 	if (t->listener < 0 && t->denied) {
 		takeover_evict(t, s);
-		if ((fd = public_open(s->listen, err, sizeof(err))) < 0)
-			fatal("%s", err);
+		fd = make_listener(s, t, given);
 	}
+	if (given >= 0 && !t->given)
+		close(given); /* nobody is sent away from the one that `api` listens on */
 	put_listener(t->listener >= 0 ? t->listener : fd);
+}
+
+/* What is handed down is held to what `listen` is held to. */
+static int
+make_listener(const struct conf *s, struct takeover *t, int given)
+{
+	char err[256] = "", name[64];
+	int fd = given;
+
+	if (given < 0)
+		fd = public_open(s->listen, err, sizeof(err));
+	else if (!public_name(given, name, sizeof(name)) ||
+		 !public_check(name, s->tls || s->behind_proxy, err, sizeof(err)))
+		fd = -1;
+	if (fd < 0)
+		fatal("%s", err);
+	t->given = given >= 0;
+	return fd;
 }
 
 /* The guard never execs, so the kernel would keep it closed to its own user (not "dumpable"), and
@@ -189,8 +211,9 @@ say_differences(const struct conf *s, const struct takeover *t)
 		    L_INT("api", t->evicted),
 		    L_STR("then",
 			"api is started anew, connections that waited in its backlog are lost"));
-	if (public_name(HELD_LISTENER, have, sizeof(have)) && strcmp(have, s->listen) != 0 &&
-	    strcmp(colon, ":0") != 0 && strncmp(s->listen, "localhost:", 10) != 0)
+	if (!t->given && public_name(HELD_LISTENER, have, sizeof(have)) &&
+	    strcmp(have, s->listen) != 0 && strcmp(colon, ":0") != 0 &&
+	    strncmp(s->listen, "localhost:", 10) != 0)
 		log_warn("listen_unchanged", L_STR("is", have), L_STR("configured", s->listen),
 		    L_STR("then", "the running fleet keeps its address until it is stopped"));
 }
@@ -211,14 +234,15 @@ say_where(const struct conf *s)
 void
 guard_open_log(const struct conf *s, uint64_t generation, bool detached)
 {
-	const char *path = conf_path(s, "log/guard.log");
-	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
 	enum log_level level = LOG_INFO;
+	int fd = s->log_stderr ? STDERR_FILENO : log_file_open(s->var, "guard");
 
 	if (fd < 0)
-		fatal("%s: %s", path, strerror(errno));
-	fd = held_high(fd);
+		fatal("%s: %s", conf_path(s, "log/guard.log"), strerror(errno));
+	if (fd != STDERR_FILENO)
+		fd = held_high(fd);
 	log_init("guard", generation, fd);
+	log_file_use(fd, s->var, "guard", s->log_file_bytes, s->log_budget);
 	if (s->log_level != NULL) /* else only VAR was asked for */
 		log_level_from_name(s->log_level, &level);
 	log_set_level(level);

@@ -12,8 +12,9 @@ struct conf;
 
 /* Returns the descriptor that holds the guard's lock: it is for nobody else, the supervisor closes
  * it. Dies with the reason on standard error. detached: standard error becomes the log in the end.
- */
-int guard_begin(const struct conf *s, struct holdings *h, bool detached, uint64_t *generation);
+ * given: the public socket, of the service manager (manager.h); -1: it is ours to make. */
+int guard_begin(
+    const struct conf *s, struct holdings *h, bool detached, int given, uint64_t *generation);
 
 /* From now on lines go to log/guard.log. detached: what is said on standard error, too. */
 void guard_open_log(const struct conf *s, uint64_t generation, bool detached);

@@ -15,6 +15,7 @@
 #include "meta/conf.h"
 #include "meta/fleet.h"
 #include "node/node.h"
+#include "node/supervise.h"
 
 #define ARENA_CAP (8u << 20)
 
@@ -29,6 +30,9 @@ struct search { /* for the variable that is called `name` */
 	bool known;
 	struct config_near near;
 };
+
+/* Keys that every node has. */
+static const struct config_key *const common_tables[] = { node_keys, supervise_keys };
 
 /* Variables that are no key. */
 static const char *const documented[] = {
@@ -47,6 +51,7 @@ static const char *const documented[] = {
 	"METAFED_REDIS_DOCS",
 	"METAFED_REDIS_CACHE",
 	"METAFED_PORT",
+	"METAFED_LOCAL",
 	"METAFED_BIN",
 	"METAFED_NO_BUILD",
 	"METAFED_TEST_DATA",
@@ -80,7 +85,8 @@ check_configuration(const struct conf *s)
 
 	if (fine) {
 		for (int i = 0; i < FLEET_SLOTS; i++)
-			fine &= fleet_table[i].store || ask(s, i, "--check", &said);
+			fine &= fleet_table[i].store || fleet_table[i].standby != 0 ||
+			        ask(s, i, "--check", &said);
 	}
 	if (said.n > 0)
 		fwrite(said.p, 1, said.n, stderr);
@@ -120,8 +126,8 @@ static bool
 check_common(const struct conf *s, struct arena *a, const struct owned *all)
 {
 	struct node_config common;
-	const struct config_key *const tables[] = { node_keys };
-	void *const outs[] = { &common };
+	struct supervise supervised;
+	void *const outs[] = { &common, &supervised };
 	const struct config_source src = { .file = s->config[0] == '\0' ? NULL : s->config,
 		.env = environ,
 		.foreign = owner,
@@ -129,7 +135,7 @@ check_common(const struct conf *s, struct arena *a, const struct owned *all)
 		.part = fleet_part };
 	char err[1024];
 
-	if (config_load(a, tables, outs, 1, &src, err, sizeof(err)))
+	if (config_load(a, common_tables, outs, 2, &src, err, sizeof(err)))
 		return true;
 	fprintf(stderr, "metafed-meta: %s\n", err);
 	return false;
@@ -145,8 +151,9 @@ owner(void *ctx, struct arena *a, const char *key)
 		return arena_printf(a, "not all nodes have this key; it belongs below%s", names);
 	for (const struct owned *o = ctx; o != NULL; o = o->next)
 		config_near(&near, key, o->key);
-	for (const struct config_key *k = node_keys; k->name != NULL; k++)
-		config_near(&near, key, k->name);
+	for (size_t t = 0; t < 2; t++)
+		for (const struct config_key *k = common_tables[t]; k->name != NULL; k++)
+			config_near(&near, key, k->name);
 	if (near.best == NULL)
 		return "no such key";
 	names = owners(a, ctx, near.best);
@@ -179,7 +186,8 @@ ask_keys(const struct conf *s, struct arena *a)
 		struct buf answer = { 0 };
 		struct str rest, line;
 
-		if (!fleet_table[i].store && ask(s, i, "--keys", &answer)) {
+		if (!fleet_table[i].store && fleet_table[i].standby == 0 &&
+		    ask(s, i, "--keys", &answer)) {
 			for (rest = (struct str){ answer.p, answer.n }; rest.n > 0;) {
 				str_cut(rest, '\n', &line, &rest);
 				all = add(a, all, fleet_table[i].name, line);
@@ -193,11 +201,11 @@ ask_keys(const struct conf *s, struct arena *a)
 static bool
 is_common(const char *key)
 {
-	const struct config_key *k = node_keys;
-
-	while (k->name != NULL && strcmp(k->name, key) != 0)
-		k++;
-	return k->name != NULL;
+	for (size_t t = 0; t < 2; t++)
+		for (const struct config_key *k = common_tables[t]; k->name != NULL; k++)
+			if (strcmp(k->name, key) == 0)
+				return true;
+	return false;
 }
 
 static struct owned *
@@ -263,9 +271,11 @@ look_up(struct search *q, const struct owned *all)
 	for (size_t i = 0; i < sizeof(documented) / sizeof(documented[0]); i++)
 		offer_name(q, documented[i]);
 	for (size_t i = 0; (part = fleet_part(i)) != NULL; i++)
-		offer_table(q, part, node_keys);
+		for (size_t t = 0; t < 2; t++)
+			offer_table(q, part, common_tables[t]);
 	offer_table(q, "client", node_keys); /* common/client */
-	offer_table(q, NULL, node_keys);
+	for (size_t t = 0; t < 2; t++)
+		offer_table(q, NULL, common_tables[t]);
 	offer_table(q, NULL, conf_keys);
 	offer_table(q, "guard", conf_keys);
 	for (; all != NULL; all = all->next) {

@@ -14,7 +14,9 @@
 #include "base/log.h"
 #include "meta/check.h"
 #include "meta/guard.h"
+#include "meta/handover.h"
 #include "meta/holdings.h"
+#include "meta/manager.h"
 #include "meta/conf.h"
 #include "meta/stop.h"
 
@@ -27,7 +29,8 @@ enum {
 	OPT_STATUS,
 	OPT_CHECK,
 	OPT_PRINT,
-	OPT_SWEEP
+	OPT_SWEEP,
+	OPT_RESUME
 };
 
 struct command {
@@ -35,6 +38,7 @@ struct command {
 	char *sets[CONF_SETS_MOST + 1];
 	int n_sets;
 	bool detach, stop, status, check, print, sweep;
+	int resume; /* what a guard left that has become this executable; -1: none */
 };
 
 const char *argp_program_version = "metafed-meta " METAFED_VERSION;
@@ -53,6 +57,7 @@ static const struct argp_option options[] = {
 	{ "check", OPT_CHECK, NULL, 0, "only check the configuration, that of all nodes too", 0 },
 	{ "print-config", OPT_PRINT, NULL, 0, "print the configuration as it is now", 0 },
 	{ "sweep", OPT_SWEEP, NULL, OPTION_HIDDEN, "what the last of abandoned nodes becomes", 0 },
+	{ "resume", OPT_RESUME, "FD", OPTION_HIDDEN, "what a guard becomes (renew.h)", 0 },
 	{ "role", 0, "orchestrator", OPTION_DOC, "run the node meta alone, as a container does",
 	    0 },
 	{ NULL, 0, NULL, 0, NULL, 0 },
@@ -60,6 +65,7 @@ static const struct argp_option options[] = {
 /* clang-format on */
 
 static error_t parse(int key, char *arg, struct argp_state *state);
+static bool can_resume(int fd);
 static int start_detached(const struct conf *s);
 static void become_daemon(const struct conf *s, int news) __attribute__((noreturn));
 static int hear(const struct conf *s, pid_t guard, int news);
@@ -74,8 +80,9 @@ meta_command(int argc, char **argv)
 		"other nodes.",
 		NULL, NULL, NULL };
 	static struct conf s; /* for the life of the guard and of what it forks */
-	struct command c = { .n_sets = 0 };
+	struct command c = { .resume = -1 };
 	char err[512];
+	int given;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &c);
 	c.options.sets = c.sets;
@@ -90,14 +97,20 @@ meta_command(int argc, char **argv)
 		fatal("%s", err);
 	if (c.print)
 		conf_print(&s, stdout);
+	if (c.resume >= 0 && c.check && !can_resume(c.resume))
+		return 1;
 	if (c.check)
 		return check_configuration(&s) ? 0 : 1;
 	if (c.print)
 		return 0;
 	if (c.detach)
 		return start_detached(&s);
-	close_inherited(-1);
-	guard_run(&s, -1);
+	if (c.resume >= 0)
+		guard_resume(&s, c.resume);
+	if ((given = manager_socket(err, sizeof(err))) < 0 && err[0] != '\0')
+		fatal("%s", err);
+	close_inherited(given);
+	guard_run(&s, -1, given);
 }
 
 static error_t
@@ -135,6 +148,9 @@ parse(int key, char *arg, struct argp_state *state)
 	case OPT_SWEEP:
 		c->sweep = true;
 		break;
+	case OPT_RESUME:
+		c->resume = (int)strtol(arg, NULL, 10);
+		break;
 	case ARGP_KEY_ARG:
 		argp_error(state, "unexpected \"%s\"", arg);
 		break;
@@ -142,6 +158,22 @@ parse(int key, char *arg, struct argp_state *state)
 		return ARGP_ERR_UNKNOWN;
 	}
 	return 0;
+}
+
+/* Of the guard that asks us; what we start to check the rest gets none of its descriptors. */
+static bool
+can_resume(int fd)
+{
+	static struct handover o;
+	struct holdings h;
+	char err[256];
+
+	if (handover_read(fd, &o, &h, err, sizeof(err))) {
+		handover_keep(fd, &o, &h, false);
+		return true;
+	}
+	fprintf(stderr, "metafed-meta: %s\n", err);
+	return false;
 }
 
 static int
@@ -173,7 +205,7 @@ become_daemon(const struct conf *s, int news)
 	dup2(null, STDOUT_FILENO);
 	news = held_high(news);
 	close_inherited(news);
-	guard_run(s, news);
+	guard_run(s, news, -1);
 }
 
 static int

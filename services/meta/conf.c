@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include "base/config.h"
 #include "base/log.h"
+#include "base/log_file.h"
 #include "base/time.h"
 #include "meta/fleet.h"
 #include "meta/public.h"
@@ -20,6 +21,8 @@
 #include "node/node.h"
 
 #define AT(field) offsetof(struct conf, field)
+#define KEYS_EACH 24 /* of supervise_keys, with its end */
+#define TABLES    (2 + FLEET_SLOTS)
 /* the longest name of a socket below VAR */
 #define LONGEST_SOCKET "/run/stores/.s.PGSQL.5432.lock"
 
@@ -52,6 +55,13 @@ const struct config_key conf_keys[] = {
 	    .def = "",
 	    .help = "private servers below VAR that are supervised too: "
 		    "postgres,redis-docs,redis-cache; empty: none" },
+	{ .name = "standbys",
+	    .type = CONFIG_INT,
+	    .offset = AT(standbys),
+	    .def = "0",
+	    .min = 0,
+	    .max = 2,
+	    .help = "orchestrators that stand by for meta: meta-2, meta-3" },
 	{ .name = "pg_bin",
 	    .type = CONFIG_PATH,
 	    .offset = AT(pg_bin),
@@ -77,20 +87,26 @@ const struct config_key conf_keys[] = {
 	    .offset = AT(log_level),
 	    .def = "info",
 	    .help = "debug, info, warn or error" },
-	{ .name = "ready_limit",
-	    .type = CONFIG_DURATION,
-	    .offset = AT(ready_limit_us),
-	    .def = "15s",
-	    .min = 100 * MS,
-	    .max = 3600 * SEC,
-	    .help = "a node that is not READY after so long is killed" },
-	{ .name = "kill_after",
-	    .type = CONFIG_DURATION,
-	    .offset = AT(kill_after_us),
-	    .def = "15s",
-	    .min = 100 * MS,
-	    .max = 3600 * SEC,
-	    .help = "a node that was asked to go and is still there after so long is killed" },
+	{ .name = "log_to",
+	    .type = CONFIG_STR,
+	    .offset = AT(log_to),
+	    .def = "files",
+	    .help = "files: VAR/log/NAME.log; stderr: all of the fleet to the guard's standard "
+		    "error (the journal)" },
+	{ .name = "log_file_bytes",
+	    .type = CONFIG_BYTES,
+	    .offset = AT(log_file_bytes),
+	    .def = "8m",
+	    .min = LOG_FILE_SMALLEST,
+	    .max = INT64_C(1) << 40,
+	    .help = "a log file of this size becomes an old one" },
+	{ .name = "log_budget",
+	    .type = CONFIG_BYTES,
+	    .offset = AT(log_budget),
+	    .def = "512m",
+	    .min = LOG_FILE_SMALLEST * LOG_FILES_LEAST,
+	    .max = INT64_C(1) << 50,
+	    .help = "VAR/log takes no more: of the old files of all processes the oldest go" },
 	{ .name = "start_limit",
 	    .type = CONFIG_DURATION,
 	    .offset = AT(start_limit_us),
@@ -98,51 +114,21 @@ const struct config_key conf_keys[] = {
 	    .min = SEC,
 	    .max = 3600 * SEC,
 	    .help = "--detach gives up when not everybody is READY after so long" },
-	{ .name = "restart_base",
-	    .type = CONFIG_DURATION,
-	    .offset = AT(restart_base_us),
-	    .def = "50ms",
-	    .min = MS,
-	    .max = 60 * SEC,
-	    .help = "first back-off of a node that died before it was READY; doubled each time" },
-	{ .name = "restart_cap",
-	    .type = CONFIG_DURATION,
-	    .offset = AT(restart_cap_us),
-	    .def = "5s",
-	    .min = MS,
-	    .max = 3600 * SEC,
-	    .help = "longest back-off" },
-	{ .name = "restart_healthy",
-	    .type = CONFIG_DURATION,
-	    .offset = AT(restart_healthy_us),
-	    .def = "1s",
-	    .min = MS,
-	    .max = 3600 * SEC,
-	    .help = "READY for so long: started again at once" },
-	{ .name = "restart_window",
-	    .type = CONFIG_DURATION,
-	    .offset = AT(restart_window_us),
-	    .def = "60s",
-	    .min = 100 * MS,
-	    .max = 24 * 3600 * SEC,
-	    .help = "window in which restart_max counts" },
-	{ .name = "restart_max",
-	    .type = CONFIG_INT,
-	    .offset = AT(restart_max),
-	    .def = "10",
-	    .min = 1,
-	    .max = RESTART_KEPT,
-	    .help = "more restarts in the window and the node is FAILED" },
 	{ .name = NULL },
 };
 /* clang-format on */
 
 static bool load_keys(struct conf *s, const struct conf_options *o, char *err, size_t n);
+static size_t
+tables_of(struct arena *a, struct conf *s, const struct config_key *tables[], void *outs[]);
+static const struct config_key *keys_of(struct arena *a, const char *node);
+static bool check_supervision(struct conf *s, char *err, size_t n);
+static uint32_t names(const char *list);
 static bool find_file(char out[CONF_PATH], const struct conf_options *o, char *err, size_t n);
 static const char *any_key(void *ctx, struct arena *a, const char *key);
 static bool resolve_var(struct conf *s, const struct conf_options *o, char *err, size_t n);
 static bool check_user(struct conf *s, char *err, size_t n);
-static bool check_log_level(const struct conf *s, char *err, size_t n);
+static bool check_log(struct conf *s, char *err, size_t n);
 static bool check_executables(struct conf *s, char *err, size_t n);
 static bool check_stores(struct conf *s, char *err, size_t n);
 static bool check_store(const struct conf *s, int slot, char *err, size_t n);
@@ -153,7 +139,7 @@ conf_load(struct conf *s, const struct conf_options *o, char *err, size_t n)
 {
 	memset(s, 0, sizeof(*s));
 	if (load_keys(s, o, err, n) && resolve_var(s, o, err, n) && check_user(s, err, n) &&
-	    check_log_level(s, err, n) &&
+	    check_log(s, err, n) && check_supervision(s, err, n) &&
 	    public_check(s->listen, s->tls || s->behind_proxy, err, n) &&
 	    check_executables(s, err, n) && check_stores(s, err, n))
 		return true;
@@ -181,6 +167,9 @@ void
 conf_say_changed(const struct conf *s)
 {
 	const struct conf_options o = { .config = s->config, .var = s->var, .sets = s->sets };
+	const struct config_key *tables[TABLES];
+	void *outs[TABLES];
+	size_t n_tables;
 	struct conf fresh;
 	char err[512];
 
@@ -188,11 +177,14 @@ conf_say_changed(const struct conf *s)
 		log_warn("config_unread", L_STR("error", err)); /* changed since it was checked */
 		return;
 	}
-	for (const struct config_key *k = conf_keys; k->name != NULL; k++) {
-		if (config_differs(
-			k, (const char *)s + k->offset, (const char *)&fresh + k->offset))
-			log_warn(
-			    "config_needs_restart", L_STR("part", "guard"), L_STR("key", k->name));
+	n_tables = tables_of(fresh.texts, &fresh, tables, outs);
+	for (size_t t = 0; t < n_tables; t++) {
+		const char *was = (const char *)s + ((char *)outs[t] - (char *)&fresh);
+
+		for (const struct config_key *k = tables[t]; k->name != NULL; k++)
+			if (config_differs(k, was + k->offset, (const char *)outs[t] + k->offset))
+				log_warn("config_needs_restart", L_STR("part", "guard"),
+				    L_STR("key", k->name));
 	}
 	conf_free(&fresh);
 }
@@ -200,27 +192,46 @@ conf_say_changed(const struct conf *s)
 void
 conf_print(const struct conf *s, FILE *f)
 {
-	const struct config_key *const tables[] = { conf_keys };
+	const struct config_key *tables[TABLES], *own;
 	struct conf copy = *s;
-	void *const outs[] = { &copy };
+	void *outs[TABLES];
+	size_t n = tables_of(s->texts, &copy, tables, outs);
 
-	config_print(f, tables, outs, 1);
+	for (size_t t = 2; t < n; t++) { /* of a node only what is otherwise than for all */
+		struct config_key *said = ARENA_ARRAY(s->texts, struct config_key, KEYS_EACH),
+				  *k = said;
+
+		for (own = tables[t]; own->name != NULL; own++)
+			if (config_differs(own, (char *)outs[t] + own->offset,
+				(const char *)&s->all + own->offset))
+				*k++ = *own;
+		*k = *own;
+		tables[t] = said;
+	}
+	config_print(f, tables, outs, n);
 }
 
 struct restart_policy
-conf_policy(const struct conf *s)
+conf_policy(const struct conf *s, int slot)
 {
-	return (struct restart_policy){ .base_us = s->restart_base_us,
-		.cap_us = s->restart_cap_us,
-		.healthy_us = s->restart_healthy_us,
-		.window_us = s->restart_window_us,
-		.max = (uint32_t)s->restart_max };
+	const struct supervise *of = &s->of[slot];
+
+	return (struct restart_policy){ .base_us = of->restart_base_us,
+		.cap_us = of->restart_cap_us,
+		.healthy_us = of->restart_healthy_us,
+		.window_us = of->restart_window_us,
+		.max = (uint32_t)of->restart_max,
+		.kind = strcmp(of->restart, "transient") == 0   ? RESTART_TRANSIENT
+		        : strcmp(of->restart, "temporary") == 0 ? RESTART_TEMPORARY
+		                                                : RESTART_PERMANENT };
 }
 
 bool
 conf_has(const struct conf *s, int slot)
 {
-	return !fleet_table[slot].store || (s->stores_of_ours & SLOT_BIT(slot)) != 0;
+	if (fleet_table[slot].store)
+		return (s->stores_of_ours & SLOT_BIT(slot)) != 0;
+	return fleet_table[slot].standby <= (unsigned)s->standbys;
 }
 
 const char *
@@ -242,8 +253,9 @@ conf_path(const struct conf *s, const char *fmt, ...)
 static bool
 load_keys(struct conf *s, const struct conf_options *o, char *err, size_t n)
 {
-	const struct config_key *const tables[] = { conf_keys };
-	void *const outs[] = { s };
+	const struct config_key *tables[TABLES];
+	void *outs[TABLES];
+	size_t n_tables;
 	struct config_source src = { .node = "guard",
 		.sets = o->sets,
 		.env = environ,
@@ -256,10 +268,101 @@ load_keys(struct conf *s, const struct conf_options *o, char *err, size_t n)
 	if (!find_file(file, o, err, n))
 		return false;
 	src.file = file[0] == '\0' ? NULL : file;
-	if (!config_load(s->texts, tables, outs, 1, &src, err, n))
+	n_tables = tables_of(s->texts, s, tables, outs);
+	if (!config_load(s->texts, tables, outs, n_tables, &src, err, n))
 		return false;
+	for (int i = 0; i < FLEET_SLOTS; i++)
+		s->of[i] = s->all;
+	if (!config_load(s->texts, tables, outs, n_tables, &src, err, n))
+		return false;
+	for (int i = 0; i < FLEET_SLOTS; i++)
+		if (fleet_table[i].standby != 0)
+			s->of[i] = s->of[SLOT_META];
 	memcpy(s->config, file, sizeof(file));
 	return true;
+}
+
+/* Ours, those of all, those of each node: what its part does not say is what stands in its struct
+ * before it is read. */
+static size_t
+tables_of(struct arena *a, struct conf *s, const struct config_key *tables[], void *outs[])
+{
+	size_t n = 0;
+
+	tables[n] = conf_keys;
+	outs[n++] = s;
+	tables[n] = supervise_keys;
+	outs[n++] = &s->all;
+	for (int i = 0; i < FLEET_SLOTS; i++) {
+		if (fleet_name_find(fleet_table[i].name) == NULL || fleet_table[i].standby != 0)
+			continue;
+		tables[n] = keys_of(a, fleet_table[i].name);
+		outs[n++] = &s->of[i];
+	}
+	return n;
+}
+
+static const struct config_key *
+keys_of(struct arena *a, const char *node)
+{
+	struct config_key *keys = ARENA_ARRAY(a, struct config_key, KEYS_EACH);
+	size_t n = 0;
+
+	for (const struct config_key *k = supervise_keys; k->name != NULL; k++) {
+		must(n < KEYS_EACH - 1);
+		keys[n] = *k;
+		keys[n].name = arena_printf(a, "%s/%s", node, k->name);
+		keys[n++].def = NULL;
+	}
+	keys[n] = (struct config_key){ .name = NULL };
+	return keys;
+}
+
+/* And who starts after whom, through others as well: nobody may wait for himself. */
+static bool
+check_supervision(struct conf *s, char *err, size_t n)
+{
+	if (s->all.cores) {
+		snprintf(err, n, "[guard] cores: is said for each node by itself, not for all");
+		return false;
+	}
+	for (int i = 0; i < FLEET_SLOTS; i++) {
+		if (fleet_table[i].standby != 0)
+			s->of[i] = s->of[SLOT_META]; /* what stands by for it is as it is */
+		if (!fleet_table[i].store &&
+		    !supervise_check(&s->of[i], fleet_table[i].name, err, n))
+			return false;
+		s->after[i] = fleet_table[i].after | names(s->of[i].after);
+	}
+	for (int step = 0; step < FLEET_SLOTS; step++)
+		for (int i = 0; i < FLEET_SLOTS; i++)
+			for (int k = 0; k < FLEET_SLOTS; k++)
+				s->after[i] |= (s->after[i] & SLOT_BIT(k)) != 0 ? s->after[k] : 0;
+	for (int i = 0; i < FLEET_SLOTS; i++) {
+		if ((s->after[i] & SLOT_BIT(i)) == 0)
+			continue;
+		snprintf(err, n, "[%s] after: %s would start after itself", fleet_table[i].name,
+		    fleet_table[i].name);
+		return false;
+	}
+	return true;
+}
+
+/* SLOT_BITs; the names have been checked. */
+static uint32_t
+names(const char *list)
+{
+	struct str rest = str_of(list), name;
+	uint32_t bits = 0;
+
+	while (rest.n > 0) {
+		str_cut(rest, ',', &name, &rest);
+		name = str_trim(name);
+		for (int i = 0; i < FLEET_SLOTS; i++)
+			if (str_eq(name, fleet_table[i].name))
+				bits |= SLOT_BIT(i);
+	}
+	return bits;
 }
 
 /* "": there is none. */
@@ -355,12 +458,17 @@ check_user(struct conf *s, char *err, size_t n)
 }
 
 static bool
-check_log_level(const struct conf *s, char *err, size_t n)
+check_log(struct conf *s, char *err, size_t n)
 {
 	enum log_level level;
 
+	s->log_stderr = strcmp(s->log_to, "stderr") == 0;
+	if (!s->log_stderr && strcmp(s->log_to, "files") != 0) {
+		snprintf(err, n, "log_to: \"%s\" is none of files, stderr", s->log_to);
+		return false;
+	}
 	if (log_level_from_name(s->log_level, &level))
-		return true;
+		return log_file_check(s->log_file_bytes, s->log_budget, err, n);
 	snprintf(err, n, "log_level: \"%s\" is none of debug, info, warn, error", s->log_level);
 	return false;
 }
@@ -385,7 +493,8 @@ check_executables(struct conf *s, char *err, size_t n)
 	memcpy(s->exe, self, strlen(self) + 1);
 	for (int i = 0; i < FLEET_SLOTS; i++) {
 		snprintf(name, sizeof(name), "metafed-%s", fleet_table[i].name);
-		if (!fleet_table[i].store && !executable(s->exe, name, err, n))
+		if (!fleet_table[i].store && fleet_table[i].standby == 0 &&
+		    !executable(s->exe, name, err, n))
 			return false;
 	}
 	return true;

@@ -1,6 +1,6 @@
 /* conf: what guard and supervisor are told. Read once, by the guard, before it forks anything: part
- * [guard] of the configuration file, METAFED_GUARD_<KEY>, --set. The supervisor inherits the
- * finished struct and parses nothing. */
+ * [guard] of the configuration file, METAFED_GUARD_<KEY>, --set; and of each node's part how it is
+ * supervised (node/supervise.h). The supervisor inherits the finished struct and parses nothing. */
 #ifndef META_CONF_H
 #define META_CONF_H
 
@@ -9,7 +9,9 @@
 #include <stdio.h>
 #include <sys/types.h>
 #include "base/config.h"
+#include "meta/fleet.h"
 #include "meta/restart.h"
+#include "node/supervise.h"
 
 /* longest path that we make: VAR is short, sockets must fit into 107 bytes */
 #define CONF_PATH      256
@@ -24,18 +26,22 @@ struct conf_options {       /* of the command line */
 struct conf {
 	struct arena *texts; /* of the keys */
 	char *const *sets;   /* of the command line, which must live on; at most CONF_SETS_MOST */
-	const char *var_key, *listen, *stores, *pg_bin, *redis_server, *user, *exe_dir, *log_level;
+	const char *var_key, *listen, *stores, *pg_bin, *redis_server, *user, *exe_dir, *log_level,
+	    *log_to;
 	bool behind_proxy, tls;
-	int64_t ready_limit_us, kill_after_us, start_limit_us;
-	int64_t restart_base_us, restart_cap_us, restart_healthy_us, restart_window_us, restart_max;
+	int64_t start_limit_us, standbys, log_file_bytes, log_budget;
+	struct supervise all;             /* of whom nothing else is said */
+	struct supervise of[FLEET_SLOTS]; /* a private server's is `all` */
 	/* derived */
 	char var[CONF_PATH];    /* absolute */
 	char config[CONF_PATH]; /* absolute; "" when there is none */
 	char exe[CONF_PATH];    /* directory of the nodes' executables */
 	uid_t uid;              /* whom the fleet runs as */
 	gid_t gid;
-	bool drop;               /* started by root for another user */
-	uint32_t stores_of_ours; /* SLOT_BIT of each private server */
+	bool log_stderr;             /* log_to */
+	bool drop;                   /* started by root for another user */
+	uint32_t stores_of_ours;     /* SLOT_BIT of each private server */
+	uint32_t after[FLEET_SLOTS]; /* SLOT_BITs of whom it starts after, directly or not */
 };
 
 extern const struct config_key conf_keys[]; /* of part [guard] */
@@ -49,7 +55,7 @@ void conf_free(struct conf *s);
 /* Warns of each key that stands otherwise in the file by now: it counts from the next start on. */
 void conf_say_changed(const struct conf *s);
 void conf_print(const struct conf *s, FILE *f);
-struct restart_policy conf_policy(const struct conf *s);
+struct restart_policy conf_policy(const struct conf *s, int slot);
 
 bool conf_has(const struct conf *s, int slot); /* a node, or a server that is ours */
 

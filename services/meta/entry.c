@@ -1,47 +1,28 @@
-/* entry: see entry.h. lifecycle.c says what an event means, this file does it: claims, spawns,
- * adopts, signals, limits. */
-#include "meta/entry.h"
-
+/* entry: see entry.h. lifecycle.c says what an event means, this file does it: signals, limits of
+ * time, and of what a process takes. */
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/pidfd.h>
-#include <sys/wait.h>
-#include <unistd.h>
-#include "base/log.h"
-#include "base/time.h"
-#include "meta/holdings.h"
+#include "base/log_file.h"
+#include "meta/entry_inside.h"
+#include "meta/limit.h"
 #include "meta/runfile.h"
-#include "meta/conf.h"
-#include "meta/spawn.h"
-#include "meta/private.h"
 
-#define BUSY_LOOK    (10 * MS)  /* lock held by nobody we know, store not ready yet: look again */
-#define BUSY_KILL    (200 * MS) /* a dead server's children hold the lock for so long: killed */
 #define KILL_AGAIN   (1 * SEC)
-#define SPAWN_AGAIN  (200 * MS) /* no process or descriptor left in the system */
+#define LAST_WORDS   (500 * MS) /* a backtrace takes some ms */
+#define RENEW_READY  (5 * SEC)  /* a renewed node not READY by then is waited for no longer */
+#define RENEW_PROVED (10 * SEC) /* READY for so long: it is as good as the one before */
 #define STOPPED_LOOK (500 * MS) /* a server's beat: is it held by a stop signal? */
 
-/* Without the rate limit of a call site: thirteen processes may start within a second, and each
- * line is a fact. How many there can be is bounded by the restart policy. */
-#define SAY(level, event, ...)                                                                     \
-	log_write(                                                                                 \
-	    (level), NULL, (event), (const struct log_field[]){ __VA_ARGS__, { .key = NULL } })
-
-static void enter(struct entry *e, enum contract_state next);
+static int64_t limit_of(const struct entry *e, enum contract_state s);
 static void act(struct entry *e, enum lifecycle_action action);
-static void attempt(struct entry *e);
-static void spawn(struct entry *e, int run_fd, uint64_t generation);
-static void adopt(struct entry *e, const struct contract_run *run, int pidfd);
-static void restore(struct entry *e, const struct super_note *memo);
-static void busy(struct entry *e, const char *path);
+static void kill_talking(struct entry *e);
+static void say_killed(const struct entry *e);
 static void send_signal(struct entry *e, int sig);
 static bool settled(struct entry *e);
-static void tick_starting(struct entry *e);
 static void tick_hung(struct entry *e);
-static int64_t limit_of(const struct entry *e, enum contract_state s);
-static void log_exit(const struct entry *e, bool known, int status, int64_t ran_us);
-static void keep_end(struct entry *e, bool known, int status);
+static void tick_limits(struct entry *e);
 
 void
 entry_init(struct entry *e, struct supervisor *s, int slot, const struct super_note *memo)
@@ -52,6 +33,7 @@ entry_init(struct entry *e, struct supervisor *s, int slot, const struct super_n
 		.def = def,
 		.slot = slot,
 		.state = NODE_STOPPED,
+		.image = -1,
 		.pidfd = -1,
 		.wanted = conf_has(entry_host(s)->settings, slot),
 		.since_us = entry_host(s)->now };
@@ -61,39 +43,12 @@ entry_init(struct entry *e, struct supervisor *s, int slot, const struct super_n
 	e->exits = memo->exits;
 	e->end = (enum contract_end)memo->end;
 	e->end_code = memo->end_code;
+	e->end_generation = memo->end_generation;
 	e->restart = memo->restart;
 	e->generation = memo->generation;
 	if (memo->state == NODE_FAILED || memo->state == NODE_BACKOFF)
 		e->state = memo->state;
 	e->due_us = memo->due_us;
-}
-
-void
-entry_find(struct entry *e, const struct super_note *memo)
-{
-	const struct entry_host *h = entry_host(e->sup);
-	struct contract_run run;
-	int pidfd;
-
-	switch (runfile_probe(conf_path(h->settings, "run/%s.run", e->def->name), &run, &pidfd)) {
-	case RUN_ALIVE:
-		adopt(e, &run, pidfd);
-		if (memo->kind != 0 && memo->generation == run.generation)
-			restore(e, memo);
-		if (e->generation == h->holdings->slot[e->slot].blind_generation)
-			entry_event(e, EV_RESTART);
-		break;
-	case RUN_BUSY: /* being started by the one before us, or its children live on */
-		enter(e, NODE_STARTING);
-		break;
-	case RUN_FREE:
-		if (memo->kind != 0 &&
-		    lifecycle_running(memo->state)) { /* it died while nobody looked */
-			restore(e, memo);
-			entry_exited(e, false, 0);
-		}
-		break;
-	}
 }
 
 void
@@ -104,14 +59,16 @@ entry_event(struct entry *e, enum lifecycle_event ev)
 
 	if (!lifecycle_step(e->state, ev, &next, &action))
 		return;
-	if (ev == EV_HUNG || ev == EV_LATE)
+	if (ev == EV_HEAVY)
+		e->blame = END_MEMORY;
+	else if (e->blame == END_NONE && (ev == EV_HUNG || ev == EV_LATE))
 		e->blame = ev == EV_HUNG ? END_HUNG : END_LATE;
 	SAY(LOG_INFO, "state", L_STR("process", e->def->name),
 	    L_STR("on", lifecycle_event_name(ev)), L_STR("from", contract_state_name(was)),
 	    L_STR("to", contract_state_name(next)), L_INT("pid", e->pid),
 	    L_INT("of", e->generation));
 	if (next != was || action == ACT_SPAWN)
-		enter(e, next);
+		entry_enter(e, next);
 	if (ev == EV_RESTART)
 		e->planned = next == NODE_DRAINING;
 	act(e, action);
@@ -135,40 +92,6 @@ entry_status(struct entry *e, const struct contract_status *r)
 }
 
 void
-entry_exited(struct entry *e, bool known, int status)
-{
-	struct entry_host *h = entry_host(e->sup);
-	int64_t ran = e->ready_us == 0 ? 0 : h->now - e->ready_us;
-	enum lifecycle_event ev = EV_EXIT_NEVER;
-	enum verdict v;
-
-	log_exit(e, known, status, ran);
-	keep_end(e, known, status);
-	if (e->pidfd >= 0) {
-		supervisor_unwatch(e->sup, e);
-		close(e->pidfd);
-	}
-	e->pidfd = -1;
-	e->exits += e->pid != 0;
-	e->pid = 0;
-	e->ready_us = e->born_us = 0;
-	e->load = 0;
-	if (!e->wanted) {
-		ev = EV_EXIT_DOWN;
-	} else if (e->planned) {
-		ev = EV_EXIT_NOW;
-	} else {
-		v = restart_next(
-		    &h->policy, &e->restart, h->now, ran, (uint32_t)rng_next(&h->rng), &e->due_us);
-		ev = v == RESTART_NOW     ? EV_EXIT_NOW
-		     : v == RESTART_LATER ? EV_EXIT_LATER
-		                          : EV_EXIT_NEVER;
-	}
-	e->planned = false;
-	entry_event(e, ev);
-}
-
-void
 entry_tick(struct entry *e)
 {
 	int64_t now = entry_host(e->sup)->now;
@@ -180,9 +103,13 @@ entry_tick(struct entry *e)
 	if (e->state == NODE_BACKOFF && now >= e->due_us)
 		entry_event(e, EV_RETRY);
 	if (e->state == NODE_STARTING)
-		tick_starting(e);
+		entry_starting(e);
+	if (e->state == NODE_READY && !e->went_back && now - e->ready_us >= RENEW_PROVED)
+		entry_forget_image(e);
 	if (e->state == NODE_READY || e->state == NODE_DRAINING)
 		tick_hung(e);
+	if (e->pid != 0 && now >= e->look_us)
+		tick_limits(e);
 	if (e->late_us != 0 && now >= e->late_us)
 		entry_event(e, EV_LATE);
 }
@@ -202,6 +129,8 @@ entry_next(const struct entry *e)
 
 		at = look < at ? look : at;
 	}
+	if (e->pid != 0)
+		at = e->look_us < at ? e->look_us : at;
 	return at;
 }
 
@@ -219,8 +148,8 @@ entry_hurry(struct entry *e)
 	e->late_us = now + 2 * SEC;
 }
 
-static void
-enter(struct entry *e, enum contract_state next)
+void
+entry_enter(struct entry *e, enum contract_state next)
 {
 	int64_t now = entry_host(e->sup)->now;
 
@@ -233,6 +162,21 @@ enter(struct entry *e, enum contract_state next)
 		e->due_us = now;
 }
 
+static int64_t
+limit_of(const struct entry *e, enum contract_state s)
+{
+	const struct supervise *of = &entry_host(e->sup)->settings->of[e->slot];
+
+	if (s == NODE_STARTING && e->image >= 0 && !e->went_back &&
+	    of->ready_limit_us > RENEW_READY)
+		return RENEW_READY;
+	if (s == NODE_STARTING)
+		return e->def->ready_limit_us != 0 ? e->def->ready_limit_us : of->ready_limit_us;
+	if (s == NODE_DRAINING || s == NODE_STOPPING)
+		return e->def->kill_after_us != 0 ? e->def->kill_after_us : of->kill_after_us;
+	return 0;
+}
+
 static void
 act(struct entry *e, enum lifecycle_action action)
 {
@@ -240,7 +184,7 @@ act(struct entry *e, enum lifecycle_action action)
 	case ACT_NONE:
 		break;
 	case ACT_SPAWN:
-		attempt(e);
+		entry_attempt(e);
 		break;
 	case ACT_TERM:
 		if (e->pid == 0)
@@ -248,10 +192,11 @@ act(struct entry *e, enum lifecycle_action action)
 		else
 			send_signal(e, e->def->term_signal);
 		break;
+	case ACT_ABORT:
+		kill_talking(e);
+		break;
 	case ACT_KILL:
-		SAY(LOG_WARN, "killed", L_STR("process", e->def->name), L_INT("pid", e->pid),
-		    L_INT("of", e->generation),
-		    L_INT("silent_ms", (entry_host(e->sup)->now - e->beat_us) / MS));
+		say_killed(e);
 		e->late_us = entry_host(e->sup)->now + KILL_AGAIN;
 		if (e->pid == 0)
 			entry_exited(e, false, 0);
@@ -261,105 +206,36 @@ act(struct entry *e, enum lifecycle_action action)
 	case ACT_ANNOUNCE:
 		SAY(LOG_ERROR, "given_up", L_STR("process", e->def->name),
 		    L_INT("restarts", e->restart.n),
-		    L_INT("window_ms", entry_host(e->sup)->policy.window_us / MS),
+		    L_INT("window_ms",
+			entry_host(e->sup)->settings->of[e->slot].restart_window_us / MS),
 		    L_STR("then", "it stays down until it is started by hand"));
 		break;
 	}
 }
 
-/* STARTING without a process: take the lock and spawn, or find out who has it. */
+/* A node writes down where it is when SIGABRT comes (node/crash.h); SIGKILL follows when it is still
+ * there after a moment. One that a signal holds would have to run on for that, and that is not for us
+ * to decide. */
 static void
-attempt(struct entry *e)
+kill_talking(struct entry *e)
 {
-	const struct entry_host *h = entry_host(e->sup);
-	const char *path = conf_path(h->settings, "run/%s.run", e->def->name);
-	struct contract_run run;
-	uint64_t generation;
-	int fd = runfile_claim(path, &generation), pidfd;
+	bool stopped = false;
 
-	if (fd >= 0) {
-		spawn(e, held_high(fd), generation);
-	} else if (errno != EWOULDBLOCK) {
-		log_error("run_file", L_STR("path", path), L_STR("error", strerror(errno)));
-		e->due_us = h->now + SPAWN_AGAIN;
-	} else {
-		switch (runfile_probe(path, &run, &pidfd)) {
-		case RUN_ALIVE:
-			adopt(e, &run, pidfd);
-			break;
-		case RUN_BUSY:
-			busy(e, path);
-			break;
-		case RUN_FREE: /* by now */
-			e->due_us = h->now;
-			break;
-		}
-	}
-}
-
-static void
-spawn(struct entry *e, int run_fd, uint64_t generation)
-{
-	const struct entry_host *h = entry_host(e->sup);
-	pid_t pid;
-
-	supervisor_spawning(e->sup, e);
-	private_clean(h->settings, e->slot);
-	pid = spawn_process(h->settings, h->holdings, e->slot, run_fd, generation);
-	close(run_fd);
-	if (pid < 0 || (e->pidfd = pidfd_open(pid, 0)) < 0) {
-		log_error("fork", L_STR("process", e->def->name), L_STR("error", strerror(errno)));
-		if (pid > 0)
-			kill(pid, SIGKILL);
-		e->due_us = h->now + SPAWN_AGAIN;
+	if (e->def->store || e->pid == 0 || proc_start_ticks(e->pid, &stopped) == 0 || stopped) {
+		act(e, ACT_KILL);
 		return;
 	}
-	e->pid = pid;
-	e->generation = generation;
-	e->born_us = e->beat_us = h->now;
-	supervisor_watch(e->sup, e);
+	say_killed(e);
+	e->late_us = entry_host(e->sup)->now + LAST_WORDS;
+	send_signal(e, SIGABRT);
 }
 
 static void
-adopt(struct entry *e, const struct contract_run *run, int pidfd)
+say_killed(const struct entry *e)
 {
-	e->pid = run->pid;
-	e->pidfd = pidfd;
-	e->generation = run->generation;
-	entry_event(e, EV_FOUND);
-	/* it may have been READY all along: as good as one whom we saw */
-	e->born_us = e->ready_us = proc_start_us(run->start_ticks);
-	supervisor_watch(e->sup, e);
-	SAY(LOG_INFO, "adopted", L_STR("process", e->def->name), L_INT("pid", e->pid),
-	    L_INT("of", e->generation));
-}
-
-/* The same process as the one before us knew: it is in the state that he knew. */
-static void
-restore(struct entry *e, const struct super_note *memo)
-{
-	if (!lifecycle_running(memo->state))
-		return;
-	enter(e, memo->state);
-	e->planned = memo->planned;
-	e->ready_us = memo->ready_us;
-	supervisor_tell(e->sup, e);
-}
-
-/* The lock is held by nobody whom the run file names: back ends of a killed postmaster, mostly.
- * They go by themselves when they notice, unless they are busy computing; then they are in the way
- * of the next one. */
-static void
-busy(struct entry *e, const char *path)
-{
-	int64_t now = entry_host(e->sup)->now;
-
-	e->due_us = now + BUSY_LOOK;
-	if (now - e->since_us < BUSY_KILL)
-		return;
-	e->due_us = now + 10 * BUSY_LOOK;
-	log_warn("leftovers_killed", L_STR("process", e->def->name),
-	    L_INT("processes", runfile_signal_holders(path, SIGKILL)));
+	SAY(LOG_WARN, "killed", L_STR("process", e->def->name), L_INT("pid", e->pid),
+	    L_INT("of", e->generation), L_STR("why", contract_end_name(e->blame)),
+	    L_INT("silent_ms", (entry_host(e->sup)->now - e->beat_us) / MS));
 }
 
 static void
@@ -374,34 +250,18 @@ send_signal(struct entry *e, int sig)
 static bool
 settled(struct entry *e)
 {
+	uint32_t after = entry_host(e->sup)->settings->after[e->slot];
+
 	if (entry_host(e->sup)->now >= entry_host(e->sup)->settle_us)
 		return true;
 	for (int i = 0; i < FLEET_SLOTS; i++) {
 		const struct entry *o = entry_at(e->sup, i);
 
-		if ((e->def->after & SLOT_BIT(i)) != 0 && o->wanted && o->state != NODE_READY &&
+		if ((after & SLOT_BIT(i)) != 0 && o->wanted && o->state != NODE_READY &&
 		    o->state != NODE_DRAINING && o->state != NODE_FAILED)
 			return false;
 	}
 	return true;
-}
-
-static void
-tick_starting(struct entry *e)
-{
-	const struct entry_host *h = entry_host(e->sup);
-
-	if (h->now < e->due_us)
-		return;
-	if (e->pid == 0) {
-		attempt(e);
-		if (e->pid != 0)
-			supervisor_tell(e->sup, e);
-	} else if (e->def->store) {
-		e->due_us = h->now + BUSY_LOOK;
-		if (private_ready(h->settings, e->slot, e->pid))
-			entry_event(e, EV_READY);
-	}
 }
 
 /* A server has no beats; what shows is that a stop signal holds it. */
@@ -420,42 +280,35 @@ tick_hung(struct entry *e)
 		entry_event(e, EV_HUNG);
 }
 
-static int64_t
-limit_of(const struct entry *e, enum contract_state s)
-{
-	const struct conf *set = entry_host(e->sup)->settings;
-
-	if (s == NODE_STARTING)
-		return e->def->ready_limit_us != 0 ? e->def->ready_limit_us : set->ready_limit_us;
-	if (s == NODE_DRAINING || s == NODE_STOPPING)
-		return e->def->kill_after_us != 0 ? e->def->kill_after_us : set->kill_after_us;
-	return 0;
-}
-
+/* What it takes, against what it may. Renewing it is for whoever sees whether the moment is good: the
+ * orchestrator, who is told. */
 static void
-log_exit(const struct entry *e, bool known, int status, int64_t ran_us)
+tick_limits(struct entry *e)
 {
-	const char *how = !known ? "not our child" : WIFSIGNALED(status) ? "signal" : "exit";
-	int code = !known ? 0 : WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
-	bool asked = e->planned || !e->wanted;
+	struct entry_host *h = entry_host(e->sup);
+	struct limit_use use = { .age_us = h->now - e->born_us };
+	enum contract_due due;
 
-	if (e->pid == 0)
+	e->look_us = h->now + LIMITS_LOOK;
+	if (e->def->store) { /* it takes what its own settings say; its log is ours */
+		log_file_trim(conf_path(h->settings, "log/%s.log", e->def->name),
+		    h->settings->log_file_bytes);
 		return;
-	SAY(asked ? LOG_INFO : LOG_WARN, "exited", L_STR("process", e->def->name),
-	    L_INT("pid", e->pid), L_INT("of", e->generation), L_STR("how", how),
-	    L_INT("code", code), L_INT("ready_ms", ran_us / MS));
-}
-
-static void
-keep_end(struct entry *e, bool known, int status)
-{
-	enum contract_end seen = !known ? END_UNKNOWN : WIFSIGNALED(status) ? END_SIGNAL : END_EXIT;
-
-	if (e->pid == 0)
-		return; /* it never came to a process */
-	e->end = e->planned || !e->wanted ? END_NONE : e->blame != END_NONE ? e->blame : seen;
-	e->end_code = !known                ? 0
-	              : WIFSIGNALED(status) ? (uint8_t)WTERMSIG(status)
-	                                    : (uint8_t)WEXITSTATUS(status);
-	e->blame = END_NONE;
+	}
+	if (!limit_look(e->pid, &use))
+		return;
+	if (limit_exceeded(&h->settings->of[e->slot], &use)) {
+		SAY(LOG_ERROR, "memory_max", L_STR("process", e->def->name), L_INT("pid", e->pid),
+		    L_INT("of", e->generation), L_INT("rss", use.rss));
+		entry_event(e, EV_HEAVY);
+		return;
+	}
+	due = limit_due(&h->settings->of[e->slot], &use, e->generation * FLEET_SLOTS + e->slot);
+	if (due == e->due)
+		return;
+	e->due = due;
+	SAY(LOG_INFO, "renewal_due", L_STR("process", e->def->name),
+	    L_STR("why", contract_due_name(due)), L_INT("rss", use.rss), L_INT("files", use.files),
+	    L_INT("age_s", use.age_us / SEC));
+	supervisor_tell(e->sup, e);
 }

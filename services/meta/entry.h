@@ -22,7 +22,10 @@ struct entry {
 	enum contract_state state;
 	bool wanted;  /* shall it run? */
 	bool planned; /* its exit is asked for: start again at once, and don't count it */
-	pid_t pid;    /* 0: none */
+	/* The executable that ran before a renewal, until the new one has proved itself; -1: none */
+	int image;
+	bool went_back; /* the new one did not: it runs from `image` until somebody restarts it */
+	pid_t pid;      /* 0: none */
 	int pidfd;
 	uint64_t generation;
 	uint16_t load;
@@ -30,6 +33,8 @@ struct entry {
 	enum contract_end blame; /* why we killed it; END_NONE: we did not */
 	enum contract_end end;   /* how it ended the last time */
 	uint8_t end_code;
+	uint64_t end_generation;
+	enum contract_due due; /* to be renewed, by whom can look whether it is a good moment */
 	struct restart_state restart;
 	/* CLOCK_MONOTONIC; 0: not */
 	int64_t since_us; /* when the state was entered */
@@ -38,13 +43,13 @@ struct entry {
 	int64_t beat_us;  /* its last sign of life */
 	int64_t late_us;  /* time limit of the state */
 	int64_t due_us;   /* BACKOFF: the start; STARTING: the next look */
+	int64_t look_us;  /* READY: the next look at what it takes */
 };
 
 /* What entries need of the supervisor. */
 struct entry_host {
 	const struct conf *settings;
 	const struct holdings *holdings;
-	struct restart_policy policy;
 	struct rng rng;
 	int64_t now;       /* of this turn */
 	int64_t settle_us; /* from then on nobody waits for what he starts after */
@@ -59,6 +64,8 @@ void supervisor_spawning(struct supervisor *s, const struct entry *e); /* right 
 void entry_init(struct entry *e, struct supervisor *s, int slot, const struct super_note *memo);
 void entry_find(struct entry *e, const struct super_note *memo); /* is it there already? */
 void entry_event(struct entry *e, enum lifecycle_event ev);
+void entry_renew(struct entry *e);        /* a planned restart from another executable */
+void entry_forget_image(struct entry *e); /* from now on the one in its place counts */
 void
 entry_status(struct entry *e, const struct contract_status *r); /* a record of its status pipe */
 void entry_exited(struct entry *e, bool known, int status); /* status as of waitpid, when known */

@@ -25,19 +25,22 @@
 		.kill_after_us = (kill_s)*SEC                                                      \
 	}
 
+#define ORCHESTRATOR(node, ...)                                                                    \
+	{                                                                                          \
+		.name = (node), .program = "meta", .ready = READY_STATUS, .after = STORES,         \
+		.stop_rank = 2, .orders = true, .term_signal = SIGTERM, .kill_signal = SIGKILL,    \
+		__VA_ARGS__                                                                        \
+	}
+
 const struct fleet_entry fleet_table[FLEET_SLOTS] = {
 	/* SIGINT is PostgreSQL's fast shutdown. Recovery after a crash takes what it takes: killing
 	   it starts it anew */
 	[SLOT_POSTGRES] = STORE("postgres", READY_POSTMASTER, 600, SIGINT, 30),
 	[SLOT_REDIS_DOCS] = STORE("redis-docs", READY_SOCKET, 60, SIGTERM, 30),
 	[SLOT_REDIS_CACHE] = STORE("redis-cache", READY_SOCKET, 60, SIGTERM, 5),
-	[SLOT_META] = { .name = "meta",
-	    .ready = READY_STATUS,
-	    .after = STORES,
-	    .stop_rank = 2,
-	    .orders = true,
-	    .term_signal = SIGTERM,
-	    .kill_signal = SIGKILL },
+	[SLOT_META_2] = ORCHESTRATOR("meta-2", .standby = 1),
+	[SLOT_META_3] = ORCHESTRATOR("meta-3", .standby = 2),
+	[SLOT_META] = ORCHESTRATOR("meta", .standby = 0),
 	[SLOT_API] = NODE("api", 0, .listener = true),
 	[SLOT_DATABASE] = NODE("database", 3),
 	[SLOT_AUTH] = NODE("auth", 3),

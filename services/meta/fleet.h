@@ -11,6 +11,8 @@ enum fleet_slot {
 	SLOT_POSTGRES,
 	SLOT_REDIS_DOCS,
 	SLOT_REDIS_CACHE,
+	SLOT_META_2, /* where orchestrators stand by */
+	SLOT_META_3,
 	SLOT_META,
 	SLOT_API,
 	SLOT_DATABASE,
@@ -34,13 +36,15 @@ enum fleet_ready {
 };
 
 struct fleet_entry {
-	const char *name; /* of the run file, the log, the executable metafed-NAME */
-	bool store;       /* a private server: own executable, no contract but the run file */
+	const char *name;    /* of the run file, the log, the executable metafed-NAME ... */
+	const char *program; /* ... or metafed-PROGRAM; NULL: NAME */
+	bool store;          /* a private server: own executable, no contract but the run file */
 	enum fleet_ready ready;
 	uint32_t after;     /* slots (bits) that shall have settled before its first start */
 	unsigned stop_rank; /* 0 stops first: the way of a request, from the edge inwards */
 	bool listener;      /* gets the public socket */
-	bool orders;        /* gets the pipes of commands and reports */
+	bool orders;        /* gets pipes of commands and reports, its own */
+	unsigned standby;   /* there when so many orchestrators stand by; 0: always */
 	int term_signal, kill_signal;
 	int64_t ready_limit_us, kill_after_us; /* 0: as configured */
 };

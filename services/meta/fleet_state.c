@@ -11,10 +11,17 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/time.h"
+#include "meta/crashes.h"
 #include "meta/fleet_state.h"
+#include "meta/gather.h"
+#include "meta/isolation.h"
+#include "meta/lead.h"
 #include "meta/meta.h"
+#include "meta/recycle.h"
 
 #define CHECK_US (CONTRACT_BEAT_US) /* how often missed beats are looked for */
+/* a process that failed is shown so long where others of its name do its work */
+#define FORGET_US (60 * SEC)
 /* the answer is on its way by then, also through two more nodes */
 #define LATER_US (50 * MS)
 /* between looks whether a new supervisor writes to us */
@@ -25,6 +32,7 @@ struct fleet_state {
 	struct fleet_row rows[FLEET_ROWS_MOST];
 	size_t n;
 	struct waiters changes;
+	int64_t changed_us;
 	int commands_fd, reports_fd; /* -1: none */
 	uv_poll_t *poll;
 	uint8_t partial[sizeof(struct contract_report)];
@@ -36,6 +44,10 @@ struct fleet_state {
 };
 
 static struct fleet_row *row_add(struct fleet_state *, const char *);
+static struct fleet_row *row_of(struct fleet_state *, const Mf__Beat *);
+static struct fleet_row *row_of_instance(struct fleet_state *, const Mf__Beat *);
+static bool row_silent(struct fleet_state *, struct fleet_row *, int64_t);
+static bool row_leave(struct fleet_state *, struct fleet_row *);
 static void set_state(struct fleet_state *, struct fleet_row *, enum contract_state, uint64_t);
 static void watch_reports(struct fleet_state *);
 static void on_readable(uv_poll_t *, int, int);
@@ -44,6 +56,7 @@ static void look_at_rows(struct fleet_state *);
 static void row_ended(struct fleet_state *, struct fleet_row *);
 static void forget_pidfd(struct fleet_row *);
 static void take_bytes(struct fleet_state *, const uint8_t *, size_t);
+static void leave_to_others(struct fleet_row *);
 static void on_check(struct timer *);
 static void on_restart_later(struct timer *);
 static void on_adopted(struct timer *);
@@ -65,6 +78,9 @@ fleet_state_new(struct meta *m, int reports_fd, int commands_fd)
 		row_add(f, fleet_names[i].name);
 	if (reports_fd != -1)
 		watch_reports(f);
+	else
+		for (const char *const *n = fleet_meta() + 1; *n != NULL; n++)
+			row_add(f, *n);
 	return f;
 }
 
@@ -104,10 +120,26 @@ fleet_state_find(struct fleet_state *f, const char *name)
 	return NULL;
 }
 
+const char *
+fleet_row_instance(struct call *c, const struct fleet_row *r)
+{
+	const struct fleet_name *known = fleet_name_find(r->node);
+
+	return known != NULL && known->many && r->instance[0] != '\0'
+	           ? arena_strdup(call_arena(c), r->instance)
+	           : NULL;
+}
+
 struct waiters *
 fleet_state_changes(struct fleet_state *f)
 {
 	return &f->changes;
+}
+
+int64_t
+fleet_state_changed_us(const struct fleet_state *f)
+{
+	return f->changed_us;
 }
 
 bool
@@ -119,21 +151,33 @@ fleet_state_local(const struct fleet_state *f)
 enum status
 fleet_state_restart(struct fleet_state *f, const char *node, const char **why)
 {
-	struct contract_command order = { .verb = VERB_RESTART };
 	struct fleet_row *r = fleet_state_find(f, node);
-	ssize_t n;
 
 	*why = "";
-	if (f->commands_fd == -1 && (r == NULL || r->beat_us == 0)) {
+	if (f->commands_fd != -1)
+		return fleet_state_order(f, node, VERB_RESTART, why);
+	if (r == NULL || r->beat_us == 0) {
 		*why = "nobody supervises that node: there is neither a supervisor nor a heartbeat "
 		       "of it";
 		return ST_FAILED_PRECONDITION;
 	}
+	r->shall_exit = true;
+	return ST_OK;
+}
+
+enum status
+fleet_state_order(
+    struct fleet_state *f, const char *process, enum contract_verb verb, const char **why)
+{
+	struct contract_command order = { .verb = verb };
+	ssize_t n;
+
+	*why = "";
 	if (f->commands_fd == -1) {
-		r->shall_exit = true;
-		return ST_OK;
+		*why = "there is no supervisor here";
+		return ST_FAILED_PRECONDITION;
 	}
-	strncpy(order.node, node, sizeof(order.node) - 1);
+	strncpy(order.node, process, sizeof(order.node) - 1);
 	do
 		n = write(f->commands_fd, &order, sizeof(order));
 	while (n < 0 && errno == EINTR);
@@ -154,10 +198,10 @@ fleet_state_restart_later(struct fleet_state *f, struct fleet_row *r)
 bool
 fleet_state_beat(struct fleet_state *f, const Mf__Beat *b)
 {
-	struct fleet_row *r = fleet_state_find(f, b->node);
 	int64_t now = loop_now(f->meta->loop);
+	struct fleet_row *r;
 
-	if (r == NULL || b->state >= NODE_STATES)
+	if (b->state >= NODE_STATES || (r = row_of(f, b)) == NULL)
 		return false;
 	if (b->generation != r->generation) {
 		if (r->generation != 0)
@@ -193,13 +237,17 @@ fleet_state_report(struct fleet_state *f, const struct contract_report *p)
 		r = row_add(f, name);
 	if (r == NULL || p->state >= NODE_STATES)
 		return;
+	crashes_see(f->meta, r, p);
 	r->pid = p->pid;
 	r->restarts = p->restarts;
 	r->load = p->load;
+	r->due = (enum contract_due)p->due;
 	r->since_us = p->since_us;
 	if (r->state != (enum contract_state)p->state || r->generation != p->generation)
 		reason_of(r->reason, f->meta->node != NULL ? node_var(f->meta->node) : NULL, p);
 	set_state(f, r, (enum contract_state)p->state, p->generation);
+	if (r->due != DUE_NOT)
+		recycle_consider(f->meta->recycle, r);
 }
 
 static struct fleet_row *
@@ -213,10 +261,47 @@ row_add(struct fleet_state *f, const char *name)
 	r = &f->rows[f->n++];
 	memcpy(r->name, name, strlen(name) + 1);
 	r->pidfd = -1;
+	r->node = known != NULL ? known->name : "";
 	r->level = known != NULL ? known->level : -1;
 	r->domain = known != NULL                                                   ? known->domain
 	            : strcmp(name, "guard") == 0 || strcmp(name, "supervisor") == 0 ? "meta"
 	                                                                            : "store";
+	return r;
+}
+
+static struct fleet_row *
+row_of(struct fleet_state *f, const Mf__Beat *b)
+{
+	const struct fleet_name *known = fleet_name_find(b->node);
+	struct fleet_row *r = fleet_state_find(f, b->node);
+
+	if (known == NULL || r == NULL || strlen(b->instance) >= sizeof(r->instance))
+		return NULL;
+	if (known->many && b->instance[0] != '\0' && r->instance[0] != '\0' &&
+	    strcmp(r->instance, b->instance) != 0)
+		return row_of_instance(f, b);
+	strcpy(r->instance, b->instance);
+	return r;
+}
+
+/* NULL: there are too many, or another process has this name. */
+static struct fleet_row *
+row_of_instance(struct fleet_state *f, const Mf__Beat *b)
+{
+	const struct fleet_name *known = fleet_name_find(b->node);
+	struct fleet_row *r = fleet_state_find(f, b->instance);
+
+	if (r != NULL)
+		return strcmp(r->node, known->name) == 0 && strcmp(r->instance, b->instance) == 0
+		           ? r
+		           : NULL;
+	r = fleet_name_find(b->instance) != NULL ? NULL : row_add(f, b->instance);
+	if (r == NULL)
+		return NULL;
+	r->node = known->name;
+	r->level = known->level;
+	r->domain = known->domain;
+	strcpy(r->instance, b->instance);
 	return r;
 }
 
@@ -227,12 +312,14 @@ set_state(struct fleet_state *f, struct fleet_row *r, enum contract_state s, uin
 
 	if (r->state == s && r->generation == generation)
 		return;
+	gather_process(f->meta, r, s, generation);
 	if (s == NODE_FAILED)
 		log_warn(
 		    "node_isolated", L_STR("name", r->name), L_INT("its_generation", generation));
 	else
 		log_debug(
 		    "node_state", L_STR("name", r->name), L_STR("state", contract_state_name(s)));
+	f->changed_us = loop_now(f->meta->loop);
 	r->state = s;
 	r->generation = generation;
 	n.name = r->name;
@@ -245,6 +332,7 @@ set_state(struct fleet_state *f, struct fleet_row *r, enum contract_state s, uin
 	n.reason = r->reason;
 	bus_publish(f->meta->bus, "fleet.node", &n.base);
 	waiters_wake(&f->changes);
+	isolation_look(f->meta->isolation);
 }
 
 static void
@@ -363,30 +451,87 @@ take_bytes(struct fleet_state *f, const uint8_t *p, size_t n)
 	}
 }
 
-/* When this very process was stopped or starved, the beats of that time wait unread: it blames
- * nobody, everybody gets the whole time again. Otherwise one pause of ours would restart the
- * fleet. */
+/* When this very process was stopped or starved, the beats of that time wait unread; while it does not
+ * lead, they go elsewhere: it blames nobody, everybody gets the whole time again. Otherwise one pause
+ * of ours, or a second turn as the leader, would restart the fleet. */
 static void
 on_check(struct timer *t)
 {
 	struct fleet_state *f = container_of(t, struct fleet_state, check);
 	int64_t now = loop_now(f->meta->loop);
-	bool late = now - f->checked_us > 2 * CHECK_US;
+	bool leads = lead_is(f->meta->lead), deaf = !leads || now - f->checked_us > 2 * CHECK_US;
 
 	f->checked_us = now;
 	for (size_t i = 0; i < f->n; i++) {
 		struct fleet_row *r = &f->rows[i];
 
-		if (late && r->beat_us != 0)
+		if (!leads)
+			leave_to_others(r);
+		if (deaf && r->beat_us != 0)
 			r->beat_us = now;
-		if (r->beat_us != 0 && r->state != NODE_FAILED &&
-		    now - r->beat_us > CONTRACT_HUNG_US) {
-			snprintf(r->reason, sizeof(r->reason), "no heartbeat for %d s",
-			    CONTRACT_HUNG_US / 1000000);
-			set_state(f, r, NODE_FAILED, r->generation);
-		}
+		if (leads && row_silent(f, r, now))
+			i--;
 	}
 	timer_in(t, CHECK_US);
+}
+
+/* True: the row has gone, another one may be in its place. */
+static bool
+row_silent(struct fleet_state *f, struct fleet_row *r, int64_t now)
+{
+	int64_t silent_us = r->beat_us != 0 ? now - r->beat_us : 0;
+
+	if (silent_us <= CONTRACT_HUNG_US)
+		return false;
+	if ((r->state == NODE_DRAINING || silent_us > FORGET_US) && row_leave(f, r))
+		return true;
+	if (r->state != NODE_FAILED) {
+		snprintf(r->reason, sizeof(r->reason), "no heartbeat for %d s",
+		    CONTRACT_HUNG_US / 1000000);
+		set_state(f, r, NODE_FAILED, r->generation);
+	}
+	return false;
+}
+
+/* Its work is others' of its name. One of them takes the row of that name, should it be this one. */
+static bool
+row_leave(struct fleet_state *f, struct fleet_row *r)
+{
+	struct fleet_row *o = NULL;
+
+	for (size_t i = 0; i < f->n; i++)
+		if (&f->rows[i] != r && f->rows[i].node == r->node &&
+		    f->rows[i].state == NODE_READY)
+			o = &f->rows[i];
+	if (o == NULL)
+		return false;
+	set_state(f, r, NODE_STOPPED, r->generation);
+	if (strcmp(r->name, r->node) == 0) {
+		struct fleet_row gone = *r;
+
+		*r = *o;
+		memcpy(r->name, gone.name, sizeof(r->name));
+		r->state = NODE_STOPPED;
+		set_state(f, r, NODE_READY, r->generation);
+		*o = gone;
+		r = o;
+	}
+	forget_pidfd(r);
+	free(r->info);
+	*r = f->rows[--f->n];
+	f->rows[f->n] = (struct fleet_row){ .pidfd = -1 };
+	return true;
+}
+
+/* Whoever leads judges it: what was thought of it here is nothing to restart it for later. */
+static void
+leave_to_others(struct fleet_row *r)
+{
+	r->shall_exit = false;
+	if (r->state == NODE_FAILED) {
+		r->state = NODE_STOPPED;
+		r->generation = 0;
+	}
 }
 
 /* In a container we go ourselves, and the runtime starts us again. */

@@ -2,7 +2,8 @@
  *
  * Where there is a supervisor, its reports are the truth (descriptor 8) and orders go to it
  * (descriptor 7). While it is gone and its guard with it, we see for ourselves who ends. In a container the nodes' heartbeats are: who misses them is isolated, and told
- * to exit when it is heard again; its runtime starts it. */
+ * to exit when it is heard again; its runtime starts it. Of several processes of one name the first has
+ * the row of that name, each other one a row under its instance, for as long as it is there. */
 #ifndef META_FLEET_STATE_H
 #define META_FLEET_STATE_H
 
@@ -15,14 +16,17 @@
 #include "node/contract.h"
 #include "proto/meta.pb-c.h"
 
-#define FLEET_ROWS_MOST 32
+#define FLEET_ROWS_MOST 64
 
+struct call;
 struct meta;
 struct fleet_state;
 
 struct fleet_row {
-	char name[24];
-	int level; /* -1: apart (guard, supervisor, private stores) */
+	char name[64];     /* its node's, or its instance */
+	const char *node;  /* its node's; "" of those apart */
+	char instance[64]; /* as it says itself; "": it says none */
+	int level;         /* -1: apart (guard, supervisor, private stores) */
 	const char *domain;
 	int32_t pid;
 	enum contract_state state;
@@ -37,8 +41,11 @@ struct fleet_row {
 	char order[UUID_LEN];
 	uint64_t order_generation; /* ... of the process that had to go */
 	bool restart_due;          /* see fleet_state_restart_later */
-	int pidfd;                 /* while nobody reports: its end is seen here; -1: not watched */
-	uint8_t *info;             /* packed NodeInfo of the last poll; NULL: none */
+	bool reported;             /* there was a report of it */
+	uint32_t exits;            /* ... and what it said of these */
+	enum contract_due due;
+	int pidfd;     /* while nobody reports: its end is seen here; -1: not watched */
+	uint8_t *info; /* packed NodeInfo of the last poll; NULL: none */
 	size_t info_n;
 };
 
@@ -48,13 +55,19 @@ void fleet_state_free(struct fleet_state **f);
 size_t fleet_state_rows(struct fleet_state *f, struct fleet_row **rows);
 /* NULL: not known */
 struct fleet_row *fleet_state_find(struct fleet_state *f, const char *name);
+/* rpc_opts.node for it, in the call's arena; NULL: there is one of its name */
+const char *fleet_row_instance(struct call *c, const struct fleet_row *r);
 /* woken at each change of state or generation */
 struct waiters *fleet_state_changes(struct fleet_state *f);
+int64_t fleet_state_changed_us(const struct fleet_state *f); /* when the last of these was */
 /* all run on this machine: /proc shows them */
 bool fleet_state_local(const struct fleet_state *f);
 
 /* ST_OK: the order is out; it says nothing about the outcome. Else *why says why not. */
 enum status fleet_state_restart(struct fleet_state *f, const char *node, const char **why);
+/* Another order than to restart: the supervisor's alone. */
+enum status fleet_state_order(
+    struct fleet_state *f, const char *process, enum contract_verb verb, const char **why);
 /* For a node that carries this very request: it drains, so the answer must get away first. */
 void fleet_state_restart_later(struct fleet_state *f, struct fleet_row *r);
 

@@ -11,6 +11,7 @@
 #include "base/time.h"
 #include "meta/gate.h"
 #include "meta/meta.h"
+#include "meta/uses.h"
 #include "proto/auth.pb-c.h"
 
 #define POLL_LIMIT_US (400 * MS) /* as Auth.Sequence in proto/auth.proto */
@@ -20,6 +21,7 @@
 struct gate {
 	struct meta *meta;
 	struct grants *grants;
+	struct uses *uses;      /* of what they permitted */
 	struct waiters waiters; /* for the poll */
 	struct call *poll;      /* NULL: none is under way */
 	int64_t polled_at;      /* when the question left */
@@ -30,13 +32,14 @@ struct gate {
 struct gate_question {
 	struct gate_ask *ask;
 	const char *permission;
-	struct grant_key key;
+	struct grant_key anywhere, here; /* keys of grants that would do */
 	int64_t asked_at;
 	struct rpc *rpc;
 };
 
 static void look(void *);
 static bool all_kept(struct gate_ask *, enum grant_verdict *);
+static enum grant_verdict find(struct gate_ask *, const struct grant_key *);
 static void ask_auth(struct gate_ask *);
 static void on_grant(const Mf__AuthGrant *, void *);
 static void finish(struct gate_ask *, const struct failure *);
@@ -57,6 +60,7 @@ gate_new(struct meta *m)
 	g->grants = grants_new(&(struct grants_policy){
 	    .ttl_us = m->config.grant_ttl_us, .most = (uint32_t)m->config.grants_most });
 	waiters_init(&g->waiters);
+	g->uses = uses_new(m->bus, m->auth);
 	g->hits = metric_get(f, (const char *const[]){ "kept" });
 	g->misses = metric_get(f, (const char *const[]){ "asked" });
 	g->polls = metric_simple(METRIC_COUNTER, "metafed_meta_grant_polls_total",
@@ -71,6 +75,7 @@ gate_free(struct gate **g)
 		return;
 	if ((*g)->poll != NULL)
 		call_cancel((*g)->poll);
+	uses_free(&(*g)->uses);
 	grants_free(&(*g)->grants);
 	free(*g);
 	*g = NULL;
@@ -102,9 +107,10 @@ gate_pass(struct gate *g, struct gate_ask *a)
 
 		q->ask = a;
 		q->permission = a->permits.n != 0 ? a->permits.names[i] : "";
-		grants_key(g->grants, a->credential, q->permission, a->resource, &q->key);
+		grants_key(g->grants, a->credential, q->permission, a->ns, NULL, &q->anywhere);
+		grants_key(g->grants, a->credential, q->permission, a->ns, a->resource, &q->here);
 	}
-	if (a->ask_auth)
+	if (a->ask_auth || a->proof != NULL) /* a proof counts once, and only auth knows it */
 		ask_auth(a);
 	else
 		look(a);
@@ -120,6 +126,7 @@ look(void *ctx)
 	take_hint(g);
 	if (all_kept(a, &v)) {
 		metric_inc(g->hits);
+		uses_add(g->uses, a->who->id, &a->permits);
 		if (loop_now(g->meta->loop) - grants_confirmed_at(g->grants) >= POLL_AHEAD_US)
 			poll_start(g);
 		finish(a, NULL);
@@ -136,15 +143,24 @@ static bool
 all_kept(struct gate_ask *a, enum grant_verdict *v)
 {
 	size_t n = a->permits.n != 0 ? a->permits.n : 1;
-	struct gate *g = a->gate;
 
 	for (size_t i = 0; i < n; i++) {
-		*v = grants_find(g->grants, &a->questions[i].key, loop_now(g->meta->loop),
-		    time_wall_us(), call_arena(a->c), &a->who);
+		*v = find(a, &a->questions[i].anywhere);
+		if (*v == GRANT_NONE)
+			*v = find(a, &a->questions[i].here);
 		if (*v != GRANT_GOOD)
 			return false;
 	}
 	return true;
+}
+
+static enum grant_verdict
+find(struct gate_ask *a, const struct grant_key *k)
+{
+	struct gate *g = a->gate;
+
+	return grants_find(
+	    g->grants, k, loop_now(g->meta->loop), time_wall_us(), call_arena(a->c), &a->who);
 }
 
 /* All permissions side by side; the first refusal decides. */
@@ -154,6 +170,7 @@ ask_auth(struct gate_ask *a)
 	size_t n = a->permits.n != 0 ? a->permits.n : 1;
 	struct gate *g = a->gate;
 	int64_t now = loop_now(g->meta->loop);
+	const struct failure *refused;
 
 	metric_inc(g->misses);
 	if (now >= a->deadline) {
@@ -164,6 +181,10 @@ ask_auth(struct gate_ask *a)
 		finish(a, &late);
 		return;
 	}
+	if (a->may_ask != NULL && (refused = a->may_ask(a->ctx)) != NULL) {
+		finish(a, refused);
+		return;
+	}
 	a->unanswered = (uint32_t)n;
 	for (size_t i = 0; i < n; i++) {
 		struct gate_question *q = &a->questions[i];
@@ -172,10 +193,13 @@ ask_auth(struct gate_ask *a)
 		check.credential = (char *)a->credential;
 		check.permission = (char *)q->permission;
 		check.resource = (char *)a->resource;
+		check.namespace_ = (char *)a->ns;
+		check.proof = a->proof;
 		check.client_address = (char *)a->client_address;
 		q->asked_at = now;
-		q->rpc = rpc_new(
-		    a->c, g->meta->auth, &(const struct rpc_opts){ .limit_us = a->deadline - now });
+		q->rpc = rpc_new(a->c, g->meta->auth,
+		    &(const struct rpc_opts){
+			.limit_us = a->deadline - now, .priority = a->priority });
 		mf__auth__check(&q->rpc->service, &check, on_grant, q);
 	}
 }
@@ -194,7 +218,8 @@ on_grant(const Mf__AuthGrant *m, void *ctx)
 		finish(a, rpc_failure(q->rpc));
 		return;
 	}
-	grants_keep(g->grants, &q->key, m, q->asked_at, loop_now(g->meta->loop));
+	grants_keep(g->grants, m->everywhere ? &q->anywhere : &q->here, m, q->asked_at,
+	    loop_now(g->meta->loop));
 	a->who = m->principal;
 	if (--a->unanswered == 0)
 		finish(a, NULL);

@@ -70,15 +70,17 @@ grants_set_policy(struct grants *g, const struct grants_policy *p)
 }
 
 void
-grants_key(const struct grants *g, const char *token, const char *permission, const char *resource,
-    struct grant_key *out)
+grants_key(const struct grants *g, const char *token, const char *permission, const char *ns,
+    const char *resource, struct grant_key *out)
 {
 	crypto_generichash_state st;
 
 	crypto_generichash_init(&st, g->secret, sizeof(g->secret), sizeof(out->hash));
 	hash_text(&st, token);
 	hash_text(&st, permission);
-	hash_text(&st, resource);
+	hash_text(&st, strcmp(ns, "default") == 0 ? "" : ns);
+	if (resource != NULL)
+		hash_text(&st, resource);
 	crypto_generichash_final(&st, out->hash, sizeof(out->hash));
 }
 
@@ -117,9 +119,9 @@ grants_keep(struct grants *g, const struct grant_key *k, const Mf__AuthGrant *a,
 	slim.n_permissions = 0;
 	slim.permissions = NULL;
 	grants_confirm(g, a->sequence_epoch, a->sequence, asked_at);
-	if (g->policy.ttl_us == 0 || g->policy.most == 0 || a->sequence_epoch != g->epoch ||
-	    a->sequence != g->sequence)
-		return; /* decided before the counter moved: it served once */
+	if (a->once || g->policy.ttl_us == 0 || g->policy.most == 0 ||
+	    a->sequence_epoch != g->epoch || a->sequence != g->sequence)
+		return; /* for this request alone, or decided before the counter moved */
 	HASH_FIND(hh, g->table, k, sizeof(*k), x);
 	if (x != NULL)
 		drop(g, x);

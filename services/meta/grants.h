@@ -1,7 +1,7 @@
 /* grants: verified tokens and permissions, kept for seconds. Pure: clocks are arguments, asking
  * auth is gate's.
  *
- * Key: keyed BLAKE2b of token, permission and resource; the token itself is not kept. A kept grant
+ * Key: keyed BLAKE2b of token, permission, namespace and resource; the token itself is not kept. A kept grant
  * counts only while
  * - the token has not expired (checked each time, against the wall clock),
  * - it is younger than `ttl`,
@@ -40,7 +40,8 @@ enum grant_verdict {
 struct grants *grants_new(const struct grants_policy *p);
 void grants_free(struct grants **g);
 void grants_set_policy(struct grants *g, const struct grants_policy *p);
-void grants_key(const struct grants *g, const char *token, const char *permission,
+/* resource NULL: for whatever resource of the namespace. */
+void grants_key(const struct grants *g, const char *token, const char *permission, const char *ns,
     const char *resource, struct grant_key *out);
 
 /* GRANT_GOOD: *who is in `a`, without the snapshot of permissions: that is auth's business and

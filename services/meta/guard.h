@@ -19,8 +19,12 @@ struct guard_news { /* to whoever waits for the fleet to stand; one record, then
 };
 
 /* news: a pipe, or -1 in the foreground. With a pipe, standard error becomes the log once the start
- * has gone well. Does not return: exits 0 when the fleet was stopped, 1 (reason on standard error)
- * when it could not start. */
-void guard_run(const struct conf *s, int news) __attribute__((noreturn));
+ * has gone well. given: the public socket, of the service manager, or -1. Does not return: exits 0
+ * when the fleet was stopped, 1 (reason on standard error) when it could not start. */
+void guard_run(const struct conf *s, int news, int given) __attribute__((noreturn));
+
+/* The same, of a guard that has just become this executable (renew.h): fd is what it left of itself.
+ * Its supervisor, an image of before, is replaced. */
+void guard_resume(const struct conf *s, int fd) __attribute__((noreturn));
 
 #endif

@@ -23,13 +23,16 @@ void
 holdings_fill(struct holdings *h, const struct conf *s)
 {
 	memset(h, 0, sizeof(*h));
-	h->commands_r = -1;
 	for (int i = 0; i < FLEET_SLOTS; i++)
 		fill_slot(h, s, i);
-	if (h->commands_r < 0) {
-		make_pipe(&h->commands_r, &h->commands_w);
-		make_pipe(&h->reports_r, &h->reports_w);
-	}
+}
+
+void
+holdings_complete(struct holdings *h, const struct conf *s)
+{
+	for (int i = 0; i < FLEET_SLOTS; i++)
+		if (!fleet_table[i].store && h->slot[i].status_r < 0)
+			fill_slot(h, s, i);
 }
 
 int
@@ -54,13 +57,13 @@ fill_slot(struct holdings *h, const struct conf *s, int slot)
 
 	if (pidfd >= 0)
 		close(pidfd);
-	*k = (struct holding){ -1, -1, -1, -1, 0 };
+	*k = (struct holding){ -1, -1, -1, -1, -1, -1, -1, -1, 0 };
 	if (found == RUN_BUSY) {
 		log_warn("lock_held", L_STR("process", fleet_table[slot].name),
 		    L_INT("killed", runfile_signal_holders(path, SIGKILL)));
 	}
 	h->found += found == RUN_ALIVE;
-	if (fleet_table[slot].store)
+	if (fleet_table[slot].store || (!conf_has(s, slot) && found != RUN_ALIVE))
 		return;
 	if (found == RUN_ALIVE && reopen_all(h, slot, run.pid))
 		return;
@@ -72,6 +75,10 @@ fill_slot(struct holdings *h, const struct conf *s, int slot)
 	}
 	make_pipe(&k->status_r, &k->status_w);
 	make_pipe(&k->life_r, &k->life_w);
+	if (fleet_table[slot].orders) {
+		make_pipe(&k->commands_r, &k->commands_w);
+		make_pipe(&k->reports_r, &k->reports_w);
+	}
 }
 
 static bool
@@ -88,13 +95,13 @@ reopen_all(struct holdings *h, int slot, pid_t pid)
 	}
 	if (!fleet_table[slot].orders)
 		return true;
-	if (reopen(pid, CONTRACT_COMMANDS, &h->commands_r, &h->commands_w) &&
-	    reopen(pid, CONTRACT_REPORTS, &h->reports_r, &h->reports_w))
+	if (reopen(pid, CONTRACT_COMMANDS, &k->commands_r, &k->commands_w) &&
+	    reopen(pid, CONTRACT_REPORTS, &k->reports_r, &k->reports_w))
 		return true;
-	if (h->commands_r >= 0) {
-		close(h->commands_r);
-		close(h->commands_w);
-		h->commands_r = -1;
+	if (k->commands_r >= 0) {
+		close(k->commands_r);
+		close(k->commands_w);
+		k->commands_r = -1;
 	}
 	return false;
 }

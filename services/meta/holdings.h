@@ -16,14 +16,14 @@
 #define HELD_LOWEST   16
 
 struct holding {
-	int status_r, status_w, life_r, life_w; /* of a store: -1 */
+	int status_r, status_w, life_r, life_w;           /* of a store: -1 */
+	int commands_r, commands_w, reports_r, reports_w; /* of an orchestrator, else -1 */
 	uint64_t blind_generation; /* this generation runs on pipes that could not be reopened; 0:
 	                              none */
 };
 
 struct holdings {
 	struct holding slot[FLEET_SLOTS];
-	int commands_r, commands_w, reports_r, reports_w;
 	unsigned found; /* processes that ran before us */
 };
 
@@ -31,6 +31,9 @@ struct holdings {
  * when out of descriptors. Waits up to a second for processes that are being started. */
 struct conf;
 void holdings_fill(struct holdings *h, const struct conf *s);
+
+/* New pipes for nodes that have none: whoever left these holdings did not know them. */
+void holdings_complete(struct holdings *h, const struct conf *s);
 
 int held_high(int fd); /* the same at HELD_LOWEST or above; the given one is closed. Dies when there
                           is none */

@@ -17,7 +17,11 @@ intake_store(struct call *c, const Mf__DatabaseRequirement *q, Mf__StoreOp *out,
 
 /* Who does it and under which id its effect is known; a create without an id gets that one, creates
  * within a transaction get one that follows from it and from their place. */
-void intake_sign(struct arena *a, Mf__StoreOp *op, const char *actor, const char *operation_id);
+struct intake_mark {
+	const char *actor, *trace_id;
+};
+void intake_sign(
+    struct arena *a, Mf__StoreOp *op, const struct intake_mark *by, const char *operation_id);
 /* The same for those members of a BULK_CREATE that have none: the same operation makes the same
  * objects, whoever sends it again and when. */
 void intake_name_members(struct call *c, Mf__StoreOp *op, const char *operation_id);

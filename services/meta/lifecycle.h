@@ -19,6 +19,7 @@ enum lifecycle_event {
 	EV_RESTART,    /* a planned restart */
 	EV_LATE,       /* over the time limit of its state */
 	EV_HUNG,       /* no beat */
+	EV_HEAVY,      /* over memory_max */
 	EV_RETRY,      /* its back-off is over */
 	EV_EXIT_DOWN,  /* exited, and not wanted */
 	EV_EXIT_NOW,   /* exited: again at once */
@@ -30,7 +31,8 @@ enum lifecycle_event {
 enum lifecycle_action {
 	ACT_NONE,
 	ACT_SPAWN,
-	ACT_TERM, /* ask it to go */
+	ACT_TERM,  /* ask it to go */
+	ACT_ABORT, /* kill it so that it can tell where it is */
 	ACT_KILL,
 	ACT_ANNOUNCE, /* given up: someone should look */
 };

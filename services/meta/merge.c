@@ -14,7 +14,6 @@ static const Mf__Domain order[] = { MF__DOMAIN__DOMAIN_AUTH, MF__DOMAIN__DOMAIN_
 #define N_ORDER (sizeof(order) / sizeof(order[0]))
 
 static void list_domains(struct arena *, const struct merge_in *, Mf__TaskResponse *);
-static bool is_fault(const struct failure *);
 static void take_result(struct arena *, const struct merge_in *, Mf__TaskResponse *);
 static void list_agents(struct arena *, const struct merge_in *, Mf__TaskResponse *);
 static void add_name(char **, size_t *, const char *);
@@ -25,6 +24,7 @@ static void domain_hops(struct arena *, const struct merge_in *, Mf__TraceLevel 
 static Mf__Hop *hop_of(const Mf__TraceLevel *, const char *);
 static int level_of(const char *);
 static void write_problem(struct jw *, const Mf__Problem *);
+static Mf__Problem *perhaps_made(struct arena *, Mf__Problem *, bool retried);
 
 void
 merge_parts(struct arena *a, const struct merge_in *in, Mf__TaskResponse *out)
@@ -37,12 +37,13 @@ merge_parts(struct arena *a, const struct merge_in *in, Mf__TaskResponse *out)
 	for (size_t i = 0; i < N_ORDER; i++) {
 		const struct part *p = &in->parts[order[i]];
 
-		worked |= p->state == PART_WORKED;
+		/* to be let in is no part of what was asked for */
+		worked |= p->state == PART_WORKED && order[i] != MF__DOMAIN__DOMAIN_AUTH;
 		stopped |= p->state == PART_STOPPED;
 		if (p->state != PART_FAILED)
 			continue;
 		failed = true;
-		fault |= is_fault(p->why);
+		fault |= merge_is_fault(p->why);
 		if (first == NULL)
 			first = p->why;
 	}
@@ -51,8 +52,8 @@ merge_parts(struct arena *a, const struct merge_in *in, Mf__TaskResponse *out)
 	    worked && fault && in->parts[MF__DOMAIN__DOMAIN_AUTH].state != PART_FAILED;
 	out->cascade_prevented = out->partial_success;
 	if (first != NULL) {
-		out->status = (uint32_t)first->status;
-		out->problem = merge_problem(a, first);
+		out->problem = perhaps_made(a, merge_problem(a, first), in->retried);
+		out->status = out->problem->code;
 	}
 	list_domains(a, in, out);
 	if (out->success || out->partial_success)
@@ -79,6 +80,14 @@ merge_unsound(const Mf__TaskResponse *r)
 	return NULL;
 }
 
+/* RESOURCE_EXHAUSTED is no fault of a member, but of the domain for this request: the others' work
+ * stands. */
+bool
+merge_is_fault(const struct failure *f)
+{
+	return status_is_fault(f->status) || f->status == ST_RESOURCE_EXHAUSTED;
+}
+
 Mf__Problem *
 merge_problem(struct arena *a, const struct failure *f)
 {
@@ -102,7 +111,7 @@ merge_problem(struct arena *a, const struct failure *f)
 }
 
 ProtobufCBinaryData
-merge_items(struct arena *a, const Mf__StoreResult *r)
+merge_items(struct arena *a, const Mf__StoreResult *r, bool retried)
 {
 	ProtobufCBinaryData out;
 	struct jw w;
@@ -118,7 +127,7 @@ merge_items(struct arena *a, const Mf__StoreResult *r)
 
 		jw_object(&w, NULL);
 		if (it->problem != NULL) {
-			write_problem(&w, it->problem);
+			write_problem(&w, perhaps_made(a, it->problem, retried));
 		} else {
 			jw_raw(&w, "data", it->data.data, it->data.len);
 			jw_int(&w, "version", (int64_t)it->version);
@@ -130,6 +139,15 @@ merge_items(struct arena *a, const Mf__StoreResult *r)
 	jw_close(&w, '}');
 	out.data = (uint8_t *)jw_text(&w, &out.len);
 	return out;
+}
+
+/* An id was taken, perhaps by an earlier try of this very create. */
+static Mf__Problem *
+perhaps_made(struct arena *a, Mf__Problem *p, bool retried)
+{
+	return retried && strcmp(p->reason, "ID_TAKEN") == 0
+	           ? merge_problem(a, &failure_made_perhaps)
+	           : p;
 }
 
 static void
@@ -147,14 +165,6 @@ list_domains(struct arena *a, const struct merge_in *in, Mf__TaskResponse *out)
 	}
 }
 
-/* RESOURCE_EXHAUSTED is no fault of a member, but of the domain for this request: the others' work
- * stands. */
-static bool
-is_fault(const struct failure *f)
-{
-	return status_is_fault(f->status) || f->status == ST_RESOURCE_EXHAUSTED;
-}
-
 /* Bytes pass through: what the store rendered is what the client gets. */
 static void
 take_result(struct arena *a, const struct merge_in *in, Mf__TaskResponse *out)
@@ -162,11 +172,17 @@ take_result(struct arena *a, const struct merge_in *in, Mf__TaskResponse *out)
 	const Mf__StoreResult *s = in->stored;
 
 	if (s != NULL) {
-		out->result = s->n_items != 0 ? merge_items(a, s) : s->data;
+		out->result = s->n_items != 0 ? merge_items(a, s, in->retried) : s->data;
 		out->version = s->version;
 		out->rows_affected = s->rows_affected;
 		out->degraded = s->degraded;
 		out->repeated = s->repeated;
+		out->retried = in->retried;
+		out->session = s->session;
+		out->age_us = s->age_us;
+		out->raw = s->raw;
+		out->n_warnings = s->n_warnings;
+		out->warnings = s->warnings;
 	} else if (in->own.len != 0) {
 		out->result = in->own;
 	}

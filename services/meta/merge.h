@@ -40,6 +40,7 @@ struct merge_in {
 	const Mf__Hop *const *hops;
 	const char *node; /* our own hop */
 	uint32_t attempt;
+	bool retried; /* rpc_repeated() of what went to a store */
 	int64_t took_us;
 };
 
@@ -47,8 +48,10 @@ void merge_parts(struct arena *a, const struct merge_in *in, Mf__TaskResponse *o
 /* Does it contradict itself? NULL: no; else what is wrong, which is a fault of ours. */
 const char *merge_unsound(const Mf__TaskResponse *r);
 
+/* Of a domain; else it refused, and is well. */
+bool merge_is_fault(const struct failure *f);
 Mf__Problem *merge_problem(struct arena *a, const struct failure *f);
 /* bulk_create, transaction */
-ProtobufCBinaryData merge_items(struct arena *a, const Mf__StoreResult *r);
+ProtobufCBinaryData merge_items(struct arena *a, const Mf__StoreResult *r, bool retried);
 
 #endif

@@ -11,9 +11,12 @@
 #include "proto/meta.pb-c.h"
 
 struct meta_config {
-	int64_t slots, reserve, queue;
+	int64_t slots, reserve, queue, share;
 	int64_t grant_ttl_us, grants_most;
+	int64_t memory_most;
 	int64_t remember_most, remember_bytes, remember_ttl_us;
+	int64_t upgrade_settle_us;
+	int64_t lease_us;
 };
 
 enum outcome {
@@ -33,15 +36,26 @@ struct meta {
 	struct meta_config config;
 	struct target *api, *database, *auth;
 	struct slots slots;
+	struct isolation *isolation;
 	struct gate *gate;
 	struct remember *remember;
 	struct fleet_state *fleet;
 	struct fleet_view *view;
-	struct loop_msg wake; /* somebody may have a slot now */
+	struct recycle *recycle;
+	struct chaos *chaos;
+	struct patterns *patterns;
+	struct figures *figures;
+	struct gather *gather;
+	struct upgrader *upgrade;
+	struct traces *traces;
+	uint64_t answered, faulted; /* requests ever; of these, by a fault of ours */
+	struct lead *lead;          /* NULL: nobody stands by, this one leads */
+	struct loop_msg wake;       /* somebody may have a slot now */
 	bool wake_posted, waking;
 	struct metric *requests[OUTCOMES];
 	struct metric *seconds[SLOTS_PRIORITIES];
-	struct metric *slots_used, *slots_waiting, *grants_kept, *remembered;
+	struct metric *remembered;
+	struct gauges *gauges;
 };
 
 /* Descriptors of the contract; -1: there is no supervisor (a container runtime restarts us). */

@@ -5,6 +5,7 @@
 
 #include "meta/gate.h"
 #include "meta/intake.h"
+#include "meta/isolation.h"
 #include "meta/merge.h"
 #include "meta/meta.h"
 #include "meta/own.h"
@@ -19,12 +20,15 @@ struct op {
 	struct call *c;
 	const Mf__TaskRequest *q;
 	struct plan plan;
+	struct plan explained; /* q->explain: what is told; `plan` is how that comes about */
 	int64_t began, deadline;
 	struct call_dep dep; /* gives back what others may need */
 	struct slot_ask slot;
 	struct remembered *remembered; /* ours to end; NULL: none */
 	uint32_t begun, finished, bad; /* steps */
 	bool running, over;
+	uint8_t out[STEPS]; /* the domain that the step calls at the moment; 0: none */
+	int64_t passed_us;  /* the last of these calls */
 	struct part parts[MERGE_DOMAINS];
 	struct permits permits;
 	Mf__StoreOp store;
@@ -50,10 +54,13 @@ const char *op_take_own(struct op *o, const Mf__MetaRequirement *q);
 /* NULL: auth's resource is what the store operation touches */
 const char *op_check_resource(struct op *);
 int64_t op_left(const struct op *o);
+/* What it has to wait for, as far as is known; what a form means shows later. */
+enum slot_kind op_slot_kind(const Mf__TaskRequest *q);
 const struct failure *
 op_failure(struct op *o, enum status s, const char *reason, const char *message);
 
 /* --- steps.c --- */
+bool op_reads(const struct op *o); /* its store operation has no effect */
 extern void (*const op_begin[STEPS])(struct op *);
 
 #endif

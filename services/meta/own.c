@@ -11,6 +11,7 @@
 #include "meta/own.h"
 #include "meta/permits.h"
 #include "meta/precheck.h"
+#include "meta/stores.h"
 #include "node/node.h"
 #include "proto/node.pb-c.h"
 
@@ -27,11 +28,12 @@ static void say_process(struct own_ask *, const struct fleet_row *, enum contrac
 static void on_restart_late(struct call *, void *);
 static void own_health(struct own_ask *);
 static void own_faults(struct own_ask *);
+static bool take_number(const json_t *, const char *, int64_t, uint64_t *);
 static void own_log_level(struct own_ask *);
 static void on_done(const Mf__Empty *, void *);
-static json_t *arguments(struct own_ask *);
+static void on_level(const Mf__Empty *, void *);
+static void level_is_set(struct own_ask *);
 static void say(struct own_ask *, const char *, const char *);
-static void finish(struct own_ask *);
 static void fail(struct own_ask *, enum status, const char *);
 static bool is_self(const struct own_ask *);
 static struct rpc *ask_node(struct own_ask *);
@@ -42,12 +44,26 @@ static const struct {
 	bool node; /* needs one */
 } operations[] = {
 	{ "fleet", own_fleet, false },
+	{ "calls", own_calls, false },
+	{ "settings", own_settings, false },
 	{ "restart", own_restart, true },
 	{ "health", own_health, false },
 	{ "faults", own_faults, true },
 	{ "log_level", own_log_level, true },
+	{ "errors", own_errors, false },
+	{ "figures", own_figures, false },
+	{ "crashes", own_crashes, false },
+	{ "crash", own_crash, true },
+	{ "upgrade", own_upgrade, false },
+	{ "upgrade_state", own_upgrade_state, false },
+	{ "chaos", own_chaos, false },
+	{ "chaos_list", own_chaos_list, false },
+	{ "chaos_end", own_chaos_end, true },
+	{ "traces", own_traces, false },
+	{ "trace", own_trace, true },
 };
-#define N_OPERATIONS (sizeof(operations) / sizeof(operations[0]))
+#define LEVEL_MOST_MS (7 * 24 * 3600 * INT64_C(1000))
+#define N_OPERATIONS  (sizeof(operations) / sizeof(operations[0]))
 
 const char *
 own_check(const Mf__MetaRequirement *q)
@@ -57,7 +73,10 @@ own_check(const Mf__MetaRequirement *q)
 			continue;
 		return operations[i].node && q->node[0] == '\0' ? "meta/node: is required" : NULL;
 	}
-	return "meta/operation: must be fleet, restart, health, faults or log_level";
+	return "meta/operation: is none that level 0 has: fleet, calls, settings, restart, "
+	       "health, faults, log_level, "
+	       "errors, figures, crashes, crash, upgrade, upgrade_state, chaos, chaos_list, "
+	       "chaos_end, traces, trace";
 }
 
 void
@@ -85,7 +104,7 @@ on_fleet(void *ctx, const Mf__FleetState *s)
 	struct own_ask *o = ctx;
 
 	o->result = fleet_view_json(call_arena(o->c), s);
-	finish(o);
+	own_finish(o);
 }
 
 /* A node that could not start again stays: its configuration is read first, by its own executable. */
@@ -125,7 +144,7 @@ on_prechecked(void *ctx, const char *wrong)
 			call_arena(o->c), "not restarted, it would not start again: %s", wrong));
 		return;
 	}
-	if (carries(o, r->name)) {
+	if (carries(o, r->node)) {
 		log_info("restart_ordered", L_STR("name", r->name),
 		    L_INT("its_generation", r->generation));
 		fleet_state_restart_later(o->meta->fleet, r);
@@ -174,7 +193,8 @@ restart_wait(void *ctx)
 
 	if (o->failure != NULL)
 		return; /* too late, said already */
-	if (r->generation == o->generation || r->state != NODE_READY)
+	/* NULL: of several of a name it has left, or has another row now */
+	if (r == NULL || r->generation == o->generation || r->state != NODE_READY)
 		waiters_add(fleet_state_changes(o->meta->fleet), o->c, restart_wait, o);
 	else
 		say_process(o, r, r->state);
@@ -195,7 +215,7 @@ say_process(struct own_ask *o, const struct fleet_row *r, enum contract_state s)
 	jw_int(&w, "took_ms", (loop_now(o->meta->loop) - o->since) / MS);
 	jw_close(&w, '}');
 	o->result.data = (uint8_t *)jw_text(&w, &o->result.len);
-	finish(o);
+	own_finish(o);
 }
 
 static void
@@ -209,7 +229,7 @@ on_restart_late(struct call *c, void *ctx)
 		    "the order was given, but the node is not READY again yet");
 }
 
-/* For anybody, so it says little: whether each domain can be called. */
+/* For anybody, so it says little: whether each domain can be called, and the mode of the stores. */
 static void
 own_health(struct own_ask *o)
 {
@@ -225,14 +245,15 @@ own_health(struct own_ask *o)
 		all &= target_ready(domains[i].target);
 	jw_start(&w, call_arena(o->c), 128);
 	jw_object(&w, NULL);
-	jw_str(&w, "status", all ? "ok" : "degraded");
+	jw_str(&w, "status", all && !stores_degraded(m) ? "ok" : "degraded");
 	jw_object(&w, "domains");
 	for (size_t i = 0; i < 3; i++)
 		jw_str(&w, domains[i].name, target_ready(domains[i].target) ? "up" : "down");
 	jw_close(&w, '}');
+	jw_str(&w, "stores", stores_mode(m));
 	jw_close(&w, '}');
 	o->result.data = (uint8_t *)jw_text(&w, &o->result.len);
-	finish(o);
+	own_finish(o);
 }
 
 /* {"spec": "...", "seed": 7, "for_ms": 10000}; the language is bus/fault.h's. */
@@ -240,26 +261,33 @@ static void
 own_faults(struct own_ask *o)
 {
 	Mf__FaultSet set = MF__FAULT_SET__INIT;
-	json_t *v = arguments(o), *spec = json_object_get(v, "spec");
+	json_t *v = own_arguments(o), *spec = json_object_get(v, "spec");
+	uint64_t for_ms = 0;
 	char err[160];
 
 	if (!json_is_string(spec)) {
 		fail(o, ST_INVALID_ARGUMENT, "meta/data: must be an object with spec, a string");
 		return;
 	}
+	if (!take_number(v, "seed", INT64_MAX, &set.seed) ||
+	    !take_number(v, "for_ms", UINT32_MAX, &for_ms)) {
+		fail(o, ST_INVALID_ARGUMENT,
+		    "meta/data: seed and for_ms must be whole numbers, for_ms at most 4294967295");
+		return;
+	}
 	set.spec = (char *)json_string_value(spec);
-	set.seed = (uint64_t)json_integer_value(json_object_get(v, "seed"));
-	set.for_ms = (uint32_t)json_integer_value(json_object_get(v, "for_ms"));
+	set.for_ms = (uint32_t)for_ms;
 	log_warn("faults_set", L_STR("name", o->q->node), L_STR("spec", set.spec),
 	    L_INT("for_ms", set.for_ms));
 	if (is_self(o)) {
 		if (!bus_set_faults(o->meta->bus, set.spec, set.seed,
 			(set.for_ms != 0 ? set.for_ms : 60000) * MS, err, sizeof(err))) {
-			fail(o, ST_INVALID_ARGUMENT, arena_strdup(call_arena(o->c), err));
+			own_fail(o, ST_INVALID_ARGUMENT, "BAD_FAULT_SPEC",
+			    arena_strdup(call_arena(o->c), err));
 			return;
 		}
 		say(o, "faults", set.spec);
-		finish(o);
+		own_finish(o);
 		return;
 	}
 	say(o, "faults", set.spec);
@@ -268,29 +296,67 @@ own_faults(struct own_ask *o)
 		mf__node__set_faults(&o->rpc->service, &set, on_done, o);
 }
 
-/* {"level": "debug"} */
+/* Absent: as it is. */
+static bool
+take_number(const json_t *v, const char *key, int64_t most, uint64_t *out)
+{
+	const json_t *n = json_object_get(v, key);
+
+	if (n == NULL)
+		return true;
+	if (!json_is_integer(n) || json_integer_value(n) < 0 || json_integer_value(n) > most)
+		return false;
+	*out = (uint64_t)json_integer_value(n);
+	return true;
+}
+
+/* {"level": "debug", "for_ms": 600000} */
 static void
 own_log_level(struct own_ask *o)
 {
 	Mf__LogLevel set = MF__LOG_LEVEL__INIT;
-	const char *level = json_string_value(json_object_get(arguments(o), "level"));
+	const json_t *v = own_arguments(o);
+	const char *level = json_string_value(json_object_get(v, "level"));
+	uint64_t for_ms = 0;
 	enum log_level l;
 
-	if (level == NULL || !log_level_from_name(level, &l)) {
+	if (level == NULL || !log_level_from_name(level, &l) ||
+	    !take_number(v, "for_ms", LEVEL_MOST_MS, &for_ms)) {
 		fail(o, ST_INVALID_ARGUMENT,
-		    "meta/data: must be an object with level: debug, info, warn or error");
+		    "meta/data: must be an object with level: debug, info, warn or error, and "
+		    "for_ms: at most 604800000");
 		return;
 	}
 	say(o, "level", level);
 	if (is_self(o)) {
-		log_set_level(l);
-		finish(o);
+		log_set_level_for(l, (int64_t)for_ms * MS);
+		level_is_set(o);
+		own_finish(o);
 		return;
 	}
 	set.level = (char *)level;
+	set.for_ms = (uint32_t)for_ms;
 	o->rpc = ask_node(o);
 	if (o->rpc != NULL)
-		mf__node__set_log_level(&o->rpc->service, &set, on_done, o);
+		mf__node__set_log_level(&o->rpc->service, &set, on_level, o);
+}
+
+static void
+on_level(const Mf__Empty *m, void *ctx)
+{
+	if (m != NULL)
+		level_is_set(ctx);
+	on_done(m, ctx);
+}
+
+static void
+level_is_set(struct own_ask *o)
+{
+	const json_t *v = own_arguments(o);
+
+	log_info("level_set", L_STR("name", o->q->node),
+	    L_STR("to", json_string_value(json_object_get(v, "level"))),
+	    L_INT("for_ms", json_integer_value(json_object_get(v, "for_ms"))));
 }
 
 static void
@@ -300,12 +366,12 @@ on_done(const Mf__Empty *m, void *ctx)
 
 	if (m == NULL)
 		o->failure = rpc_failure(o->rpc);
-	finish(o);
+	own_finish(o);
 }
 
 /* NULL, for which every json_ function has an answer, when it is no JSON. */
-static json_t *
-arguments(struct own_ask *o)
+json_t *
+own_arguments(struct own_ask *o)
 {
 	struct json_error e;
 	json_t *v = json_read(o->q->data.data, o->q->data.len, &e);
@@ -328,20 +394,38 @@ say(struct own_ask *o, const char *key, const char *value)
 	o->result.data = (uint8_t *)jw_text(&w, &o->result.len);
 }
 
-static void
-finish(struct own_ask *o)
+void
+own_finish(struct own_ask *o)
 {
 	o->done(o->ctx);
+}
+
+void
+own_finish_json(struct own_ask *o, json_t *v)
+{
+	struct jw w;
+
+	jw_start(&w, call_arena(o->c), 1024);
+	jw_json(&w, NULL, v);
+	json_decref(v);
+	o->result.data = (uint8_t *)jw_text(&w, &o->result.len);
+	own_finish(o);
+}
+
+void
+own_fail(struct own_ask *o, enum status s, const char *reason, const char *message)
+{
+	struct failure *f = ARENA_NEW(call_arena(o->c), struct failure);
+
+	*f = (struct failure){ .status = s, .message = message, .reason = reason };
+	o->failure = f;
+	own_finish(o);
 }
 
 static void
 fail(struct own_ask *o, enum status s, const char *message)
 {
-	struct failure *f = ARENA_NEW(call_arena(o->c), struct failure);
-
-	*f = (struct failure){ .status = s, .message = message, .reason = "" };
-	o->failure = f;
-	finish(o);
+	own_fail(o, s, "", message);
 }
 
 static bool
@@ -354,10 +438,14 @@ is_self(const struct own_ask *o)
 static struct rpc *
 ask_node(struct own_ask *o)
 {
-	if (fleet_name_find(o->q->node) == NULL) {
+	const struct fleet_row *r = fleet_state_find(o->meta->fleet, o->q->node);
+	const char *node = r != NULL ? r->node : o->q->node;
+
+	if (fleet_name_find(node) == NULL) {
 		fail(o, ST_NOT_FOUND, "there is no node of this name");
 		return NULL;
 	}
-	return rpc_new(o->c, bus_node_target(o->meta->bus, o->q->node),
-	    &(const struct rpc_opts){ .limit_us = o->deadline - loop_now(o->meta->loop) });
+	return rpc_new(o->c, bus_node_target(o->meta->bus, node),
+	    &(const struct rpc_opts){ .limit_us = o->deadline - loop_now(o->meta->loop),
+		.node = r != NULL ? fleet_row_instance(o->c, r) : NULL });
 }

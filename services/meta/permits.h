@@ -9,7 +9,8 @@
 #include "proto/database.pb-c.h"
 #include "proto/meta.pb-c.h"
 
-#define PERMITS_MOST 8
+#define PERMITS_MOST   8
+#define PERMIT_EXPLAIN "store.explain" /* for the plan instead of the operation */
 
 struct permits { /* distinct, no empty one */
 	size_t n;
@@ -26,8 +27,8 @@ const char *permits_kind(const char *operation, Mf__StoreOp__Kind *out);
 bool permits_model(const char *model);
 /* Of those: users and roles, which the auth domain reads and writes, one at a time. */
 bool permits_of_auth(const char *model);
-/* "task.create" and the like; names are static. `kind` is not TRANSACTION: its members are asked
- * one by one. */
+/* "task.create" and the like; names are static. `kind` is neither TRANSACTION nor BULK: their
+ * members are asked one by one. */
 const char *permits_store(Mf__StoreOp__Kind kind, const char *model);
 /* NULL: no such operation; "": needs none. */
 const char *permits_own(const char *operation);

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -19,6 +18,8 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/time.h"
+#include "meta/image.h"
+#include "node/node.h"
 
 #define LIMIT    (5 * SEC) /* one short process that asks nobody anything */
 #define ENV_MOST 1024
@@ -38,7 +39,7 @@ struct precheck {
 static void run(struct work *w);
 static pid_t start(const char *node, int *out);
 static void environment(char *kept[ENV_MOST]);
-static bool hear(struct precheck *p, int out);
+static bool hear(char *said, size_t size, int out);
 static void on_done(struct work *w, bool dropped);
 static void on_call_ended(struct call_dep *d);
 
@@ -58,43 +59,51 @@ precheck_node(struct work_pool *pool, struct call *c, const char *node, precheck
 		on_done(&p->work, true);
 }
 
-static void
-run(struct work *w)
+bool
+precheck_run(const char *node, char *said, size_t size)
 {
-	struct precheck *p = container_of(w, struct precheck, work);
 	int out, status = -1;
-	pid_t pid = start(p->node, &out);
+	pid_t pid = start(node, &out);
+	bool good;
 
 	if (pid < 0) {
-		snprintf(
-		    p->said, sizeof(p->said), "its executable does not start: %s", strerror(errno));
-		return;
+		snprintf(said, size, "its executable does not start: %s", strerror(errno));
+		return false;
 	}
-	if (!hear(p, out)) {
-		snprintf(p->said, sizeof(p->said), "the check did not end within %d s",
-		    (int)(LIMIT / SEC));
+	if (!hear(said, size, out)) {
+		snprintf(said, size, "the check did not end within %d s", (int)(LIMIT / SEC));
 		kill(pid, SIGKILL); /* our child, not reaped yet: the pid is its own */
 	}
 	close(out);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
-	p->good = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	good = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	said[strcspn(said, "\n")] = '\0';
+	if (!good && (said[0] == '\0' || !str_utf8_ok(said, strlen(said))))
+		snprintf(said, size, "its configuration is wrong");
+	return good;
+}
+
+static void
+run(struct work *w)
+{
+	struct precheck *p = container_of(w, struct precheck, work);
+
+	p->good = precheck_run(p->node, p->said, sizeof(p->said));
 }
 
 static pid_t
 start(const char *node, int *out)
 {
 	static char role[] = "--role=orchestrator", check[] = "--check";
-	char self[PATH_MAX] = "", exe[PATH_MAX + 64], *kept[ENV_MOST];
+	char exe[PATH_MAX], *kept[ENV_MOST];
 	char *argv[] = { exe, check, NULL, NULL };
 	posix_spawn_file_actions_t fds;
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	int ends[2], rc;
 	pid_t pid;
 
-	self[n > 0 ? n : 0] = '\0';
-	snprintf(exe, sizeof(exe), "%s/metafed-%s", dirname(self), node);
-	if (strcmp(node, "meta") == 0) {
+	image_path(node, exe);
+	if (fleet_is_meta(node)) {
 		argv[1] = role;
 		argv[2] = check;
 	}
@@ -137,7 +146,7 @@ environment(char *kept[ENV_MOST])
 
 /* Until it has closed its end. False: not in time. */
 static bool
-hear(struct precheck *p, int out)
+hear(char *said, size_t size, int out)
 {
 	struct pollfd ready = { .fd = out, .events = POLLIN };
 	int64_t limit = time_now_us() + LIMIT, left;
@@ -145,13 +154,15 @@ hear(struct precheck *p, int out)
 	size_t have = 0;
 	ssize_t n;
 
+	said[0] = '\0';
 	while ((left = limit - time_now_us()) > 0) {
 		if (poll(&ready, 1, (int)(left / MS) + 1) < 1)
 			continue;
 		if ((n = read(out, text, sizeof(text))) == 0)
 			return true;
-		for (ssize_t i = 0; i < n && have + 1 < sizeof(p->said); i++)
-			p->said[have++] = text[i];
+		for (ssize_t i = 0; i < n && have + 1 < size; i++)
+			said[have++] = text[i];
+		said[have] = '\0';
 	}
 	return false;
 }
@@ -164,11 +175,8 @@ on_done(struct work *w, bool dropped)
 
 	if (p->c != NULL) {
 		call_detach(p->c, &p->dep);
-		p->said[strcspn(p->said, "\n")] = '\0';
 		if (dropped)
 			wrong = "there is no room for the check of its configuration; try again";
-		else if (!p->good && (p->said[0] == '\0' || !str_utf8_ok(p->said, strlen(p->said))))
-			wrong = "its configuration is wrong";
 		else if (!p->good)
 			wrong = arena_strdup(call_arena(p->c), p->said);
 		p->fn(p->ctx, wrong);

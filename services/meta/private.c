@@ -49,6 +49,10 @@ private_argv(const struct conf *s, int slot, char *argv[PRIVATE_ARGS])
 		   than the recovery itself */
 		n = add(argv, n, "-c");
 		n = add(argv, n, "recovery_init_sync_method=syncfs");
+		/* statements as short as ours gain nothing by it, and it needs memory that is
+		   writable and executable, which a hardened service forbids */
+		n = add(argv, n, "-c");
+		n = add(argv, n, "jit=off");
 	} else if (slot == SLOT_REDIS_DOCS) {
 		n = add_redis(s, fleet_table[slot].name, argv);
 		for (size_t i = 0; i < sizeof(docs) / sizeof(docs[0]); i++)

@@ -1,20 +1,17 @@
 /* reason: see reason.h. */
 #include "meta/reason.h"
 
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/json.h"
+#include "base/log_file.h"
 #include "base/str.h"
 
 #define TAIL 2048
 
-static void how_it_ended(char out[REASON_MAX], const struct contract_report *p);
-static void last_words(char out[REASON_MAX], const char *path);
+static void last_words(char out[REASON_MAX], const char *var, const char *node);
 static struct str last_line(const char *text, size_t n);
 static void take(char out[REASON_MAX], struct str words);
 static void whole_characters(char *s);
@@ -22,35 +19,35 @@ static void whole_characters(char *s);
 void
 reason_of(char out[REASON_MAX], const char *var, const struct contract_report *p)
 {
-	char path[512], words[REASON_MAX] = "";
+	char node[sizeof(p->node) + 1], words[REASON_MAX] = "";
 	size_t n;
 
 	out[0] = '\0';
 	if (p->state != NODE_FAILED && p->state != NODE_BACKOFF)
 		return;
-	how_it_ended(out, p);
+	reason_end(out, p->end, p->end_code);
 	if (p->end != END_EXIT || var == NULL)
 		return;
-	snprintf(path, sizeof(path), "%s/log/%.*s.log", var, (int)sizeof(p->node), p->node);
-	last_words(words, path);
+	snprintf(node, sizeof(node), "%.*s", (int)sizeof(p->node), p->node);
+	last_words(words, var, node);
 	n = strlen(out);
 	if (words[0] != '\0')
 		snprintf(out + n, REASON_MAX - n, ": %s", words);
 	whole_characters(out);
 }
 
-static void
-how_it_ended(char out[REASON_MAX], const struct contract_report *p)
+void
+reason_end(char out[REASON_MAX], uint8_t end, uint8_t code)
 {
 	const char *name = NULL;
 
-	switch ((enum contract_end)p->end) {
+	switch ((enum contract_end)end) {
 	case END_EXIT:
-		snprintf(out, REASON_MAX, "exit status %u", p->end_code);
+		snprintf(out, REASON_MAX, "exit status %u", code);
 		break;
 	case END_SIGNAL:
-		name = sigdescr_np(p->end_code);
-		snprintf(out, REASON_MAX, "signal %u%s%s%s", p->end_code, name != NULL ? " (" : "",
+		name = sigdescr_np(code);
+		snprintf(out, REASON_MAX, "signal %u%s%s%s", code, name != NULL ? " (" : "",
 		    name != NULL ? name : "", name != NULL ? ")" : "");
 		break;
 	case END_HUNG:
@@ -59,6 +56,9 @@ how_it_ended(char out[REASON_MAX], const struct contract_report *p)
 		break;
 	case END_LATE:
 		snprintf(out, REASON_MAX, "killed: it took too long to become READY, or to go");
+		break;
+	case END_MEMORY:
+		snprintf(out, REASON_MAX, "killed: more resident memory than memory_max");
 		break;
 	case END_NONE:
 	case END_UNKNOWN:
@@ -70,24 +70,18 @@ how_it_ended(char out[REASON_MAX], const struct contract_report *p)
 /* What a process that gives up says last is mostly why: a line of JSON with a message or an error,
  * or plain text (of a server, or from before the log was open). */
 static void
-last_words(char out[REASON_MAX], const char *path)
+last_words(char out[REASON_MAX], const char *var, const char *node)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	const char *said = NULL;
 	char text[TAIL];
+	size_t n = log_file_tail(var, node, text, sizeof(text));
 	struct json_error e;
 	struct str line;
-	struct stat st;
-	ssize_t n = -1;
 	json_t *v;
 
-	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
-		n = pread(fd, text, sizeof(text), st.st_size > TAIL ? st.st_size - TAIL : 0);
-	if (fd >= 0)
-		close(fd);
-	if (n <= 0)
+	if (n == 0)
 		return;
-	line = last_line(text, (size_t)n);
+	line = last_line(text, n);
 	if (line.n == 0 || line.p[0] != '{') {
 		take(out, line);
 		return;

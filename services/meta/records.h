@@ -11,7 +11,7 @@
 #include "meta/fleet.h"
 #include "meta/restart.h"
 
-enum note_kind { NOTE_BEAT = 1, NOTE_SLOT = 2, NOTE_STOPPING = 3 };
+enum note_kind { NOTE_BEAT = 1, NOTE_SLOT = 2, NOTE_STOPPING = 3, NOTE_RENEW = 4 };
 
 struct super_note { /* supervisor -> guard */
 	uint32_t kind;
@@ -22,9 +22,9 @@ struct super_note { /* supervisor -> guard */
 	uint8_t wanted, planned;
 	uint8_t end, end_code; /* enum contract_end */
 	uint32_t exits;
-	uint64_t generation;
-	int64_t ready_us; /* when it became READY, 0: it is not */
-	int64_t due_us;   /* BACKOFF: when it starts again */
+	uint64_t generation, end_generation; /* the latter: of the one that ended last */
+	int64_t ready_us;                    /* when it became READY, 0: it is not */
+	int64_t due_us;                      /* BACKOFF: when it starts again */
 	struct restart_state restart;
 };
 _Static_assert(sizeof(struct super_note) <= PIPE_BUF, "written at once or not at all");

@@ -6,25 +6,19 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/types.h>
-#include "base/str.h"
+#include "meta/checker.h"
 
 struct conf;
 
 struct reload {
 	const struct conf *settings;
-	pid_t pid;       /* of the check; 0: none is under way */
-	int out;         /* what it says; -1: none is under way */
-	int64_t late_us; /* killed then */
-	bool again;      /* asked for once more meanwhile: the file may have changed since */
-	struct buf said;
+	struct checker check;
+	bool again; /* asked for once more meanwhile: the file may have changed since */
 };
 
 void reload_init(struct reload *r, const struct conf *s);
 /* True: there is nothing to check, the nodes may hear of it at once. Else reload_ended says. */
 bool reload_ask(struct reload *r, int64_t now) __attribute__((warn_unused_result));
-void reload_read(struct reload *r);              /* `out` can be read */
-void reload_tick(struct reload *r, int64_t now); /* whatever the time demands */
 /* The check was reaped, status as of waitpid. True: all is good, the nodes shall read it. */
 bool reload_ended(struct reload *r, int status, int64_t now) __attribute__((warn_unused_result));
 

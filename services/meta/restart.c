@@ -9,11 +9,15 @@ static int64_t back_off(const struct restart_policy *p, uint32_t in_row, uint32_
 
 enum verdict
 restart_next(const struct restart_policy *p, struct restart_state *s, int64_t now, int64_t ready_us,
-    uint32_t jitter, int64_t *at)
+    bool well, uint32_t jitter, int64_t *at)
 {
 	uint32_t max = p->max < RESTART_KEPT ? p->max : RESTART_KEPT;
 	uint32_t recent = restart_count(p, s, now);
 
+	if (p->kind != RESTART_PERMANENT && well)
+		return RESTART_DONE;
+	if (p->kind == RESTART_TEMPORARY)
+		return RESTART_NEVER;
 	memmove(s->at_us, s->at_us + (s->n - recent), recent * sizeof(s->at_us[0]));
 	s->n = recent;
 	if (recent >= max)

@@ -3,13 +3,22 @@
  *
  * Died before it was READY, or soon after: exponential back-off with jitter. Died after a healthy
  * time: again at once. More than `max` starts within the window: never again until an operator says
- * so. */
+ * so. Which ends count at all says the kind, in the words of OTP. */
 #ifndef META_RESTART_H
 #define META_RESTART_H
 
+#include <stdbool.h>
 #include <stdint.h>
+#include "node/supervise.h"
 
-#define RESTART_KEPT 32 /* most starts that are remembered: upper bound of policy.max */
+/* most starts that are remembered: upper bound of policy.max */
+#define RESTART_KEPT SUPERVISE_RESTARTS_MOST
+
+enum restart_kind {
+	RESTART_PERMANENT, /* starts again however it ended */
+	RESTART_TRANSIENT, /* ... only when it ended badly */
+	RESTART_TEMPORARY, /* ... never */
+};
 
 struct restart_policy {
 	int64_t base_us;    /* first back-off, doubled each time */
@@ -18,6 +27,7 @@ struct restart_policy {
 	                       anew */
 	int64_t window_us;
 	uint32_t max; /* starts within the window, at most RESTART_KEPT */
+	enum restart_kind kind;
 };
 
 struct restart_state {   /* zeroed at first; copied between supervisors as it is */
@@ -26,12 +36,17 @@ struct restart_state {   /* zeroed at first; copied between supervisors as it is
 	int64_t at_us[RESTART_KEPT];
 };
 
-enum verdict { RESTART_NOW, RESTART_LATER, RESTART_NEVER };
+enum verdict {
+	RESTART_NOW,
+	RESTART_LATER,
+	RESTART_NEVER, /* given up */
+	RESTART_DONE,  /* it ended well, and that was it */
+};
 
-/* ready_us: how long it had been READY, 0 when it never was. jitter: any 32 random bits. *at: the
- * time of the start, set for RESTART_NOW and RESTART_LATER. */
+/* well: it ended by itself with status 0. ready_us: how long it had been READY, 0 when it never was.
+ * jitter: any 32 random bits. *at: the time of the start, set for RESTART_NOW and RESTART_LATER. */
 enum verdict restart_next(const struct restart_policy *p, struct restart_state *s, int64_t now,
-    int64_t ready_us, uint32_t jitter, int64_t *at);
+    int64_t ready_us, bool well, uint32_t jitter, int64_t *at);
 uint32_t restart_count(
     const struct restart_policy *p, const struct restart_state *s, int64_t now); /* in the window */
 

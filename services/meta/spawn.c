@@ -9,35 +9,39 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "base/log_file.h"
 #include "meta/fleet.h"
 #include "meta/holdings.h"
+#include "meta/limit.h"
 #include "meta/runfile.h"
 #include "meta/conf.h"
 #include "meta/private.h"
 
 static void child(const struct conf *s, const struct holdings *h, int slot, int run_fd,
-    uint64_t generation) __attribute__((noreturn));
+    uint64_t generation, int image) __attribute__((noreturn));
 static void reset_signals(void);
-static void open_log(const char *path);
+static void open_log(const struct conf *s, const struct fleet_entry *e);
 static void lay_out(const struct holdings *h, int slot, int run_fd);
 static void environment(const struct conf *s, int slot, uint64_t generation);
 static void environment_of_a_store(void);
 
 pid_t
-spawn_process(
-    const struct conf *s, const struct holdings *h, int slot, int run_fd, uint64_t generation)
+spawn_process(const struct conf *s, const struct holdings *h, int slot, int run_fd,
+    uint64_t generation, int image)
 {
 	pid_t pid = fork();
 
 	if (pid == 0)
-		child(s, h, slot, run_fd, generation);
+		child(s, h, slot, run_fd, generation, image);
 	return pid;
 }
 
 static void
-child(const struct conf *s, const struct holdings *h, int slot, int run_fd, uint64_t generation)
+child(const struct conf *s, const struct holdings *h, int slot, int run_fd, uint64_t generation,
+    int image)
 {
 	const struct fleet_entry *e = &fleet_table[slot];
 	static char role[] = "--role=orchestrator";
@@ -46,8 +50,15 @@ child(const struct conf *s, const struct holdings *h, int slot, int run_fd, uint
 	setsid();
 	reset_signals();
 	umask(077);
-	open_log(conf_path(s, "log/%s.log", e->name));
+	unsetenv("NOTIFY_SOCKET"); /* the guard's; PostgreSQL and Redis would speak for it */
+	unsetenv("WATCHDOG_USEC");
+	unsetenv("WATCHDOG_PID");
+	open_log(s, e);
 	lay_out(h, slot, run_fd);
+	if (e->store)
+		setrlimit(RLIMIT_CORE, &(const struct rlimit){ 0, 0 }); /* of all that is stored */
+	else
+		limit_impose(&s->of[slot]);
 	if (chdir(s->var) < 0)
 		dprintf(STDERR_FILENO, "metafed: %s: %s\n", s->var, strerror(errno));
 	if (e->store) {
@@ -55,12 +66,17 @@ child(const struct conf *s, const struct holdings *h, int slot, int run_fd, uint
 		private_argv(s, slot, argv);
 	} else {
 		environment(s, slot, generation);
-		snprintf(exe, sizeof(exe), "%s/metafed-%s", s->exe, e->name);
+		snprintf(exe, sizeof(exe), "%s/metafed-%s", s->exe,
+		    e->program != NULL ? e->program : e->name);
 		if (e->orders)
 			argv[1] = role;
 	}
-	if (runfile_enter(CONTRACT_RUN, generation))
-		execv(argv[0], argv);
+	if (runfile_enter(CONTRACT_RUN, generation)) {
+		if (image >= 0)
+			fexecve(image, argv, environ);
+		else
+			execv(argv[0], argv);
+	}
 	dprintf(STDERR_FILENO, "metafed: %s does not start: %s\n", argv[0], strerror(errno));
 	_exit(127);
 }
@@ -80,15 +96,20 @@ reset_signals(void)
 
 /* Without its own log it keeps the supervisor's. */
 static void
-open_log(const char *path)
+open_log(const struct conf *s, const struct fleet_entry *e)
 {
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	int log = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC), log;
 
 	if (null >= 0)
 		dup2(null, STDIN_FILENO);
+	if (s->log_stderr)
+		return;
+	if (e->store)
+		log_file_turn_idle(s->var, e->name, s->log_file_bytes, s->log_budget);
+	log = log_file_open(s->var, e->name);
 	if (log < 0)
-		dprintf(STDERR_FILENO, "metafed: %s: %s\n", path, strerror(errno));
+		dprintf(STDERR_FILENO, "metafed: %s: %s\n", conf_path(s, "log/%s.log", e->name),
+		    strerror(errno));
 	dup2(log >= 0 ? log : STDERR_FILENO, STDOUT_FILENO);
 	if (log >= 0)
 		dup2(log, STDERR_FILENO);
@@ -110,8 +131,8 @@ lay_out(const struct holdings *h, int slot, int run_fd)
 	if (e->listener)
 		dup2(HELD_LISTENER, CONTRACT_LISTENER);
 	if (e->orders) {
-		dup2(h->commands_w, CONTRACT_COMMANDS);
-		dup2(h->reports_r, CONTRACT_REPORTS);
+		dup2(k->commands_w, CONTRACT_COMMANDS);
+		dup2(k->reports_r, CONTRACT_REPORTS);
 	}
 }
 
@@ -127,6 +148,8 @@ environment(const struct conf *s, int slot, uint64_t generation)
 	setenv("METAFED_SUPERVISED", "1", 1);
 	setenv("METAFED_NODE", e->name, 1);
 	setenv("METAFED_GENERATION", number, 1);
+	snprintf(number, sizeof(number), "%d", (int)s->standbys);
+	setenv("METAFED_STANDBYS", number, 1);
 	setenv("METAFED_VAR", s->var, 1);
 	if (s->config[0] != '\0')
 		setenv("METAFED_CONFIG", s->config, 1);

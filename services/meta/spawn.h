@@ -9,9 +9,9 @@
 struct holdings;
 struct conf;
 
-/* run_fd holds the lock of the run file (the caller closes its copy). -1: errno of fork. No thread
- * may exist. */
-pid_t spawn_process(
-    const struct conf *s, const struct holdings *h, int slot, int run_fd, uint64_t generation);
+/* run_fd holds the lock of the run file (the caller closes its copy). image: the executable, or -1: the
+ * one that stands in its place. -1: errno of fork. No thread may exist. */
+pid_t spawn_process(const struct conf *s, const struct holdings *h, int slot, int run_fd,
+    uint64_t generation, int image);
 
 #endif

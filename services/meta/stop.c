@@ -9,10 +9,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "base/log.h"
 #include "base/time.h"
 #include "meta/begin.h"
+#include "meta/evidence.h"
 #include "meta/fleet.h"
 #include "meta/runfile.h"
 #include "meta/conf.h"
@@ -31,6 +33,7 @@ static bool gone(int pidfd, int64_t limit_us);
 static unsigned sweep_rank(const struct conf *s, unsigned rank);
 static unsigned ask(const struct conf *s, int slot);
 static void wait_free(const struct conf *s, int slot, int64_t asked_us);
+static void settle_left(const struct conf *s);
 
 int
 fleet_stop(const struct conf *s)
@@ -59,6 +62,7 @@ fleet_sweep(const struct conf *s)
 
 	for (unsigned rank = 0; rank < FLEET_STOP_RANKS; rank++)
 		n += sweep_rank(s, rank);
+	settle_left(s);
 	return n;
 }
 
@@ -226,4 +230,27 @@ wait_free(const struct conf *s, int slot, int64_t asked_us)
 			return;
 		usleep(10000);
 	}
+}
+
+/* What lies in shared memory of processes that are over: no orchestrator is there any more who would
+ * look at it. As the user whose fleet it is: the names are that user's, and so are the records. */
+static void
+settle_left(const struct conf *s)
+{
+	char id[EVIDENCE_ID_MAX];
+	struct stat st;
+
+	if (stat(conf_path(s, "crash"), &st) < 0 ||
+	    (geteuid() != st.st_uid && seteuid(st.st_uid) < 0))
+		return;
+	for (int i = 0; i <= FLEET_SLOTS; i++) {
+		struct evidence_end e = { .running = UINT64_MAX };
+
+		snprintf(e.node, sizeof(e.node), "%s",
+		    i < FLEET_SLOTS ? fleet_table[i].name : "supervisor");
+		if (is_free(s, e.node))
+			evidence_settle(s->var, &e, id);
+	}
+	if (geteuid() != getuid() && seteuid(getuid()) < 0)
+		log_warn("user", L_STR("error", strerror(errno)));
 }

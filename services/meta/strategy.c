@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "meta/essential.h"
 #include "meta/strategy.h"
 
 #define DOMAINS  5 /* 0 is none */
@@ -52,16 +53,22 @@ strategy_plan(const Mf__TaskRequest *q, struct plan *p, char *err, size_t err_si
 uint32_t
 strategy_priority(const Mf__TaskRequest *q)
 {
-	return q->priority >= MF__PRIORITY__CRITICAL && q->priority <= MF__PRIORITY__LOW
-	           ? (uint32_t)q->priority
-	           : (uint32_t)MF__PRIORITY__MEDIUM;
+	return essential_priority(q);
+}
+
+const char *
+strategy_priority_name(uint32_t p)
+{
+	static const char *const names[] = { "", "CRITICAL", "HIGH", "MEDIUM", "LOW" };
+
+	return p < sizeof(names) / sizeof(names[0]) ? names[p] : "";
 }
 
 bool
 strategy_signs(const Mf__AuthRequirement *a)
 {
 	return strcmp(a->operation, "login") == 0 || strcmp(a->operation, "refresh") == 0 ||
-	       strcmp(a->operation, "logout") == 0;
+	       strcmp(a->operation, "logout") == 0 || strcmp(a->operation, "web") == 0;
 }
 
 Mf__Domain
@@ -77,6 +84,21 @@ strategy_domain(enum step s)
 	};
 
 	return of[s];
+}
+
+const char *
+strategy_step_name(enum step s)
+{
+	static const char *const names[STEPS] = {
+		[STEP_FORM] = "FORM",
+		[STEP_GATE] = "GATE",
+		[STEP_STORE] = "STORE",
+		[STEP_OWN] = "OWN",
+		[STEP_SIGN] = "SIGN",
+		[STEP_FORMAT] = "FORMAT",
+	};
+
+	return names[s];
 }
 
 const char *
@@ -250,6 +272,10 @@ weigh(const Mf__TaskRequest *q, uint32_t domains, struct plan *p)
 	uint32_t n_domains = (uint32_t)__builtin_popcount(domains),
 		 n_steps = (uint32_t)__builtin_popcount(p->steps);
 
-	p->score = 10 * n_domains + 5 * n_steps + (uint32_t)(bytes / 4096) + 8 * (p->stages - 1);
+	p->of_domains = 10 * n_domains;
+	p->of_operations = 5 * n_steps;
+	p->of_payload = (uint32_t)(bytes / 4096);
+	p->of_stages = 8 * (p->stages - 1);
+	p->score = p->of_domains + p->of_operations + p->of_payload + p->of_stages;
 	p->units = p->score < 200 ? 1 : p->score >= 800 ? 8 : p->score / 100;
 }

@@ -34,6 +34,8 @@ struct plan {
 	uint32_t stage[STEPS]; /* 1, 2, ...; 0: no such step */
 	uint32_t stages;
 	uint32_t score;
+	/* what it is the sum of */
+	uint32_t of_domains, of_operations, of_payload, of_stages;
 	uint32_t units; /* of the concurrency limit */
 	bool api_alone; /* FORM says what is to be done */
 };
@@ -44,8 +46,10 @@ bool strategy_plan(const Mf__TaskRequest *q, struct plan *p, char *err, size_t e
     __attribute__((warn_unused_result));
 
 uint32_t strategy_priority(const Mf__TaskRequest *q); /* 1..4 */
+const char *strategy_priority_name(uint32_t p);       /* "CRITICAL"; "" for none */
 bool strategy_signs(const Mf__AuthRequirement *a);    /* login, refresh, logout */
 Mf__Domain strategy_domain(enum step s);
+const char *strategy_step_name(enum step s);    /* "STORE" */
 const char *strategy_domain_name(Mf__Domain d); /* "database" */
 
 #endif

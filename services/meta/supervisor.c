@@ -19,11 +19,13 @@
 #include <unistd.h>
 #include "base/leave.h"
 #include "base/log.h"
+#include "base/log_file.h"
 #include "base/time.h"
 #include "meta/entry.h"
 #include "meta/holdings.h"
 #include "meta/runfile.h"
 #include "meta/conf.h"
+#include "node/crash.h"
 
 #define EVENTS    64
 #define SETTLE    (5 * SEC) /* the longest that anybody waits for what he starts after */
@@ -47,7 +49,7 @@ static void turn(struct supervisor *s);
 static void on_source(struct supervisor *s, enum source src, int slot);
 static void on_signal(struct supervisor *s);
 static void on_words(struct supervisor *s);
-static void on_commands(struct supervisor *s);
+static void on_commands(struct supervisor *s, int slot);
 static void command(struct supervisor *s, const struct contract_command *c);
 static void on_status(struct supervisor *s, int slot);
 static void on_process(struct supervisor *s, int slot);
@@ -79,6 +81,7 @@ supervisor_run(const struct super_start *start)
 	while (!s.stopping || !all_down(&s))
 		turn(&s);
 	log_info("fleet_stopped");
+	crash_end();
 	leave_now(0);
 }
 
@@ -97,14 +100,18 @@ entry_at(struct supervisor *s, int slot)
 void
 supervisor_tell(struct supervisor *s, const struct entry *e)
 {
+	const struct restart_policy policy = conf_policy(s->host.settings, e->slot);
+	uint64_t back = e->generation - e->end_generation;
 	struct contract_report r = { .pid = e->pid,
-		.restarts = restart_count(&s->host.policy, &e->restart, s->host.now),
+		.restarts = restart_count(&policy, &e->restart, s->host.now),
 		.generation = e->generation,
 		.state = e->state,
 		.wanted = e->wanted ? NODE_READY : NODE_STOPPED,
 		.load = e->load,
 		.end = (uint8_t)e->end,
 		.end_code = e->end_code,
+		.end_back = (uint8_t)(back < UINT8_MAX ? back : UINT8_MAX),
+		.due = (uint8_t)e->due,
 		.exits = e->exits,
 		.since_us = e->born_us,
 		.next_us = e->state == NODE_BACKOFF ? e->due_us : 0 };
@@ -119,6 +126,7 @@ supervisor_tell(struct supervisor *s, const struct entry *e)
 		.end_code = e->end_code,
 		.exits = e->exits,
 		.generation = e->generation,
+		.end_generation = e->end_generation,
 		.ready_us = e->ready_us,
 		.due_us = e->due_us,
 		.restart = e->restart };
@@ -154,14 +162,13 @@ supervisor_spawning(struct supervisor *s, const struct entry *e)
 
 	if (!e->def->orders)
 		return;
-	while (read(s->host.holdings->reports_r, old, sizeof(old)) > 0)
+	while (read(s->host.holdings->slot[e->slot].reports_r, old, sizeof(old)) > 0)
 		;
 }
 
 static void
 prepare(struct supervisor *s, const struct super_start *start)
 {
-	const char *log = conf_path(start->settings, "log/supervisor.log");
 	enum log_level level = LOG_INFO;
 	sigset_t mask;
 	int fd;
@@ -171,16 +178,18 @@ prepare(struct supervisor *s, const struct super_start *start)
 	*s = (struct supervisor){ .start = start,
 		.host = { .settings = start->settings,
 		    .holdings = start->holdings,
-		    .policy = conf_policy(start->settings),
 		    .now = time_now_us() } };
-	if ((fd = open(log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640)) >= 0)
-		log_init("supervisor", start->generation, held_high(fd));
-	else
-		log_init("supervisor", start->generation, STDERR_FILENO);
+	fd = start->settings->log_stderr ? -1 : log_file_open(start->settings->var, "supervisor");
+	fd = fd < 0 ? STDERR_FILENO : held_high(fd);
+	log_init("supervisor", start->generation, fd);
+	log_file_use(fd, start->settings->var, "supervisor", start->settings->log_file_bytes,
+	    start->settings->log_budget);
 	log_level_from_name(start->settings->log_level, &level);
 	log_set_level(level);
 	rng_seed(&s->host.rng, id_random_u64());
 	s->host.settle_us = s->host.now + SETTLE;
+	crash_start(&(const struct crash_opts){
+	    .var = start->settings->var, .node = "supervisor", .generation = start->generation });
 	if (!runfile_enter(start->run_fd, start->generation))
 		log_error("run_file", L_STR("error", strerror(errno)));
 	sigemptyset(&mask);
@@ -192,10 +201,11 @@ prepare(struct supervisor *s, const struct super_start *start)
 	s->epoll = held_high(epoll_create1(EPOLL_CLOEXEC));
 	watch_fd(s, s->signals, SRC_SIGNAL, 0);
 	watch_fd(s, start->words_r, SRC_WORDS, 0);
-	watch_fd(s, start->holdings->commands_r, SRC_COMMANDS, 0);
 	for (int i = 0; i < FLEET_SLOTS; i++) {
 		if (start->holdings->slot[i].status_r >= 0)
 			watch_fd(s, start->holdings->slot[i].status_r, SRC_STATUS, i);
+		if (start->holdings->slot[i].commands_r >= 0)
+			watch_fd(s, start->holdings->slot[i].commands_r, SRC_COMMANDS, i);
 	}
 	log_info("supervising", L_INT("pid", getpid()), L_INT("guard", start->guard));
 }
@@ -246,7 +256,7 @@ on_source(struct supervisor *s, enum source src, int slot)
 		on_words(s);
 		break;
 	case SRC_COMMANDS:
-		on_commands(s);
+		on_commands(s, slot);
 		break;
 	case SRC_STATUS:
 		on_status(s, slot);
@@ -314,11 +324,11 @@ on_words(struct supervisor *s)
 }
 
 static void
-on_commands(struct supervisor *s)
+on_commands(struct supervisor *s, int slot)
 {
 	struct contract_command c;
 
-	while (read(s->host.holdings->commands_r, &c, sizeof(c)) == (ssize_t)sizeof(c)) {
+	while (read(s->host.holdings->slot[slot].commands_r, &c, sizeof(c)) == (ssize_t)sizeof(c)) {
 		c.node[sizeof(c.node) - 1] = '\0';
 		command(s, &c);
 	}
@@ -334,19 +344,34 @@ command(struct supervisor *s, const struct contract_command *c)
 		stop_fleet(s, "command");
 		return;
 	}
+	if (c->verb == VERB_RENEW && strcmp(c->node, "guard") == 0) {
+		const struct super_note n = { .kind = NOTE_RENEW, .supervisor = getpid() };
+
+		log_info("command", L_INT("verb", c->verb), L_STR("process", c->node));
+		note(s, &n);
+		return;
+	}
 	if (e == NULL || s->stopping || !conf_has(s->host.settings, slot)) {
 		log_warn("command_ignored", L_INT("verb", c->verb), L_STR("process", c->node));
 		return;
 	}
 	log_info("command", L_INT("verb", c->verb), L_STR("process", c->node));
-	if (c->verb == VERB_START || c->verb == VERB_RESTART) {
+	if (c->verb == VERB_START || c->verb == VERB_RESTART || c->verb == VERB_RENEW) {
 		e->wanted = true;
 		if (!lifecycle_running(e->state))
 			e->restart =
 			    (struct restart_state){ 0 }; /* the operator has looked at it */
+		/* whatever its state makes of the order: the next supervisor must know */
+		supervisor_tell(s, e);
+		if (c->verb == VERB_RENEW) {
+			entry_renew(e);
+			return;
+		}
+		entry_forget_image(e);
 		entry_event(e, c->verb == VERB_START ? EV_START : EV_RESTART);
 	} else if (c->verb == VERB_STOP) {
 		e->wanted = false;
+		supervisor_tell(s, e);
 		entry_event(e, EV_STOP);
 	} else if (c->verb == VERB_KILL && e->pid != 0) {
 		pidfd_send_signal(e->pidfd, SIGKILL, NULL, 0);
@@ -475,10 +500,11 @@ note(struct supervisor *s, const struct super_note *n)
 static void
 report(struct supervisor *s, const struct contract_report *r)
 {
-	if (s->entries[SLOT_META].pid != 0 &&
-	    write(s->host.holdings->reports_w, r, sizeof(*r)) < 0 && errno != EAGAIN &&
-	    errno != EPIPE)
-		log_warn("report", L_STR("error", strerror(errno)));
+	for (int i = 0; i < FLEET_SLOTS; i++)
+		if (fleet_table[i].orders && s->entries[i].pid != 0 &&
+		    write(s->host.holdings->slot[i].reports_w, r, sizeof(*r)) < 0 &&
+		    errno != EAGAIN && errno != EPIPE)
+			log_warn("report", L_STR("error", strerror(errno)));
 }
 
 static void

@@ -56,7 +56,7 @@ takeover_evict(struct takeover *t, const struct conf *s)
 		return;
 	t->evicted = run.pid;
 	pidfd_send_signal(p.fd, SIGTERM, NULL, 0);
-	if (poll(&p, 1, (int)(s->kill_after_us / MS)) == 0) {
+	if (poll(&p, 1, (int)(s->of[SLOT_API].kill_after_us / MS)) == 0) {
 		pidfd_send_signal(p.fd, SIGKILL, NULL, 0);
 		poll(&p, 1, DEATH_LIMIT_MS);
 	}

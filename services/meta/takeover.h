@@ -12,6 +12,7 @@ struct takeover {
 	bool denied;  /* `api` has it and the system does not let us fetch it ... */
 	int error;    /* ... for this reason (errno) */
 	int evicted;  /* pid of the `api` that had to go for it, or 0 */
+	bool given;   /* it is the one that the service manager handed down */
 };
 
 /* Fetches the public socket, then ends a supervisor without a guard: ours adopts everybody. */
