@@ -8,6 +8,7 @@
 #include "api/exchange.h"
 #include "api/gzip.h"
 #include "api/ops/ops.h"
+#include "api/ops/web.h"
 #include "base/log.h"
 
 #define ORIGIN_ROOM  256
@@ -20,7 +21,7 @@ struct outgoing { /* an answer on its way to libmicrohttpd */
 	const struct http_header *etag; /* whose value `tag` is */
 	char tag[ETAG_MARKED];
 	const char *caching; /* Cache-Control */
-	bool has_caching, has_csp;
+	bool has_caching, has_csp, has_referrer;
 	bool has_coding; /* or may not get one */
 	bool varies;     /* with Accept-Encoding */
 	const void *body;
@@ -34,6 +35,7 @@ static void encode(struct exchange *, struct outgoing *);
 static bool may_be_coded(const struct exchange *, const struct outgoing *);
 static void add_ours(struct exchange *, const struct outgoing *);
 static void add_cors(struct exchange *, bool);
+static const char *allowed_origin(const struct exchange *, char[ORIGIN_ROOM]);
 static size_t
 what_instead(const struct exchange *, int, const struct failure *, struct http_header *);
 static void violated_policies(struct jw *, const struct charge *);
@@ -78,6 +80,23 @@ answer_stream(struct exchange *x, MHD_ContentReaderCallback reader, void *ctx, s
 	pass_on(x, &o);
 }
 
+void
+answer_sized(struct exchange *x, int http, uint64_t length, size_t block,
+    MHD_ContentReaderCallback reader, void *ctx, size_t n_headers,
+    const struct http_header *headers)
+{
+	struct outgoing o = { .headers = headers, .n_headers = n_headers };
+
+	must(x->response == NULL && x->http == 0);
+	timer_stop(&x->gone);
+	x->http = http;
+	look_over(&o);
+	x->response = MHD_create_response_from_callback(length, block, reader, ctx, NULL);
+	if (x->response == NULL)
+		fatal("out of memory");
+	pass_on(x, &o);
+}
+
 static void
 pass_on(struct exchange *x, const struct outgoing *o)
 {
@@ -108,8 +127,11 @@ look_over(struct outgoing *o)
 			o->caching = h->value, o->has_caching = true;
 		else if (strcasecmp(h->name, "Content-Security-Policy") == 0)
 			o->has_csp = true;
-		else if (strcasecmp(h->name, "Content-Encoding") == 0)
-			o->has_coding = true;
+		else if (strcasecmp(h->name, "Referrer-Policy") == 0)
+			o->has_referrer = true;
+		else if (strcasecmp(h->name, "Content-Encoding") == 0 ||
+			 strcasecmp(h->name, "Accept-Ranges") == 0)
+			o->has_coding = true; /* or its bytes have numbers */
 	}
 	if (o->etag != NULL)
 		snprintf(o->tag, sizeof(o->tag), "%s", o->etag->value);
@@ -132,7 +154,7 @@ encode(struct exchange *x, struct outgoing *o)
 	char marked[ETAG_MARKED];
 	bool change = false;
 
-	if (o->caching == NULL && str_starts(x->path, "/v1/auth/"))
+	if (o->caching == NULL && (str_starts(x->path, "/v1/auth/") || web_path(x->path) != NULL))
 		o->caching = "no-store";
 	o->varies = may_be_coded(x, o);
 	if (!o->varies || !gzip_accepted(accept))
@@ -169,7 +191,8 @@ add_ours(struct exchange *x, const struct outgoing *o)
 	add(x, "X-Content-Type-Options", "nosniff");
 	if (!o->has_csp)
 		add(x, "Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
-	add(x, "Referrer-Policy", "no-referrer");
+	if (!o->has_referrer)
+		add(x, "Referrer-Policy", "no-referrer");
 	if (o->caching != NULL && !o->has_caching)
 		add(x, "Cache-Control", o->caching);
 	if (o->coded != NULL)
@@ -189,9 +212,10 @@ static void
 add_cors(struct exchange *x, bool varies)
 {
 	const struct origins *o = &edge_settings(x->e)->origins;
+	const struct web_path *p = web_path(x->path);
 	char room[ORIGIN_ROOM];
-	const char *allowed = origins_allow(o, x->head.fields[F_ORIGIN], room, sizeof(room));
-	bool by_origin = origins_set(o) && !o->any;
+	const char *allowed = allowed_origin(x, room);
+	bool by_origin = origins_set(o) && !o->any && (p == NULL || p->readers == WEB_ORIGINS);
 
 	if (varies || by_origin)
 		add(x, "Vary",
@@ -216,8 +240,21 @@ answer_is_preflight(const struct exchange *x)
 	char room[ORIGIN_ROOM];
 
 	return x->head.method == M_OPTIONS && x->head.fields[F_REQUESTED_METHOD].p != NULL &&
-	       origins_allow(&edge_settings(x->e)->origins, x->head.fields[F_ORIGIN], room,
-		   sizeof(room)) != NULL;
+	       allowed_origin(x, room) != NULL;
+}
+
+/* NULL: no page of another origin. */
+static const char *
+allowed_origin(const struct exchange *x, char room[ORIGIN_ROOM])
+{
+	const struct web_path *p = web_path(x->path);
+
+	if (p != NULL && p->readers == WEB_ANYBODY)
+		return "*";
+	if (p != NULL && p->readers == WEB_OWN)
+		return NULL;
+	return origins_allow(
+	    &edge_settings(x->e)->origins, x->head.fields[F_ORIGIN], room, ORIGIN_ROOM);
 }
 
 void
@@ -234,17 +271,24 @@ exchange_refuse(struct exchange *x, int http, const struct failure *f)
 		headers[n_headers++] =
 		    (struct http_header){ "Retry-After", arena_printf(a, "%u", retry) };
 	n_headers += what_instead(x, http, f, headers + n_headers);
-	jw_start(&w, a, 512);
-	problem_write(&w, NULL, http, f, "", true);
-	if (http == 429)
-		violated_policies(&w, &x->charge);
-	jw_close(&w, '}');
-	body = jw_text(&w, &n);
+	if (web_path(x->path) != NULL) {
+		struct str accept = x->head.fields[F_ACCEPT];
+
+		body = web_failure(a, accept.n == 0 ? "" : arena_strndup(a, accept.p, accept.n),
+		    http, f, &headers[0].value, &n);
+	} else {
+		jw_start(&w, a, 512);
+		problem_write(&w, NULL, http, f, "", true);
+		if (http == 429)
+			violated_policies(&w, &x->charge);
+		jw_close(&w, '}');
+		body = jw_text(&w, &n);
+	}
 	exchange_answer(x, http, n_headers, headers, body, n);
 	arena_free(&a);
 }
 
-/* What would have been taken (RFC 9110, 15.5.6 and 15.5.16; RFC 5789). */
+/* What would have been taken (RFC 9110, 15.5.2, 15.5.6 and 15.5.16; RFC 5789). */
 static size_t
 what_instead(const struct exchange *x, int http, const struct failure *f, struct http_header *out)
 {
@@ -252,8 +296,10 @@ what_instead(const struct exchange *x, int http, const struct failure *f, struct
 					upgrade[] = { { "Upgrade", "websocket" },
 						{ "Connection", "Upgrade" },
 						{ "Sec-WebSocket-Version", "13" } },
+					challenge = { "WWW-Authenticate", "Bearer" },
 					coding = { "Accept-Encoding", "identity" },
 					type = { "Accept", "application/json" },
+					form = { "Accept", "application/x-www-form-urlencoded" },
 					patch = { "Accept-Patch",
 						"application/merge-patch+json, application/json" };
 
@@ -261,12 +307,16 @@ what_instead(const struct exchange *x, int http, const struct failure *f, struct
 		memcpy(out, upgrade, sizeof(upgrade));
 		return 3;
 	}
-	if (http == 405)
+	if (http == 401)
+		out[0] = challenge;
+	else if (http == 405)
 		out[0] = allow;
 	else if (http == 415 && strcmp(f->reason, "BAD_CONTENT_ENCODING") == 0)
 		out[0] = coding;
 	else if (http == 415)
-		out[0] = x->head.method == M_PATCH ? patch : type;
+		out[0] = web_path(x->path) != NULL   ? form
+		         : x->head.method == M_PATCH ? patch
+		                                     : type;
 	else
 		return 0;
 	return 1;

@@ -6,6 +6,7 @@
 
 #include "api/tls.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "base/time.h"
 
 #define DAY_US (24 * 3600 * SEC)
@@ -42,6 +43,11 @@ api_init(struct node *n)
 
 	forward_init(node_bus(n));
 	scrape_init(node_bus(n));
+	access_init(node_bus(n));
+	if (!scrape_configure(c->metrics_token_file, err, sizeof(err))) {
+		log_error("metrics_token_failed", L_STR("why", err));
+		return false;
+	}
 	if (!o.handed_down && (o.fd = listener_open(c->listen, err, sizeof(err))) < 0) {
 		log_error("listener_failed", L_STR("address", c->listen), L_STR("why", err));
 		return false;
@@ -79,6 +85,8 @@ api_reload(struct node *n, const void *old_config, const void *new_config)
 
 	(void)old_config;
 	edge_reload(edge, c);
+	if (!scrape_configure(c->metrics_token_file, err, sizeof(err)))
+		log_error("metrics_token_failed", L_STR("why", err));
 	if (edge_tls(edge) != config_tls(c))
 		log_warn("config_needs_restart", L_STR("key", "tls_cert"));
 	else if (edge_tls(edge) && !show_certificate(n, c, err, sizeof(err)))
@@ -121,7 +129,12 @@ show_certificate(struct node *n, const struct api_config *c, char *err, size_t e
 			return false;
 		cert = key = self;
 	}
-	return tls_load(node_loop(n), cert, key, 2 * c->head_time_us, err, err_size);
+	if (!tls_load(node_loop(n), cert, key, 2 * c->head_time_us, err, err_size))
+		return false;
+	metric_set(metric_simple(METRIC_GAUGE, "metafed_tls_certificate_end_timestamp_seconds",
+		       "When the certificate that is shown ends, since 1970."),
+	    (double)tls_expires());
+	return true;
 }
 
 /* Our own is made anew in time; who brought his own hears of its end while there is time, or has it
@@ -150,6 +163,10 @@ on_day(struct timer *t)
 static bool
 listen_allowed(const struct api_config *c, int fd)
 {
+	if ((listener_is_public(fd) || c->behind_proxy) && c->public_url[0] == '\0')
+		log_warn("public_url_unset",
+		    L_STR("why", "by its Host each request says what our own address is: set "
+				 "public_url before OAuth and DPoP are used"));
 	if (!listener_is_public(fd) || c->behind_proxy || config_tls(c))
 		return true;
 	log_error("listener_refused",

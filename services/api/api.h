@@ -7,12 +7,14 @@
  *   exchange.c   one HTTP request; with head.c, answer.c, access.c (exchange.h)
  *   quota.c    who may make how many requests; limits.c, bucket.c, known.c
  *   local.c      what api answers itself (/, /livez, /readyz, /metrics) and what it refuses
+ *   upload.c     a body that goes to an agent in pieces; download.c: an answer that comes in pieces
  *   forward.c    the call to an API agent and what comes back
  *   ws_open.c    the handshake of a WebSocket; with ws_hello.c, ws_frame.c, ws.c
  *   stream.c     the answer that is a stream of events
  *   live.c       sessions over both; with session.c, session_job.c, line.h, outbox.c
  *   perform.c    mf.Api: the form of a TaskRequest, done by an agent
  *   scrape.c     metrics of all nodes; exposition.c writes them
+ *   part.c       which part of the API a path is of
  *   http_check.c, media.c   pure rules of HTTP */
 #ifndef API_API_H
 #define API_API_H
@@ -20,6 +22,7 @@
 #include <microhttpd.h>
 #include "api/conn.h"
 #include "api/http_check.h"
+#include "api/origin.h"
 #include "api/settings.h"
 #include "base/list.h"
 #include "base/status.h"
@@ -85,7 +88,8 @@ enum MHD_Result exchange_step(void *edge, struct MHD_Connection *m, const char *
 void
 exchange_end(void *edge, struct MHD_Connection *m, void **x, enum MHD_RequestTerminationCode how);
 void exchange_client_left(struct exchange *x, bool for_good);
-void exchange_flush(struct exchange *x); /* queue the answer and let the connection go on */
+bool exchange_abandon(struct exchange *x); /* the server ends. False: it was not suspended */
+void exchange_flush(struct exchange *x);   /* queue the answer and let the connection go on */
 struct exchange *exchange_of(struct link *ready);
 struct link *exchange_link(struct exchange *x);
 
@@ -103,6 +107,12 @@ const char *exchange_path(const struct exchange *x);
 const char *exchange_query(struct exchange *x, struct arena *a);
 struct str exchange_body(const struct exchange *x);
 const char *exchange_client(const struct exchange *x);
+/* The fleet as who asked sees it, "https://metafed.example"; "": it can't be told. */
+const char *exchange_origin(const struct exchange *x, char room[ORIGIN_SIZE]);
+/* m NULL: f says why not. */
+void
+exchange_piece_answered(struct exchange *x, const Mf__HttpResponse *m, const struct failure *f);
+const char *exchange_operation(struct exchange *x); /* UUIDv7, made once */
 struct charge *exchange_charge(struct exchange *x);
 struct edge *exchange_edge(const struct exchange *x);
 void exchange_wait(
@@ -119,6 +129,9 @@ bool is_probe(const char *path); /* says only how we are, and costs nothing */
 void forward_init(struct bus *b);
 bool forward_ready(void);
 void forward(struct exchange *x);
+/* One of several calls for x: with a piece of its body, or for one of the answer's. How it ended goes to
+ * exchange_piece_answered. The caller has x wait, and may cancel. */
+struct call *forward_piece(struct exchange *x, const Mf__BodyPiece *piece, struct str body);
 /* As an agent gets it; lives as long as x and the arena. */
 void forward_fill(struct exchange *x, struct arena *a, Mf__HttpRequest *q);
 void forward_answer(struct exchange *x, const Mf__HttpResponse *m); /* what an agent answered */
@@ -129,11 +142,19 @@ void ws_open(struct exchange *x);
 
 /* --- scrape.c --- */
 void scrape_init(struct bus *b);
+void access_init(struct bus *b); /* access.c: whose load requests are */
 void scrape(struct exchange *x);
+/* Reads the token that metrics may be read with; "": there is none. False: err says why, and the one
+ * before holds. */
+bool scrape_configure(const char *file, char *err, size_t err_size);
 
-/* --- exposition.c: Prometheus text format 0.0.4; metrics[i] NULL: nodes[i] did not answer --- */
+/* --- exposition.c --- */
 struct buf;
-void exposition_write(
-    struct buf *out, size_t n, const char *const *nodes, const Mf__Metrics *const *metrics);
+enum exposition { EXPOSITION_TEXT, EXPOSITION_OPENMETRICS }; /* Prometheus' 0.0.4; 1.0.0 */
+struct scraped {                                             /* one process */
+	const char *node, *replica; /* replica NULL: the only one of its name */
+	const Mf__Metrics *metrics; /* NULL: it did not answer */
+};
+void exposition_write(struct buf *out, enum exposition form, size_t n, const struct scraped *all);
 
 #endif

@@ -121,11 +121,16 @@ conns_drain(struct conns *cs)
 	expect(cs, cs->drain_us + config_of(cs)->drain_idle_us);
 }
 
-void
+bool
 conns_abandon(struct conns *cs)
 {
-	LIST_EACH(&cs->in[CONN_WAIT], l)
-		exchange_client_left(container_of(l, struct conn, link)->x, true);
+	static const enum conn_state held[] = { CONN_WAIT, CONN_STREAM };
+	bool any = false;
+
+	for (size_t i = 0; i < sizeof(held) / sizeof(held[0]); i++)
+		LIST_EACH(&cs->in[held[i]], l)
+			any |= exchange_abandon(container_of(l, struct conn, link)->x);
+	return any;
 }
 
 void
@@ -395,13 +400,15 @@ drain_limit(const struct conns *cs)
 	return cs->drain_us + config_of(cs)->drain_idle_us;
 }
 
-/* libmicrohttpd misses an end that comes in one piece with data. What is missing will not come. */
+/* libmicrohttpd misses an end that comes in one piece with data. What is missing will not come; what has come
+ * may be more than an upload's agent takes at once. */
 static int64_t
 left_limit(const struct conn *k)
 {
 	if (k->state != CONN_HEAD && k->state != CONN_IDLE && k->state != CONN_BODY)
 		return 0;
-	return k->left_us + config_of(k->cs)->gone_grace_us;
+	return (k->left_us > k->since_us ? k->left_us : k->since_us) +
+	       config_of(k->cs)->gone_grace_us;
 }
 
 static struct conn *

@@ -43,8 +43,8 @@ size_t conns_in(const struct conns *cs, enum conn_state s);
 /* No new ones: idle ones get a little longer to bring the request that may be on its way, then
  * their read side is shut; what has arrived is still served. */
 void conns_drain(struct conns *cs);
-/* Nobody reads the answers any more: cancels what they wait for. */
-void conns_abandon(struct conns *cs);
+/* Nobody reads the answers any more: cancels what they wait for. False: nobody was suspended. */
+bool conns_abandon(struct conns *cs);
 void conns_free(struct conns **cs); /* drained, and none left */
 
 /* Callbacks of libmicrohttpd, with the conns as context. */

@@ -4,8 +4,6 @@
 #include <string.h>
 #include <strings.h>
 
-static bool is_origin(struct str);
-
 bool
 origins_parse(struct origins *out, const char *text)
 {
@@ -15,7 +13,7 @@ origins_parse(struct origins *out, const char *text)
 	while (!out->any && rest.n != 0) {
 		str_cut(rest, ',', &one, &rest);
 		one = str_trim(one);
-		if (out->n == ORIGINS_MOST || !is_origin(one))
+		if (out->n == ORIGINS_MOST || !origin_valid(one))
 			return false;
 		out->all[out->n++] = one;
 	}
@@ -45,9 +43,8 @@ origins_allow(const struct origins *o, struct str origin, char *room, size_t siz
 	return NULL;
 }
 
-/* scheme "://" host [":" port], in lower case, nothing behind it. "null" is nobody's. */
-static bool
-is_origin(struct str s)
+bool
+origin_valid(struct str s)
 {
 	size_t scheme = s.n > 7 && memcmp(s.p, "http://", 7) == 0    ? 7
 	                : s.n > 8 && memcmp(s.p, "https://", 8) == 0 ? 8

@@ -12,6 +12,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 
+#define ABANDON_TURNS 8 /* what ends leaves a place for what was pipelined behind it */
+
 struct edge {
 	struct node *node;
 	struct MHD_Daemon *mhd;
@@ -112,8 +114,8 @@ edge_free(struct edge **ep)
 		return;
 	edge_drain(e);
 	live_free(&e->live);
-	conns_abandon(e->conns);
-	on_turn(&e->turn);
+	for (int i = 0; i < ABANDON_TURNS && (conns_abandon(e->conns) || i == 0); i++)
+		on_turn(&e->turn); /* which may take another request */
 	loop_turn_del(e->loop, &e->turn);
 	uv_poll_stop(&e->poll);
 	MHD_stop_daemon(e->mhd);

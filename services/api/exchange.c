@@ -5,9 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/download.h"
 #include "api/exchange.h"
 #include "api/stream.h"
+#include "api/upload.h"
 #include "api/ops/ops.h"
+#include "api/ops/web.h"
+#include "base/id.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/time.h"
@@ -16,11 +20,12 @@
 
 static struct exchange *take(void);
 static void give(struct exchange *);
+static enum MHD_Result step_upload(struct exchange *, const char *, size_t *);
 static bool take_body(struct exchange *, const char *, size_t);
 static void on_gone(struct timer *);
 
 static struct list spare;
-static const struct http_refusal too_large = { 413, "BODY_TOO_LARGE",
+const struct http_refusal exchange_too_large = { 413, "BODY_TOO_LARGE",
 	"the body is larger than this server takes" };
 
 void *
@@ -59,6 +64,8 @@ exchange_step(void *edge, struct MHD_Connection *m, const char *url, const char 
 		x->checked = true;
 		return head_look(x, method, version);
 	}
+	if (x->upload != NULL && x->refusal == NULL)
+		return step_upload(x, upload, upload_size);
 	if (*upload_size != 0) {
 		size_t n = *upload_size;
 
@@ -89,7 +96,13 @@ exchange_end(void *edge, struct MHD_Connection *m, void **own, enum MHD_RequestT
 		conn_unread(x->k);
 	if (x->stream != NULL)
 		x->sent += stream_bytes(x->stream);
+	if (x->download != NULL)
+		x->sent = download_bytes(x->download);
 	access_account(x);
+	if (x->download != NULL)
+		download_over(x->download);
+	if (x->upload != NULL)
+		upload_over(x->upload);
 	if (x->stream != NULL)
 		stream_over(x->stream);
 	give(x);
@@ -102,18 +115,32 @@ exchange_client_left(struct exchange *x, bool for_good)
 {
 	if (x->stream != NULL)
 		stream_client_left(x->stream);
-	if (x->call == NULL)
+	if (x->download != NULL)
+		download_client_left(x->download, for_good);
+	if (x->upload != NULL && x->http == 0)
+		upload_client_left(x->upload, for_good);
+	if (x->call == NULL || x->upload != NULL || x->download != NULL)
 		return;
 	timer_in(&x->gone, for_good ? 0 : edge_config(x->e)->gone_grace_us);
 	if (for_good)
 		on_gone(&x->gone);
 }
 
+bool
+exchange_abandon(struct exchange *x)
+{
+	bool held = x->suspended || (x->download != NULL && download_asleep(x->download));
+
+	if (x->stream == NULL) /* those are ended by then */
+		exchange_client_left(x, true);
+	return held;
+}
+
 void
 exchange_flush(struct exchange *x)
 {
 	enum MHD_Result queued = MHD_queue_response(x->m, (unsigned)x->http, x->response);
-	bool streams = x->stream != NULL && stream_is_open(x->stream);
+	bool streams = (x->stream != NULL && stream_is_open(x->stream)) || x->download != NULL;
 
 	MHD_destroy_response(x->response);
 	x->response = NULL;
@@ -164,6 +191,29 @@ exchange_body(const struct exchange *x)
 	return (struct str){ x->body, x->body_n };
 }
 
+uint64_t
+exchange_body_most(const struct exchange *x)
+{
+	if (upload_wanted(&x->head))
+		return UINT64_MAX;
+	if (web_path(x->path) != NULL)
+		return WEB_BODY_MOST;
+	return (uint64_t)edge_config(x->e)->body_limit;
+}
+
+const char *
+exchange_origin(const struct exchange *x, char room[ORIGIN_SIZE])
+{
+	const struct api_settings *s = edge_settings(x->e);
+	struct str proto =
+	    settings_is_proxy(s, conn_peer(x->k)) ? x->head.fields[F_X_FORWARDED_PROTO] : STR("");
+
+	if (s->c->public_url[0] != '\0')
+		return s->c->public_url;
+	(void)origin_of(origin_https(proto, edge_tls(x->e)), x->head.fields[F_HOST], room);
+	return room;
+}
+
 const char *
 exchange_client(const struct exchange *x)
 {
@@ -191,6 +241,33 @@ exchange_wait(struct exchange *x, struct call *c)
 	conn_enter(x->k, CONN_WAIT, x);
 	if (conn_left(x->k))
 		exchange_client_left(x, false);
+}
+
+void
+exchange_go_on(struct exchange *x)
+{
+	x->suspended = false;
+	conn_enter(x->k, CONN_BODY, NULL);
+	MHD_resume_connection(x->m);
+	edge_run(x->e);
+}
+
+void
+exchange_piece_answered(struct exchange *x, const Mf__HttpResponse *m, const struct failure *f)
+{
+	x->call = NULL;
+	if (x->download != NULL)
+		download_piece(x->download, m, f);
+	else
+		upload_answer(x->upload, m, f);
+}
+
+const char *
+exchange_operation(struct exchange *x)
+{
+	if (x->operation_id[0] == '\0')
+		uuid7(x->operation_id);
+	return x->operation_id;
 }
 
 void
@@ -246,16 +323,32 @@ give(struct exchange *x)
 		free(x);
 }
 
+/* What is not taken is shown again when the piece is gone. libmicrohttpd 1.0.1 shows what it has behind
+ * the end of a chunk although the connection has been suspended. */
+static enum MHD_Result
+step_upload(struct exchange *x, const char *p, size_t *n)
+{
+	bool fine = true;
+
+	if (x->suspended || upload_resumed(x->upload))
+		return MHD_YES;
+	if (*n != 0)
+		*n -= upload_take(x->upload, p, *n, &fine);
+	else
+		upload_end(x->upload);
+	return fine ? MHD_YES : MHD_NO;
+}
+
 static bool
 take_body(struct exchange *x, const char *p, size_t n)
 {
-	size_t most = (size_t)edge_config(x->e)->body_limit;
+	size_t most = (size_t)exchange_body_most(x);
 
 	if (x->refusal == NULL && x->body_n + n > most)
-		x->refusal = &too_large;
+		x->refusal = &exchange_too_large;
 	if (x->refusal != NULL) {
 		x->body_n += n;
-		return x->body_n <= DISCARD_FACTOR * most;
+		return x->body_n <= DISCARD_FACTOR * (size_t)edge_config(x->e)->body_limit;
 	}
 	if (x->body_n + n > x->body_cap) {
 		size_t cap = x->head.content_length > x->body_n + n ? (size_t)x->head.content_length

@@ -1,13 +1,11 @@
-/* gzip: bodies of answers, made smaller, and the entity tags of what they then are: another
+/* gzip: bodies of answers, made smaller (ops/gzip.h), and the entity tags of what they then are: another
  * representation has another strong tag (RFC 9110, 8.8.3.3), "3-gzip" for "3". */
 #ifndef API_GZIP_H
 #define API_GZIP_H
 
 #include <stdbool.h>
 #include <stddef.h>
-
-/* The result is the caller's, by free(); NULL: it would not be smaller. */
-void *gzip(const void *p, size_t n, size_t *out_n);
+#include "api/ops/gzip.h"
 
 #define ETAG_MARKED 96 /* longer tags are none of ours */
 /* "3" -> "3-gzip"; a weak tag may stand for both and stays. False: it is no tag that could be

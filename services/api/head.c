@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "api/exchange.h"
+#include "api/ops/web.h"
+#include "api/upload.h"
 
 struct checking { /* while the header lines are walked */
 	struct http_head *head;
@@ -14,7 +16,7 @@ static const struct http_refusal *charge(struct exchange *);
 static bool refuse_later(struct exchange *, const struct http_refusal *);
 static enum MHD_Result
 on_field(void *, enum MHD_ValueKind, const char *, size_t, const char *, size_t);
-static const struct http_refusal *check_media(const struct exchange *);
+static const struct http_refusal *check_content(const struct exchange *);
 static bool is_acceptable(const struct exchange *);
 
 enum MHD_Result
@@ -30,18 +32,18 @@ head_look(struct exchange *x, const char *method, const char *version)
 				      414, "URI_TOO_LONG", "the request target is too long" });
 		return MHD_YES;
 	}
-	if ((r = http_check_line(&x->head, method, x->target, version)) == NULL) {
+	if ((r = http_check_line(&x->head, method, x->target, version)) == NULL &&
+	    (r = http_decode_path(x->head.path, x->path)) == NULL) {
 		struct checking checking = { &x->head, NULL };
 
 		MHD_get_connection_values_n(x->m, MHD_HEADER_KIND, on_field, &checking);
 		r = checking.r;
 	}
-	if (r == NULL &&
-	    (r = http_check_head(&x->head, version, (uint64_t)c->body_limit)) == NULL &&
-	    (r = http_decode_path(x->head.path, x->path)) == NULL) {
+	/* How large a blob may be is its store's to say. */
+	if (r == NULL && (r = http_check_head(&x->head, version, exchange_body_most(x))) == NULL) {
 		look_at_client(x);
 		if ((r = charge(x)) == NULL)
-			r = check_media(x);
+			r = check_content(x);
 	}
 	if (r != NULL && !refuse_later(x, r)) {
 		answer_refusal(x, r);
@@ -49,6 +51,8 @@ head_look(struct exchange *x, const char *method, const char *version)
 	}
 	if (x->head.chunked || x->head.content_length != 0)
 		conn_enter(x->k, CONN_BODY, NULL);
+	if (r == NULL && upload_wanted(&x->head))
+		upload_begin(x);
 	return MHD_YES;
 }
 
@@ -112,12 +116,17 @@ on_field(void *ctx, enum MHD_ValueKind kind, const char *name, size_t name_n, co
 /* The API speaks JSON, and merge patches of it (RFC 7396); lists of tasks may come line by line, and
  * events go out as a stream of them. */
 static const struct http_refusal *
-check_media(const struct exchange *x)
+check_content(const struct exchange *x)
 {
 	static const struct http_refusal
+	    token = { 400, "TOKEN_IN_QUERY",
+		    "a token in an address is in every log on the way: it belongs into the "
+		    "Authorization header" },
 	    type = { 415, "BAD_MEDIA_TYPE", "the body must be application/json" },
 	    patch_type = { 415, "BAD_MEDIA_TYPE",
 		    "a patch must be application/merge-patch+json or application/json" },
+	    form_type = { 415, "BAD_MEDIA_TYPE",
+		    "the body must be application/x-www-form-urlencoded or application/json" },
 	    accept = { 406, "NOT_ACCEPTABLE",
 		    "answers are application/json and application/problem+json" };
 	const struct http_head *h = &x->head;
@@ -125,12 +134,18 @@ check_media(const struct exchange *x)
 	bool body = h->chunked || h->content_length != 0,
 	     json = media_is(content, "application/json");
 
-	if (!str_starts(x->path, "/v1/"))
+	if (h->query.n != 0 && http_query_names(h->query, "access_token"))
+		return &token;
+	if (web_path(x->path) != NULL)
+		return !body || json || media_is(content, "application/x-www-form-urlencoded")
+		           ? NULL
+		           : &form_type;
+	if (!str_starts(x->path, "/v1/") || upload_is_bytes(h->path))
 		return NULL;
 	if (body && h->method == M_PATCH && !json &&
 	    !media_is(content, "application/merge-patch+json"))
 		return &patch_type;
-	if (body && h->method == M_POST && !json &&
+	if (body && (h->method == M_POST || h->method == M_PUT) && !json &&
 	    !(strcmp(x->path, "/v1/tasks:bulk") == 0 && media_is(content, "application/x-ndjson")))
 		return &type;
 	return is_acceptable(x) ? NULL : &accept;

@@ -11,6 +11,7 @@ static const struct http_refusal *check_target(struct http_head *, const char *)
 static const struct http_refusal *take_absolute(struct str *);
 static const struct http_refusal *check_once(struct http_head *, enum http_field, struct str);
 static const struct http_refusal *check_framing(struct http_head *, const char *);
+static const struct http_refusal *decode_path(struct str, char *);
 static bool length_missing(const struct http_head *);
 static bool host_ok(struct str);
 static bool name_ok(struct str);
@@ -30,11 +31,16 @@ const struct str http_field_names[F_FIELDS] = {
 	[F_EXPECT] = STR("expect"),
 	[F_CONTENT_ENCODING] = STR("content-encoding"),
 	[F_X_FORWARDED_FOR] = STR("x-forwarded-for"),
+	[F_X_FORWARDED_PROTO] = STR("x-forwarded-proto"),
 	[F_ACCEPT_ENCODING] = STR("accept-encoding"),
-	[F_ORIGIN] = STR("origin"),
 	[F_REQUESTED_METHOD] = STR("access-control-request-method"),
+	[F_ORIGIN] = STR("origin"),
+	[F_COOKIE] = STR("cookie"),
+	[F_SEC_FETCH_SITE] = STR("sec-fetch-site"),
+	[F_ACCEPT_LANGUAGE] = STR("accept-language"),
 	[F_USER_AGENT] = STR("user-agent"),
 	[F_AUTHORIZATION] = STR("authorization"),
+	[F_DPOP] = STR("dpop"),
 	[F_CONTENT_TYPE] = STR("content-type"),
 	[F_ACCEPT] = STR("accept"),
 	[F_IF_MATCH] = STR("if-match"),
@@ -43,6 +49,17 @@ const struct str http_field_names[F_FIELDS] = {
 	[F_PREFER] = STR("prefer"),
 	[F_LAST_EVENT_ID] = STR("last-event-id"),
 	[F_TRACEPARENT] = STR("traceparent"),
+	[F_RANGE] = STR("range"),
+	[F_IF_RANGE] = STR("if-range"),
+	[F_CONTENT_DIGEST] = STR("content-digest"),
+	[F_REPR_DIGEST] = STR("repr-digest"),
+	[F_TUS_RESUMABLE] = STR("tus-resumable"),
+	[F_UPLOAD_LENGTH] = STR("upload-length"),
+	[F_UPLOAD_DEFER_LENGTH] = STR("upload-defer-length"),
+	[F_UPLOAD_OFFSET] = STR("upload-offset"),
+	[F_UPLOAD_METADATA] = STR("upload-metadata"),
+	[F_UPLOAD_CHECKSUM] = STR("upload-checksum"),
+	[F_METAFED_SESSION] = STR("metafed-session"),
 };
 const char *const http_method_names[M_METHODS] = { "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE",
 	"OPTIONS" };
@@ -130,6 +147,40 @@ http_check_head(struct http_head *h, const char *version, uint64_t body_limit)
 const struct http_refusal *
 http_decode_path(struct str path, char *out)
 {
+	const struct http_refusal *r = decode_path(path, out);
+
+	if (r != NULL)
+		out[0] = '\0';
+	return r;
+}
+
+bool
+http_query_names(struct str query, const char *name)
+{
+	struct str rest = query, one, value;
+
+	while (rest.n != 0) {
+		const char *at = name;
+
+		str_cut(rest, '&', &one, &rest);
+		str_cut(one, '=', &one, &value);
+		for (size_t i = 0; i < one.n && at != NULL; i++) {
+			bool coded = one.p[i] == '%' && i + 2 < one.n;
+			int c = coded ? hex_of(one.p[i + 1]) * 16 + hex_of(one.p[i + 2])
+			              : (unsigned char)one.p[i];
+
+			i += coded ? 2 : 0;
+			at = *at != '\0' && c == (unsigned char)*at ? at + 1 : NULL;
+		}
+		if (at != NULL && *at == '\0')
+			return true;
+	}
+	return false;
+}
+
+static const struct http_refusal *
+decode_path(struct str path, char *out)
+{
 	size_t n = 0;
 
 	for (size_t i = 0; i < path.n; i++) {
@@ -213,11 +264,16 @@ check_once(struct http_head *h, enum http_field f, struct str value)
 		h->many_accepts = true; /* several lines are one list: more is accepted, not less */
 		return NULL;
 	}
-	if (f == F_X_FORWARDED_FOR) {
+	if (f == F_X_FORWARDED_FOR || f == F_X_FORWARDED_PROTO) {
 		h->fields[f] = value; /* the last line is the one of the proxy next to us */
 		return NULL;
 	}
-	if (f == F_PREFER || f == F_ACCEPT_ENCODING || f == F_REQUESTED_METHOD || f == F_USER_AGENT)
+	if (f == F_TRACEPARENT) { /* none is believed, and the request does not suffer from it */
+		h->fields[f] = STR("");
+		return NULL;
+	}
+	if (f == F_PREFER || f == F_ACCEPT_ENCODING || f == F_REQUESTED_METHOD ||
+	    f == F_USER_AGENT || f == F_ACCEPT_LANGUAGE)
 		return NULL; /* a wish, or a word about itself: the first one counts */
 	return f == F_HOST                ? &no_host
 	       : f == F_CONTENT_LENGTH    ? &bad_length

@@ -16,12 +16,19 @@ enum http_field { /* the header fields that we know; all others are only looked 
 	F_EXPECT,
 	F_CONTENT_ENCODING,
 	F_X_FORWARDED_FOR,
+	F_X_FORWARDED_PROTO,
 	F_ACCEPT_ENCODING,
-	F_ORIGIN,
 	F_REQUESTED_METHOD,
+	/* from here on: handed to the agents where the path is the authorization server's */
+	F_ORIGIN,
+	F_COOKIE,
+	F_SEC_FETCH_SITE,
+	F_ACCEPT_LANGUAGE,
+	/* from here on: also for a log-in */
 	F_USER_AGENT,
-	/* from here on: handed to the agents */
+	/* from here on: always */
 	F_AUTHORIZATION,
+	F_DPOP,
 	F_CONTENT_TYPE,
 	F_ACCEPT,
 	F_IF_MATCH,
@@ -30,8 +37,21 @@ enum http_field { /* the header fields that we know; all others are only looked 
 	F_PREFER,
 	F_LAST_EVENT_ID,
 	F_TRACEPARENT,
+	F_RANGE,
+	F_IF_RANGE,
+	F_CONTENT_DIGEST,
+	F_REPR_DIGEST,
+	F_TUS_RESUMABLE,
+	F_UPLOAD_LENGTH,
+	F_UPLOAD_DEFER_LENGTH,
+	F_UPLOAD_OFFSET,
+	F_UPLOAD_METADATA,
+	F_UPLOAD_CHECKSUM,
+	F_METAFED_SESSION,
 	F_FIELDS,
 };
+#define F_FIRST_WEB       F_ORIGIN
+#define F_FIRST_SIGN      F_USER_AGENT
 #define F_FIRST_FORWARDED F_AUTHORIZATION
 extern const struct str http_field_names[F_FIELDS]; /* lower case, NUL-ended */
 
@@ -61,6 +81,8 @@ http_check_field(struct http_head *h, struct str name, struct str value); /* for
 const struct http_refusal *
 http_check_head(struct http_head *h, const char *version, uint64_t body_limit);
 
+/* A parameter of this name, however it is written. */
+bool http_query_names(struct str query, const char *name);
 /* The path, decoded once, into out (as large as path + 1). NULL or why not. */
 const struct http_refusal *http_decode_path(struct str path, char *out);
 
@@ -72,6 +94,8 @@ bool media_is(struct str content_type,
     const char *type); /* "application/json; charset=utf-8" is "application/json" */
 bool media_accepted(struct str accept,
     const char *type); /* some range with q > 0 takes it; malformed ranges are passed over */
+/* OpenMetrics 1.0 is asked for by its name, and as gladly as the older text. */
+bool openmetrics_wanted(struct str accept);
 
 bool traceparent_ok(struct str s); /* W3C, version 00, lower case, nothing zero */
 

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/time.h"
+#include "proto/jwt.pb-c.h"
 
 #define BELL_US     (10 * MS) /* so much of what is published rings once */
 #define CLOSE_US    (5 * SEC) /* for the client's side of a closing handshake */
@@ -17,6 +18,8 @@
 static void subscribe(struct live *);
 static void on_event(void *, const char *, const Mf__Event *);
 static void on_lost(void *, const char *);
+static void on_revoked(void *, const char *, const Mf__Event *);
+static void on_revoked_lost(void *, const char *);
 static void ring(struct live *, size_t);
 static void on_bell(struct timer *);
 static void on_echo(struct timer *);
@@ -32,13 +35,20 @@ static const int64_t echo_us[] = { 250 * MS, 2 * SEC, 10 * SEC };
 static const char *const topics[LIVE_TOPICS] = { "fleet", "task" };
 static struct publisher {
 	size_t topic;
-	const char *node, *prefix;
+	const char *node, *prefix; /* node NULL: meta, and who stands by for it */
 	struct live *live;
 } publishers[] = {
-	{ 0, "meta", "fleet.", NULL },
+	{ 0, NULL, "fleet.", NULL },
+	{ 0, NULL, "error.", NULL },
 	{ 1, "sql", "task", NULL },
 	{ 1, "nosql", "task", NULL },
 };
+
+/* Who says that a credential does not count any more. */
+static struct revoker {
+	const char *node;
+	struct live *live;
+} revokers[] = { { "jwt", NULL }, { "oauth", NULL } };
 
 struct live *
 live_new(const struct live_opts *o)
@@ -64,8 +74,8 @@ live_new(const struct live_opts *o)
 	l->open = metric_simple(METRIC_GAUGE, "metafed_sessions", "Sessions under way.");
 	messages = metric_family(METRIC_COUNTER, "metafed_session_messages_total",
 	    "Messages of and to the clients of sessions.", directions);
-	bytes = metric_family(
-	    METRIC_COUNTER, "metafed_session_bytes_total", "Bytes of those messages.", directions);
+	bytes = metric_family(METRIC_COUNTER, "metafed_session_bytes_total",
+	    "Bytes of messages of and to the clients of sessions.", directions);
 	l->messages_in = metric_get(messages, (const char *const[]){ "in" });
 	l->messages_out = metric_get(messages, (const char *const[]){ "out" });
 	l->bytes_in = metric_get(bytes, (const char *const[]){ "in" });
@@ -122,6 +132,8 @@ live_free(struct live **lp)
 	timer_stop(&l->echo);
 	for (size_t i = 0; i < sizeof(publishers) / sizeof(publishers[0]); i++)
 		publishers[i].live = NULL;
+	for (size_t i = 0; i < sizeof(revokers) / sizeof(revokers[0]); i++)
+		revokers[i].live = NULL;
 	free(l);
 }
 
@@ -186,10 +198,40 @@ subscribe(struct live *l)
 {
 	for (size_t i = 0; i < sizeof(publishers) / sizeof(publishers[0]); i++) {
 		struct publisher *p = &publishers[i];
+		const char *const one[] = { p->node, NULL };
 
 		p->live = l;
-		bus_subscribe(l->o.bus, p->node, p->prefix, on_event, on_lost, p);
+		for (const char *const *n = p->node != NULL ? one : fleet_meta(); *n != NULL; n++)
+			bus_subscribe(l->o.bus, *n, p->prefix, on_event, on_lost, p);
 	}
+	for (size_t i = 0; i < sizeof(revokers) / sizeof(revokers[0]); i++) {
+		revokers[i].live = l;
+		bus_subscribe(l->o.bus, revokers[i].node, "auth.revoked", on_revoked,
+		    on_revoked_lost, &revokers[i]);
+	}
+}
+
+/* Only whom it names is asked for: nobody else's turn is taken for somebody's log-out. */
+static void
+on_revoked(void *ctx, const char *node, const Mf__Event *e)
+{
+	const struct revoker *r = ctx;
+	Mf__Revoked *m =
+	    e == NULL ? NULL : mf__revoked__unpack(NULL, e->payload.len, e->payload.data);
+
+	(void)node;
+	if (r->live != NULL)
+		LIST_EACH(&r->live->all, k)
+			session_revoked(container_of(k, struct session, link),
+			    m == NULL || m->id[0] == '\0' ? NULL : m->id);
+	if (m != NULL)
+		mf__revoked__free_unpacked(m, NULL);
+}
+
+static void
+on_revoked_lost(void *ctx, const char *node)
+{
+	on_revoked(ctx, node, NULL);
 }
 
 /* What it says is of no matter: it is only the bell. */

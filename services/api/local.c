@@ -1,8 +1,9 @@
 /* local: who answers a request. The index, the probes and the metrics page are api's own; an agent
- * has everything under /v1, /graphql, and what describes them. */
+ * has everything under /v1, /graphql, the dashboard, and what describes them. */
 #include <string.h>
 
 #include "api/api.h"
+#include "api/ops/web.h"
 #include "api/stream.h"
 
 static bool is_agents(const char *);
@@ -76,9 +77,12 @@ is_probe(const char *path)
 static bool
 is_agents(const char *path)
 {
-	static const char *const whole[] = { "/health", "/graphql", "/openapi.json", "/docs" };
-	static const char *const below[] = { "/v1/", "/docs/" };
+	static const char *const whole[] = { "/health", "/graphql", "/openapi.json", "/docs",
+		"/ui" };
+	static const char *const below[] = { "/v1/", "/docs/", "/ui/" };
 
+	if (web_path(path) != NULL)
+		return true;
 	for (size_t i = 0; i < sizeof(below) / sizeof(below[0]); i++)
 		if (str_starts(path, below[i]))
 			return true;
@@ -95,8 +99,9 @@ index_page(struct exchange *x)
 	static const char body[] =
 	    "{\"name\":\"metafed\",\"version\":\"" METAFED_VERSION "\",\"versions\":[\"v1\"],"
 	    "\"links\":{\"api\":\"/v1\",\"openapi\":\"/openapi.json\",\"docs\":\"/docs\","
-	    "\"graphql\":\"/graphql\",\"websocket\":\"/v1/ws\",\"events\":\"/v1/events\","
-	    "\"health\":\"/health\",\"livez\":\"/livez\",\"readyz\":\"/readyz\","
+	    "\"ui\":\"/ui\",\"graphql\":\"/graphql\",\"websocket\":\"/v1/ws\","
+	    "\"events\":\"/v1/events\",\"health\":\"/health\",\"livez\":\"/livez\",\"readyz\":\"/"
+	    "readyz\","
 	    "\"metrics\":\"/metrics\"}}";
 
 	exchange_answer(x, 200, 1, &json, body, sizeof(body) - 1);

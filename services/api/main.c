@@ -22,5 +22,6 @@ main(int argc, char **argv)
 		.drain = api_drain,
 		.drained = api_drained,
 		.fini = api_fini,
+		.judges_itself = true,
 	    });
 }

@@ -9,6 +9,7 @@
 static struct str type_of(struct str);
 static bool equal(struct str, const char *);
 static bool refused(struct str);
+static bool has_version(struct str, const char *);
 static int weight_of(struct str);
 
 bool
@@ -50,7 +51,7 @@ bool
 media_compressible(const char *content_type)
 {
 	static const char *const plain[] = { "application/json", "application/x-ndjson",
-		"application/javascript", "image/svg+xml" };
+		"application/javascript", "application/openmetrics-text", "image/svg+xml" };
 	struct str type = type_of(str_of(content_type));
 
 	for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
@@ -82,6 +83,24 @@ gzip_accepted(struct str accept_encoding)
 	if (gzip < 0)
 		gzip = any;
 	return gzip > 0 && gzip >= identity;
+}
+
+bool
+openmetrics_wanted(struct str accept)
+{
+	int open = 0, plain = 0, weight;
+	struct str rest = accept, one;
+
+	while (rest.n != 0) {
+		str_cut(rest, ',', &one, &rest);
+		weight = weight_of(one);
+		if (equal(type_of(one), "text/plain") && weight > plain)
+			plain = weight;
+		else if (equal(type_of(one), "application/openmetrics-text") && weight > open &&
+			 has_version(one, "1.0.0"))
+			open = weight;
+	}
+	return open > 0 && open >= plain;
 }
 
 bool
@@ -119,6 +138,21 @@ static bool
 refused(struct str range)
 {
 	return weight_of(range) == 0;
+}
+
+/* Or it says none. */
+static bool
+has_version(struct str item, const char *version)
+{
+	struct str rest = item, one, name, value;
+
+	str_cut(rest, ';', &one, &rest);
+	while (rest.n != 0) {
+		str_cut(rest, ';', &one, &rest);
+		if (str_cut(one, '=', &name, &value) && equal(str_trim(name), "version"))
+			return equal(str_trim(value), version);
+	}
+	return true;
 }
 
 /* ";q=0.5" is 500; 1000 when it is not said, -1 when what is said is no weight. */

@@ -19,6 +19,7 @@
 #define TURN_LIMIT_US (2 * SEC)
 #define RETRY_US      (100 * MS)
 #define RETRY_MOST_US (2 * SEC)
+#define DOUBT_US      (600 * MS)
 #define GIVE_UP_US    (15 * SEC) /* without an agent for so long: the client may try elsewhere */
 
 struct message {
@@ -48,6 +49,7 @@ static void take_step(struct session *, const Mf__SessionStep *);
 static void drop_heard(struct session *);
 static void learn(struct session *, const Mf__Principal *);
 static void learn_handshake(struct session *, const Mf__SessionStep *);
+static uint64_t id_hash(const char *);
 static void bytes_set(struct session_bytes *, const void *, size_t);
 static void account(const struct session *, int);
 static void session_free(struct session *);
@@ -125,6 +127,21 @@ session_consider(struct session *s)
 		list_add(&l->waiting, &s->waits);
 }
 
+/* Level 0 may trust for half a second what it was told before: so it is asked twice. */
+void
+session_revoked(struct session *s, const char *id)
+{
+	bool named = id == NULL;
+
+	for (size_t i = 0; i < SESSION_WHOSE && !named; i++)
+		named = s->whose[i] == id_hash(id);
+	if (!named || !s->known)
+		return;
+	s->doubt = true;
+	s->doubt_us = loop_now(s->live->loop) + DOUBT_US;
+	session_consider(s);
+}
+
 void
 session_say(struct session *s, size_t n, const ProtobufCBinaryData *messages)
 {
@@ -197,6 +214,12 @@ wants_turn(struct session *s, int64_t now)
 
 	if (s->turn.call != NULL || now < s->retry_us)
 		return false;
+	if (s->doubt_us != 0 && now >= s->doubt_us) {
+		s->doubt = true;
+		s->doubt_us = 0;
+	}
+	if (s->doubt)
+		return true;
 	if (s->state.p == NULL || s->bell || s->jobs.undone.n != 0)
 		return true;
 	if (s->more && room(s) >= s->live->limits.queue_max / 2)
@@ -236,6 +259,8 @@ arm(struct session *s)
 		return;
 	if (s->held_us != 0 && (at == 0 || s->held_us < at))
 		at = s->held_us;
+	if (s->doubt_us != 0 && (at == 0 || s->doubt_us < at))
+		at = s->doubt_us;
 	if (s->retry_us > loop_now(s->live->loop))
 		at = s->retry_us;
 	if (at != 0)
@@ -254,7 +279,9 @@ start_turn(struct session *s)
 
 	l->turns++;
 	timer_stop(&s->timer);
-	s->turn = (struct session_turn){ .serial = l->serial, .bell = s->bell || s->more };
+	s->turn = (struct session_turn){
+		.serial = l->serial, .bell = s->bell || s->more, .doubt = s->doubt
+	};
 	s->turn.call = call_root(l->o.bus,
 	    &(const struct call_opts){ .limit_us = TURN_LIMIT_US, .done = on_turn_end, .ctx = s });
 	s->turn.rpc = rpc_new(s->turn.call, l->agents, NULL);
@@ -267,7 +294,8 @@ start_turn(struct session *s)
 		q.opening =
 		    mf__http_request__unpack(arena_allocator(a), s->opening.n, s->opening.p);
 	q.bell = s->turn.bell;
-	s->bell = false;
+	q.doubt = s->turn.doubt;
+	s->bell = s->doubt = false;
 	q.room = (uint32_t)room(s);
 	q.idle_us = (uint64_t)(now - s->said_us);
 	q.age_us = (uint64_t)(now - s->begun_us);
@@ -353,6 +381,7 @@ turn_failed(struct session *s, const struct failure *f)
 		return;
 	}
 	s->bell = s->bell || s->turn.bell;
+	s->doubt = s->doubt || s->turn.doubt;
 	s->failures++;
 	s->retry_us = now + (wait < RETRY_MOST_US ? wait : RETRY_MOST_US);
 	session_consider(s);
@@ -433,6 +462,9 @@ learn(struct session *s, const Mf__Principal *p)
 	if (p == NULL)
 		return;
 	s->known = true;
+	s->whose[0] = id_hash(p->id);
+	s->whose[1] = id_hash(p->session_id);
+	s->whose[2] = id_hash(p->token_id);
 	if (s->line.ops->set_message_max != NULL)
 		s->line.ops->set_message_max(s->line.to, (size_t)set->c->body_limit);
 	quota_learn(s->live->o.quota, &set->limits, &s->charge, p, 200, loop_now(s->live->loop));
@@ -454,6 +486,17 @@ learn_handshake(struct session *s, const Mf__SessionStep *m)
 	    loop_now(s->live->loop));
 	if (s->charge.name[0] == '\0')
 		memcpy(s->charge.name, c.name, sizeof(c.name)); /* for the log */
+}
+
+/* FNV-1a; two ids of one hash: somebody is asked in vain. */
+static uint64_t
+id_hash(const char *id)
+{
+	uint64_t h = UINT64_C(14695981039346656037);
+
+	for (; *id != '\0'; id++)
+		h = (h ^ (uint8_t)*id) * UINT64_C(1099511628211);
+	return h;
 }
 
 static void

@@ -9,7 +9,8 @@
 #include "base/id.h"
 #include "base/metrics.h"
 
-#define LIVE_TOPICS 2 /* bits of session.listens */
+#define SESSION_WHOSE 3 /* principal, session, token */
+#define LIVE_TOPICS   2 /* bits of session.listens */
 #define TURN_MOST                                                                                  \
 	(256u << 10) /* bytes of messages in one turn, or one message; as much is undone */
 
@@ -42,14 +43,17 @@ struct session {
 		struct call *call; /* NULL: none is under way */
 		struct rpc *rpc;
 		size_t messages, undone; /* of those lists, from the front */
-		bool bell, leaving;
+		bool bell, leaving, doubt;
 		uint64_t serial; /* of live when it began */
 		int64_t began_us;
 	} turn;
-	uint32_t listens; /* bits of topics */
-	bool bell;        /* deliver */
-	bool more;        /* the last step could not say all: deliver when there is room */
-	bool known;       /* who it is was verified */
+	uint32_t listens;              /* bits of topics */
+	bool bell;                     /* deliver */
+	bool doubt;                    /* its credential may have been revoked */
+	int64_t doubt_us;              /* and is asked for again then; 0: not */
+	uint64_t whose[SESSION_WHOSE]; /* hashes of the ids that a revocation may name */
+	bool more;  /* the last step could not say all: deliver when there is room */
+	bool known; /* who it is was verified */
 	bool over;
 	int64_t begun_us, said_us;
 	int64_t wake_us, retry_us,
@@ -65,6 +69,8 @@ struct session {
 /* --- session.c --- */
 void session_open(struct live *l, const struct live_opening *o);
 void session_consider(struct session *s); /* something may have changed: is it time for a turn? */
+/* What was revoked is this id, NULL: nobody knows. */
+void session_revoked(struct session *s, const char *id);
 void session_say(struct session *s, size_t n, const ProtobufCBinaryData *messages);
 void session_close(struct session *s, int code, const char *reason); /* frees it */
 

@@ -135,15 +135,18 @@ static void
 start(struct job *j)
 {
 	struct session *s = j->s;
+	static const struct call_about about = { .name = "Websocket.Work" };
 	Mf__SessionWork q = MF__SESSION_WORK__INIT;
 
 	j->call = call_root(
 	    s->live->o.bus, &(const struct call_opts){
 				.limit_us = s->live->o.settings(s->live->o.ctx)->c->request_time_us,
 				.operation_id = j->operation_id,
+				.entry = true,
 				.done = on_end,
 				.ctx = j,
 			    });
+	call_say_about(j->call, &about);
 	j->rpc = rpc_new(j->call, s->live->agents, NULL);
 	q.session_id = s->id;
 	q.protocol = (char *)s->protocol;

@@ -32,6 +32,9 @@ const struct config_key api_keys[] = {
 	    "with a certificate of yours: how long browsers shall insist on HTTPS; 0: not said" },
 	{ "access_log", CONFIG_STR, AT(access_log), "errors", 0, 0, false, false,
 	    "off, errors (5xx) or all" },
+	{ "metrics_token_file", CONFIG_PATH, AT(metrics_token_file), "", 0, 0, false, false,
+	    "a file with the token that /metrics may be read with from elsewhere (and behind a "
+	    "proxy); empty: this machine alone" },
 	{ "connections", CONFIG_INT, AT(connections), "1000", 8, 65536, false, true,
 	    "open connections; for more the longest idle ones are closed, else they wait" },
 	{ "address_connections", CONFIG_INT, AT(address_connections), "250", 0, 65536, false, false,
@@ -77,6 +80,9 @@ const struct config_key api_keys[] = {
 	    "pages that may read our answers, \"https://app.example, http://localhost:3000\", or "
 	    "*; "
 	    "empty: none of another origin" },
+	{ "public_url", CONFIG_STR, AT(public_url), "", 0, 0, false, false,
+	    "how users reach us, \"https://metafed.example\": the base of all addresses of the "
+	    "authorization server; empty: what each request was sent to" },
 	{ "limit", CONFIG_STR, AT(limit), "1000/100", 0, 0, false, false,
 	    "requests of one principal, or of one address (IPv6: one /64) where it is not known: "
 	    "CAPACITY/REFILL, a token bucket that gets REFILL a second; or off" },
@@ -123,6 +129,10 @@ settings_build(struct api_settings *out, const struct api_config *c, char *err, 
 		    "cors_origins: must be *, or at most 32 of https://HOST or https://HOST:PORT "
 		    "(or "
 		    "http), in lower case, with commas between");
+	if (c->public_url[0] != '\0' && !origin_valid(str_of(c->public_url)))
+		return complain(err, err_size,
+		    "public_url: must be https://HOST or https://HOST:PORT (or http), in lower "
+		    "case, with nothing behind it");
 	return limits_parse(&out->limits, c->limit, c->limit_roles, c->limit_routes, err, err_size);
 }
 

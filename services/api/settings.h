@@ -19,6 +19,7 @@ struct api_config {         /* as api_keys says */
 	bool tls_self_signed;
 	int64_t hsts_us;
 	const char *access_log;
+	const char *metrics_token_file;
 	int64_t connections;
 	int64_t address_connections;
 	bool address_connections_local;
@@ -38,6 +39,7 @@ struct api_config {         /* as api_keys says */
 	int64_t drain_idle_us;
 	int64_t gzip_min, gzip_most;
 	const char *cors_origins;
+	const char *public_url;
 	const char *limit, *limit_roles, *limit_routes;
 	int64_t limit_idle_us;
 	int64_t limit_buckets, limit_credentials;

@@ -45,7 +45,9 @@ ask_of(struct serving *s, const char *method, const char *path)
 		.id = m.id,
 		.operation_id = s->q->operation_id,
 		.credential = s->q->credential,
+		.proof = s->q->proof,
 		.client_address = s->q->client_address,
+		.session = s->session != NULL ? s->session : s->q->session,
 	};
 	return k;
 }
@@ -128,7 +130,7 @@ refuse(struct asking *k, const struct failure *f)
 	pending = gql_later(k->at, &k->later);
 	k->take = take_refusal;
 	k->ctx = (void *)(uintptr_t)why.failure;
-	k->rpc = ops_ask(k->s->c, &k->op, permission, "", on_executed, k);
+	k->rpc = ops_ask(k->s->c, &k->op, permission, NULL, on_executed, k);
 	return pending;
 }
 
@@ -212,6 +214,12 @@ on_executed(const Mf__TaskResponse *m, void *ctx)
 		return;
 	}
 	k->s->degraded |= m->degraded;
+	if (m->age_us > k->s->age_us)
+		k->s->age_us = m->age_us;
+	for (size_t i = 0; i < m->n_warnings && k->s->n_warnings < WARNINGS_MOST; i++)
+		k->s->warnings[k->s->n_warnings++] = arena_strdup(k->s->a, m->warnings[i]);
+	if (m->session[0] != '\0' && is_write(&k->op))
+		k->s->session = arena_strdup(k->s->a, m->session);
 	end(k, taken(k, m));
 }
 

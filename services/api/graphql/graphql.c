@@ -37,6 +37,7 @@ const struct config_key graphql_keys[] = {
 	    "how many tokens a document may have" },
 	{ "graphql/query_cost", CONFIG_INT, OFFSET(cost), "50000", 100, 10000000, false, false,
 	    "what an operation may cost: services/api/graphql/engine/cost.c" },
+	EXPORT_KEYS(struct graphql_config, export.),
 	{ .name = NULL },
 };
 
@@ -45,8 +46,14 @@ graphql_init(struct node *n)
 {
 	char err[400];
 
-	if (!setup(node_config(n), err, sizeof(err))) {
+	const struct graphql_config *cf = node_config(n);
+
+	if (!setup(cf, err, sizeof(err))) {
 		log_error("documents_refused", L_STR("error", err));
+		return false;
+	}
+	if (!export_configure(node_bus(n), &cf->export, err, sizeof(err))) {
+		log_error("export_refused", L_STR("error", err));
 		return false;
 	}
 	return rest_init(n);
@@ -55,11 +62,14 @@ graphql_init(struct node *n)
 void
 graphql_reload(struct node *n, const void *old_config, const void *new_config)
 {
+	const struct graphql_config *cf = new_config;
 	char err[400];
 
-	(void)n, (void)old_config;
-	if (!setup(new_config, err, sizeof(err)))
+	(void)old_config;
+	if (!setup(cf, err, sizeof(err)))
 		log_error("documents_refused", L_STR("error", err));
+	if (!export_configure(node_bus(n), &cf->export, err, sizeof(err)))
+		log_error("export_refused", L_STR("error", err));
 }
 
 static bool

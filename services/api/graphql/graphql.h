@@ -13,6 +13,7 @@
 #define GRAPHQL_GRAPHQL_H
 
 #include <jansson.h>
+#include "api/rest/export.h"
 #include "base/config.h"
 #include "bus/bus.h"
 #include "node/node.h"
@@ -28,6 +29,7 @@ struct graphql_config {
 	int64_t depth;
 	int64_t tokens;
 	int64_t cost;
+	struct export_config export;
 };
 extern const struct config_key graphql_keys[];
 extern Mf__Graphql_Service graphql_service;
@@ -43,10 +45,12 @@ struct graphql_ask {
 	const char *query;       /* NULL: by document_id */
 	const char *document_id; /* "sha256:HEX", or the name of a file; NULL: none */
 	bool apq; /* it came as extensions.persistedQuery: say so when it is not known */
-	const char *operation_name; /* "": the only one */
-	const json_t *variables;    /* NULL: none */
-	const char *credential;     /* "": none */
+	const char *operation_name;    /* "": the only one */
+	const json_t *variables;       /* NULL: none */
+	const char *credential;        /* "": none */
+	const struct ops_proof *proof; /* NULL: it came as Bearer */
 	const char *client_address;
+	const char *session;      /* what reads must not be older than; NULL, "": none */
 	const char *operation_id; /* UUIDv7 of the request */
 	bool only_queries;        /* GET: nothing may change */
 	bool keyed; /* an Idempotency-Key: nothing may change that could change twice */
@@ -67,7 +71,9 @@ struct graphql_answer {
 	const char *json;
 	size_t n;
 	bool degraded;
-	bool wrote; /* something was asked that is no read: a log-in, say */
+	const char *session; /* what a later request names to see no less; NULL: none */
+	uint64_t age_us;     /* of the oldest part; 0: none came from a copy */
+	bool wrote;          /* something was asked that is no read: a log-in, say */
 	const Mf__Principal
 	    *principal; /* whom the credential was verified to be; NULL: not asked */
 };

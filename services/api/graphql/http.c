@@ -1,13 +1,16 @@
 /* http: GraphQL over HTTP, edition of September 2026. What is well-formed is always answered as GraphQL
  * says; statuses by what became of it, and by the media type: with application/json, which is for
  * clients that know no other, whatever GraphQL answered is a 200. */
+#include <inttypes.h>
+
 #include "api/graphql/http.h"
 #include "api/graphql/serving.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/time.h"
 
-#define HEADERS_MOST 8
+#define HEADERS_MOST 11
 #define METHODS      "GET, HEAD, POST, OPTIONS"
 
 struct exchanging { /* in its call's arena */
@@ -111,6 +114,7 @@ serve(struct exchanging *x)
 	x->ask = (struct graphql_ask){
 		.operation_name = "",
 		.client_address = call_client_address(x->c, x->q->client_address),
+		.session = ops_header(x->q, "metafed-session"),
 		.operation_id = x->q->operation_id,
 		.only_queries = strcmp(x->q->method, "POST") != 0,
 		.keyed = ops_header(x->q, "idempotency-key")[0] != '\0',
@@ -152,12 +156,22 @@ read_params(struct exchanging *x)
 static bool
 read_credential(struct exchanging *x)
 {
-	x->ask.credential = ops_bearer(x->a, ops_header(x->q, "authorization"));
+	x->ask.credential = ops_credential(x->a, x->q, &x->ask.proof);
 	if (x->ask.credential != NULL)
 		return true;
-	add_header(x, "WWW-Authenticate", "Bearer realm=\"metafed\", error=\"invalid_token\"");
+	add_header(x, "WWW-Authenticate", ops_challenge(x->a, &ops_bad_credential, true, ""));
 	refuse(x, 401, &ops_bad_credential);
 	return false;
+}
+
+/* As REST says it, of the oldest part. */
+static void
+add_age(struct exchanging *x, uint64_t age_us)
+{
+	uint64_t ms = (age_us + (uint64_t)MS - 1) / (uint64_t)MS;
+
+	add_header(x, "Age", arena_printf(x->a, "%" PRIu64, age_us / (uint64_t)SEC));
+	add_header(x, "Metafed-Age", arena_printf(x->a, "%" PRIu64, ms));
 }
 
 static void
@@ -170,6 +184,10 @@ on_served(void *ctx, const struct graphql_answer *a)
 		add_header(x, "Allow", "POST");
 	if (a->degraded)
 		add_header(x, "Metafed-Degraded", "true");
+	if (a->session != NULL)
+		add_header(x, "Metafed-Session", a->session);
+	if (a->age_us != 0)
+		add_age(x, a->age_us);
 	if (!a->wrote) /* no token is in it: it may be compressed */
 		x->caching = "private, no-cache";
 	if (x->q->want_principal && a->principal != NULL) { /* the edge limits by it */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "api/graphql/serving.h"
+#include "api/rest/contract.h"
 #include "base/id.h"
 
 #define IDS_MOST 1000 /* of one read */
@@ -33,6 +34,7 @@ static void ask_fleet(struct loading *);
 static struct gql_value take_fleet(struct asking *, const Mf__TaskResponse *, const json_t *);
 static void on_fleet(struct asking *, struct gql_value);
 static void part_done(struct loading *);
+static void on_aged(struct asking *, struct gql_value);
 
 /* Keys are "Task:UUID", "FleetNode:NAME" and so on. */
 static const struct gql_loader nodes = { .name = "nodes", .most = IDS_MOST, .fetch = fetch };
@@ -79,6 +81,50 @@ load_one(const struct gql_at *at, const char *type, const char *id)
 	struct arena *a = gql_arena(at);
 
 	return load(at, key_of(a, kind, id_of(a, kind, id)));
+}
+
+struct gql_value
+load_aged(const struct gql_at *at, const char *type, const char *id)
+{
+	const struct id_kind *kind = id_kind_of(type);
+	struct arena *a = gql_arena(at);
+	const char *there = id_of(a, kind, id);
+	struct gql_value refused;
+	struct asking *k;
+
+	if (there == NULL)
+		return gql_null();
+	k = ask_new(at, "GET", arena_printf(a, "%s/%s", kind->path, there));
+	k->op.params = ARENA_ARRAY(a, struct param, 2);
+	page_age(at, &k->op);
+	if (!ask_build(k, &refused))
+		return refused;
+	k->done = on_aged;
+	return ask_raw(k, k->task, take_thing);
+}
+
+struct gql_value
+load_blob(const struct gql_at *at, const char *id)
+{
+	struct arena *a = gql_arena(at);
+	struct gql_value refused;
+	struct asking *k;
+
+	if (!contract_id(a, route_of(OP_BLOB_GET), id))
+		return gql_null();
+	k = ask_new(at, "GET", arena_printf(a, "/blobs/%s", id));
+	if (!ask_build(k, &refused))
+		return refused;
+	k->done = on_aged;
+	return ask_raw(k, k->task, take_thing);
+}
+
+static void
+on_aged(struct asking *k, struct gql_value v)
+{
+	bool none = v.kind == GQL_FAILED && v.failure->status == ST_NOT_FOUND;
+
+	gql_settle(k->later, none ? gql_null() : v);
 }
 
 struct gql_value

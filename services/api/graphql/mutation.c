@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "api/graphql/serving.h"
+#include "api/rest/contract.h"
 
 static const struct failure broken = {
 	.status = ST_INTERNAL,
@@ -21,6 +22,7 @@ static struct gql_value take_nothing(struct asking *, const Mf__TaskResponse *, 
 static struct gql_value take_created(struct asking *, const Mf__TaskResponse *, const json_t *);
 static struct gql_value take_bulk(struct asking *, const Mf__TaskResponse *, const json_t *);
 static struct gql_value take_deleted(struct asking *, const Mf__TaskResponse *, const json_t *);
+static struct gql_value take_gone(struct asking *, const Mf__TaskResponse *, const json_t *);
 static struct gql_value take_response(struct asking *, const Mf__TaskResponse *, const json_t *);
 
 #define NAMES(...) ((const char *const[]){ __VA_ARGS__, NULL })
@@ -39,7 +41,7 @@ account(const struct gql_at *at, const char *path, const char *const *names, ask
 static struct gql_value
 mutation_login(const struct gql_at *at)
 {
-	return account(at, "/auth/login", NAMES("username", "password"), take_thing);
+	return account(at, "/auth/login", NAMES("username", "password", "otp"), take_thing);
 }
 
 static struct gql_value
@@ -97,7 +99,7 @@ take_created(struct asking *k, const Mf__TaskResponse *m, const json_t *result)
 {
 	if (m->repeated && strcmp(k->task->database->id, k->op.operation_id) != 0 &&
 	    !ops_same(k->op.body, result))
-		return gql_failed(&ops_id_taken);
+		return gql_failed(ops_taken(m));
 	return take_thing(k, m, result);
 }
 
@@ -129,7 +131,7 @@ take_bulk(struct asking *k, const Mf__TaskResponse *m, const json_t *result)
 	struct gql_value *items;
 	const json_t *list;
 	size_t n;
-	const char *text = bulk_answer(k->s->a, &k->op, result, &n);
+	const char *text = bulk_answer(k->s->a, &k->op, m, result, &n);
 
 	(void)m;
 	if (text == NULL)
@@ -139,6 +141,29 @@ take_bulk(struct asking *k, const Mf__TaskResponse *m, const json_t *result)
 	for (n = 0; n < json_array_size(list); n++)
 		items[n] = thing_value(k->s->a, "CreateTaskResult", json_array_get(list, n));
 	return gql_list(items, n);
+}
+
+/* --- large values: their bytes go over HTTP alone --- */
+
+static struct gql_value
+mutation_delete_blob(const struct gql_at *at)
+{
+	static const struct failure none = {
+		.status = ST_NOT_FOUND, .message = "there is nothing of this name", .reason = ""
+	};
+	const char *id = gql_arg(at, "id").text;
+
+	if (!contract_id(gql_arena(at), route_of(OP_BLOB_DELETE), id))
+		return gql_failed(&none);
+	return ask_meta(
+	    change(at, "DELETE", arena_printf(gql_arena(at), "/blobs/%s", id)), take_gone);
+}
+
+static struct gql_value
+take_gone(struct asking *k, const Mf__TaskResponse *m, const json_t *result)
+{
+	(void)m, (void)result;
+	return gql_string(k->task->database->id);
 }
 
 /* --- requests as they are --- */
@@ -188,6 +213,7 @@ mutation_log_level(const struct gql_at *at)
 {
 	struct asking *k = change(at, "POST", node_path(at, "node", "log-level"));
 	char *level = arena_strdup(k->s->a, gql_arg(at, "level").text);
+	struct gql_value for_ms = gql_arg(at, "forMs");
 	struct jw w;
 
 	for (char *p = level; *p != '\0'; p++)
@@ -195,6 +221,8 @@ mutation_log_level(const struct gql_at *at)
 	jw_start(&w, k->s->a, 64);
 	jw_object(&w, NULL);
 	jw_str(&w, "level", level);
+	if (gql_given(for_ms))
+		gql_value_write(&w, "for_ms", &for_ms);
 	jw_close(&w, '}');
 	ask_body(k, &w);
 	return ask_meta(k, take_thing);
@@ -292,6 +320,7 @@ const struct gql_binding mutation_bindings[] = {
 	  .size_args = "input" },
 	COLLECTION("User", 5000), /* a password is hashed */
 	COLLECTION("Role", 100),
+	{ .field = "Mutation.deleteBlob", .resolve = mutation_delete_blob, .cost = 100 },
 	{ .field = "Mutation.execute", .resolve = mutation_execute, .cost = 5000 },
 	{ .field = "Mutation.restartNode", .resolve = mutation_restart, .cost = 1000 },
 	{ .field = "Mutation.setFaults", .resolve = mutation_faults, .cost = 1000 },

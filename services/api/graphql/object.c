@@ -89,9 +89,15 @@ global_id(const struct gql_at *at)
 }
 
 static struct gql_value
-task_creator(const struct gql_at *at)
+creator(const struct gql_at *at)
 {
 	return load_one(at, "User", text_of(at, "created_by"));
+}
+
+static struct gql_value
+blob_url(const struct gql_at *at)
+{
+	return gql_string(arena_printf(gql_arena(at), "/v1/blobs/%s", text_of(at, "id")));
 }
 
 static struct gql_value
@@ -226,7 +232,9 @@ event_itself(const struct gql_at *at)
 const struct gql_binding object_bindings[] = {
 	ID("Task"),
 	KEY("Task.taskId", "id"),
-	{ .field = "Task.creator", .resolve = task_creator, .cost = 2 },
+	{ .field = "Task.creator", .resolve = creator, .cost = 2 },
+	{ .field = "Blob.creator", .resolve = creator, .cost = 2 },
+	BIND("Blob.url", blob_url),
 	ID("User"),
 	KEY("User.userId", "id"),
 	{ .field = "User.roleDetails", .resolve = user_roles, .cost = 2, .size = 2 },
@@ -239,8 +247,10 @@ const struct gql_binding object_bindings[] = {
 	{ .field = "Fleet.nodes", .resolve = fleet_nodes, .size = 13 },
 	{ .field = "Fleet.apart", .resolve = fleet_nodes, .size = 5 },
 	BIND("Fleet.mode", large_letters),
+	BIND("Fleet.stores", large_letters),
 	KEY("Viewer.userId", "id"),
 	BIND("Health.status", large_letters),
+	BIND("Health.stores", large_letters),
 	BIND("Health.domains", list_of_named),
 	BIND("DomainHealth.name", name_of_named),
 	BIND("DomainHealth.up", domain_up),

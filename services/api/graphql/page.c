@@ -20,6 +20,8 @@ struct edge {
 static void page_params(const struct gql_at *, const struct listing *, struct op *);
 static void add_conditions(struct arena *, struct op *, struct gql_value, const char *const *);
 static void add_param(struct op *, const char *, struct gql_value);
+static struct gql_value lower_of(struct arena *, struct gql_value);
+static struct gql_value digits_of(struct arena *, struct gql_value);
 static struct gql_value sort_of(struct arena *, struct gql_value);
 static struct gql_value take_page(struct asking *, const Mf__TaskResponse *, const json_t *);
 
@@ -42,32 +44,67 @@ page_params(const struct gql_at *at, const struct listing *l, struct op *o)
 {
 	static const char *const of_all[] = { "createdAfter", "createdBefore", "updatedAfter",
 		"updatedBefore", NULL };
-	struct gql_value filter = gql_arg(at, "filter");
+	struct gql_value filter;
 	struct arena *a = gql_arena(at);
 
-	o->params = ARENA_ARRAY(a, struct param, 20 + QUERY_MOST);
+	o->params = ARENA_ARRAY(a, struct param, 22 + QUERY_MOST);
 	add_param(o, "limit", gql_string(arena_printf(a, "%d", (int)gql_arg(at, "first").integer)));
 	add_param(o, "cursor", gql_arg(at, "after"));
+	if (l->conditions == NULL)
+		return;
+	filter = gql_arg(at, "filter");
 	add_conditions(a, o, filter, l->conditions);
 	add_conditions(a, o, filter, of_all);
 	add_param(o, "sort", sort_of(a, gql_arg(at, "sort")));
+	if (l->may_be_old)
+		page_age(at, o);
 }
 
-/* A list is its items, each a condition: the labels. More than these are too many for the store, which
- * says so. */
+/* How old the answer may be: only of what has these arguments. */
+void
+page_age(const struct gql_at *at, struct op *o)
+{
+	struct arena *a = gql_arena(at);
+
+	add_param(o, "consistency", lower_of(a, gql_arg(at, "consistency")));
+	add_param(o, "max_age_ms", digits_of(a, gql_arg(at, "maxAgeMs")));
+}
+
+static struct gql_value
+lower_of(struct arena *a, struct gql_value v)
+{
+	char *text;
+
+	if (!gql_given(v))
+		return v;
+	text = arena_strdup(a, v.text);
+	for (char *p = text; *p != '\0'; p++)
+		*p = (char)tolower((unsigned char)*p);
+	return gql_string(text);
+}
+
+static struct gql_value
+digits_of(struct arena *a, struct gql_value v)
+{
+	return gql_given(v) ? gql_string(arena_printf(a, "%d", (int)v.integer)) : v;
+}
+
+/* A list is its items, each a condition: labels, attributes. More than these are too many for the
+ * store, which says so. */
 static void
 add_conditions(struct arena *a, struct op *o, struct gql_value filter, const char *const *names)
 {
 	for (; *names != NULL; names++) {
 		struct gql_value v = gql_member(&filter, *names);
+		const char *there = strcmp(*names, "labels") == 0 ? "label" : name_there(a, *names);
 
 		if (v.kind == GQL_BOOL)
 			v = gql_string(v.boolean ? "true" : "false");
 		if (v.kind != GQL_LIST)
-			add_param(o, name_there(a, *names), v);
+			add_param(o, there, v);
 		else
 			for (uint32_t i = 0; i < v.n && i < QUERY_MOST; i++)
-				add_param(o, "label", v.list[i]);
+				add_param(o, there, v.list[i]);
 	}
 }
 
@@ -159,10 +196,15 @@ page_before(const struct gql_at *at)
 	return gql_bool(((const struct page *)at->object)->after);
 }
 
+/* What is listed by its ids alone has them as cursors. */
 static struct gql_value
 cursor_at(const struct page *p, size_t i)
 {
-	return gql_string(json_string_value(json_array_get(p->cursors, i)));
+	const json_t *cursor = p->cursors != NULL
+	                           ? json_array_get(p->cursors, i)
+	                           : json_object_get(json_array_get(p->items, i), "id");
+
+	return gql_string(json_string_value(cursor));
 }
 
 static struct gql_value
@@ -207,6 +249,7 @@ const struct gql_binding page_bindings[] = {
 	CONNECTION("Task"),
 	CONNECTION("User"),
 	CONNECTION("Role"),
+	CONNECTION("Blob"),
 	BIND("PageInfo.hasNextPage", page_more),
 	BIND("PageInfo.hasPreviousPage", page_before),
 	BIND("PageInfo.startCursor", page_start),

@@ -2,10 +2,14 @@
 #include "api/graphql/serving.h"
 
 static const struct listing tasks = { "Task", "/tasks",
-	(const char *const[]){ "state", "priority", "type", "labels", "createdBy", NULL } };
+	(const char *const[]){
+	    "state", "priority", "type", "labels", "createdBy", "q", "payload", NULL },
+	true };
 static const struct listing users = { "User", "/users",
-	(const char *const[]){ "username", "disabled", NULL } };
-static const struct listing roles = { "Role", "/roles", (const char *const[]){ NULL } };
+	(const char *const[]){ "username", "disabled", NULL }, false };
+static const struct listing roles = { "Role", "/roles", (const char *const[]){ NULL }, false };
+
+static const struct listing blobs = { "Blob", "/blobs", NULL, false };
 
 static struct gql_value
 query_node(const struct gql_at *at)
@@ -29,6 +33,14 @@ query_one(const struct gql_at *at)
 }
 
 static struct gql_value
+query_task(const struct gql_at *at)
+{
+	if (!gql_given(gql_arg(at, "consistency")) && !gql_given(gql_arg(at, "maxAgeMs")))
+		return query_one(at);
+	return load_aged(at, "Task", gql_arg(at, "id").text);
+}
+
+static struct gql_value
 query_tasks(const struct gql_at *at)
 {
 	return page_ask(at, &tasks);
@@ -44,6 +56,18 @@ static struct gql_value
 query_roles(const struct gql_at *at)
 {
 	return page_ask(at, &roles);
+}
+
+static struct gql_value
+query_blob(const struct gql_at *at)
+{
+	return load_blob(at, gql_arg(at, "id").text);
+}
+
+static struct gql_value
+query_blobs(const struct gql_at *at)
+{
+	return page_ask(at, &blobs);
 }
 
 static struct gql_value
@@ -72,6 +96,7 @@ query_viewer(const struct gql_at *at)
 	mf__auth_requirement__init(r);
 	r->credential = (char *)k->op.credential;
 	r->client_address = (char *)k->op.client_address;
+	ops_prove(r, k->op.proof);
 	t->task_id = (char *)k->op.operation_id;
 	t->auth = r;
 	return ask_raw(k, t, take_thing);
@@ -84,8 +109,11 @@ query_viewer(const struct gql_at *at)
 const struct gql_binding query_bindings[] = {
 	{ .field = "Query.node", .resolve = query_node, .cost = 10 },
 	{ .field = "Query.nodes", .resolve = query_nodes, .cost = 10, .size_args = "ids" },
-	ONE("task"), ONE("user"), ONE("role"),
+	{ .field = "Query.task", .resolve = query_task, .cost = 10 },
+	ONE("user"), ONE("role"),
 	LIST("tasks", query_tasks), LIST("users", query_users), LIST("roles", query_roles),
+	LIST("blobs", query_blobs),
+	{ .field = "Query.blob", .resolve = query_blob, .cost = 10 },
 	{ .field = "Query.fleet", .resolve = query_fleet, .cost = 20 },
 	{ .field = "Query.viewer", .resolve = query_viewer, .cost = 10 },
 	{ .field = "Query.health", .resolve = query_health, .cost = 10 },

@@ -24,6 +24,8 @@ static bool kind_allowed(const struct serving *, const struct ast_operation *, s
 static void on_wants_turn(struct gql_exec *, void *);
 static void on_turn(struct loop_turn *);
 static void on_done(struct gql_exec *, void *);
+static bool
+write_answer(const struct serving *, const struct gql_exec *, struct jw *, const char *);
 static void refuse(struct serving *, enum graphql_outcome, const struct gql_errors *);
 
 static struct gql_limits limits;
@@ -279,6 +281,8 @@ on_done(struct gql_exec *exec, void *host)
 	struct graphql_answer out = {
 		.outcome = GRAPHQL_DATA,
 		.degraded = s->degraded,
+		.session = s->session,
+		.age_us = s->age_us,
 		.wrote = s->writes != 0,
 		.principal = s->principal,
 	};
@@ -290,7 +294,7 @@ on_done(struct gql_exec *exec, void *host)
 	jw_start(&w, s->a, 4096);
 	if (gql_exec_errors(exec)->n != 0)
 		out.outcome = GRAPHQL_PARTIAL;
-	if (!gql_write(&w, exec, trace, ANSWER_BYTES)) {
+	if (!write_answer(s, exec, &w, trace)) {
 		out.outcome = GRAPHQL_TOO_LARGE;
 		gql_errors_init(&e, s->a);
 		say(&e, &too_large);
@@ -298,6 +302,26 @@ on_done(struct gql_exec *exec, void *host)
 	}
 	out.json = jw_text(&w, &out.n);
 	s->done(s->ctx, &out);
+}
+
+/* False: it is too large. */
+static bool
+write_answer(const struct serving *s, const struct gql_exec *exec, struct jw *w, const char *trace)
+{
+	bool fits;
+
+	jw_object(w, NULL);
+	fits = gql_write_members(w, exec, trace, ANSWER_BYTES);
+	if (s->n_warnings != 0) {
+		jw_object(w, "extensions");
+		jw_array(w, "warnings");
+		for (size_t i = 0; i < s->n_warnings; i++)
+			jw_str(w, NULL, s->warnings[i]);
+		jw_close(w, ']');
+		jw_close(w, '}');
+	}
+	jw_close(w, '}');
+	return fits && w->n <= ANSWER_BYTES;
 }
 
 static void

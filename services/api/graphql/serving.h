@@ -6,6 +6,8 @@
 #include "api/graphql/graphql.h"
 #include "api/ops/ops.h"
 
+#define WARNINGS_MOST 32
+
 /* In memory of its own, freed in the turn after the call has ended. The call's arena takes what meta
  * answers, which is bounded, and refused cleanly beyond that; what we make of it must not compete. */
 struct serving {
@@ -20,6 +22,10 @@ struct serving {
 	uint32_t writes;      /* so far: each needs an id of its own */
 	size_t results_bytes; /* of meta's answers, so far */
 	bool degraded;
+	const char *session; /* NULL: none; of the last write */
+	uint64_t age_us;
+	const char *warnings[WARNINGS_MOST]; /* of all writes: fields that are nearly full */
+	size_t n_warnings;
 	const Mf__Principal *principal;
 	graphql_done_fn *done;
 	void *ctx;
@@ -114,14 +120,21 @@ struct gql_value load_node(const struct gql_at *at, const char *id);
 struct gql_value load_nodes(const struct gql_at *at, const struct gql_value *ids);
 /* By global id, or by the one that REST knows. */
 struct gql_value load_one(const struct gql_at *at, const char *type, const char *id);
+/* The same by itself: how old it may be is said. */
+struct gql_value load_aged(const struct gql_at *at, const char *type, const char *id);
+struct gql_value load_blob(const struct gql_at *at, const char *id);
 struct gql_value load_roles(const struct gql_at *at, const json_t *names);
 
 /* --- page.c: connections --- */
 struct listing {
 	const char *type, *path; /* of REST */
 	const char *const
-	    *conditions; /* fields of `filter`, those of every list aside; NULL-ended */
+	    *conditions; /* fields of `filter`, those of every list aside; NULL-ended; NULL:
+	                    neither `filter` nor `sort` */
+	bool may_be_old; /* it has the arguments that say how old */
 };
+/* `consistency` and `maxAgeMs` as REST has them; o->params has room for two more. */
+void page_age(const struct gql_at *at, struct op *o);
 struct gql_value page_ask(const struct gql_at *at, const struct listing *l);
 
 /* --- ids.c: global ids, pure --- */

@@ -261,7 +261,7 @@ prepare(struct gw *g, const struct graphql_subscription *compiled)
 		s->request = gw_request_write(t->a, &g->m.ask);
 	}
 	if (s->position[0] != '\0' && !source->position_ok(str_of(s->position)))
-		ops_violation(t->a, &f, "after", "must be a position that an event had");
+		failure_violation(t->a, &f, "after", "must be a position that an event had");
 	else if (take_filter(g, source, graphql_source_filter(compiled), &f) &&
 		 !subscription_fits(t, s, STATE_MOST))
 		f = full;

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "api/live/admit.h"
 #include "api/live/deliver.h"
 #include "api/live/source.h"
 #include "api/ops/ops.h"
@@ -12,7 +13,14 @@
 #define IDLE_US (600 * SEC) /* without a word, a subscription and work */
 #define WARN_US (60 * SEC)  /* before the credential ends */
 
+struct doubt {
+	struct turn *t;
+	bool look;
+};
+
 static void undone(struct turn *);
+static void rest(struct turn *, bool);
+static void on_judged(struct turn *, const Mf__Principal *, const struct failure *, void *);
 static void mind_silence(struct turn *);
 static void mind_credential(struct turn *);
 static void end(struct turn *);
@@ -23,6 +31,7 @@ mind_principal(struct turn *t, const char *credential, const Mf__Principal *who)
 	Mf__LiveState *s = t->state;
 
 	s->credential = (char *)credential;
+	t->renewed = true;
 	mind_still(t, who);
 	/* What may be heard was not asked for. */
 	if (s->n_subscriptions == 0)
@@ -93,6 +102,39 @@ subscription_remove(struct turn *t, size_t i)
 
 void
 mind_rest(struct turn *t, bool look)
+{
+	struct doubt *d;
+
+	if (!t->q->doubt || t->state->principal == NULL || turn_closing(t)) {
+		rest(t, look);
+		return;
+	}
+	d = ARENA_NEW(t->a, struct doubt);
+	*d = (struct doubt){ t, look };
+	admit(t, t->state->credential, "", on_judged, d);
+}
+
+/* While nobody can judge, nothing is told: the turn is taken again. */
+static void
+on_judged(struct turn *t, const Mf__Principal *who, const struct failure *f, void *ctx)
+{
+	const struct doubt *d = ctx;
+
+	if (who == NULL && !admit_refused(f)) {
+		call_fail_because(t->c, ST_UNAVAILABLE, "UNJUDGED", 0,
+		    "whether the credential still counts can't be asked now");
+		return;
+	}
+	if (who == NULL) {
+		mind_refused(t);
+		t->protocol->goodbye(
+		    t, t->protocol->refused, f->reason, "the credential does not count any more");
+	}
+	rest(t, d->look);
+}
+
+static void
+rest(struct turn *t, bool look)
 {
 	const Mf__LiveState *s = t->state;
 

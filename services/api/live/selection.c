@@ -32,7 +32,7 @@ selection_read(struct arena *a, const struct source *s, const json_t *json, stru
 	if (json == NULL)
 		return out;
 	if (!json_is_object(json) || json_object_size(json) > TESTS_MOST) {
-		ops_violation(
+		failure_violation(
 		    a, f, "/filter", "must be an object of at most %d members", TESTS_MOST);
 		return NULL;
 	}
@@ -47,10 +47,14 @@ selection_read(struct arena *a, const struct source *s, const json_t *json, stru
 bool
 selection_takes(const struct selection *f, const struct source_event *e)
 {
-	for (size_t i = 0; i < f->n; i++)
+	bool named = false;
+
+	for (size_t i = 0; i < f->n; i++) {
 		if (!test_holds(&f->tests[i], e))
 			return false;
-	return true;
+		named |= f->tests[i].fact == 0;
+	}
+	return named || !e->asked;
 }
 
 static bool
@@ -62,7 +66,7 @@ read_test(struct arena *a, const struct source *s, const char *name, const json_
 	while (s->facts[t->fact] != NULL && strcmp(s->facts[t->fact], name) != 0)
 		t->fact++;
 	if (s->facts[t->fact] == NULL) {
-		ops_violation(a, f, "/filter", "names something that these events do not have");
+		failure_violation(a, f, "/filter", "names something that these events do not have");
 		return false;
 	}
 	for (; t->n < n && t->n < VALUES_MOST; t->n++) {
@@ -74,7 +78,7 @@ read_test(struct arena *a, const struct source *s, const char *name, const json_
 	}
 	if (n != 0 && t->n == n)
 		return true;
-	ops_violation(a, f, arena_printf(a, "/filter/%s", s->facts[t->fact]),
+	failure_violation(a, f, arena_printf(a, "/filter/%s", s->facts[t->fact]),
 	    "must be a string of at most %d bytes, or 1 to %d of them", VALUE_MOST, VALUES_MOST);
 	return false;
 }

@@ -21,6 +21,7 @@ struct source_event {
 	const char *const *facts;
 	const char *data; /* JSON */
 	size_t data_n;
+	bool asked; /* for those alone who ask for its kind by name */
 };
 struct source_page {
 	size_t n;
@@ -38,7 +39,7 @@ struct source {
 	const char *topic;        /* as clients name it */
 	const char *bell;         /* as api knows it (SessionStep.listens) */
 	const char *permission;   /* to hear of it */
-	const char *const *facts; /* what a filter may ask for, NULL-ended */
+	const char *const *facts; /* what a filter may ask for, NULL-ended; the kind first */
 	bool (*position_ok)(struct str s);
 	/* In a call of its own; ends with source_answer or source_fail. Position "": the end of
 	 * the log, no events. */

@@ -95,7 +95,7 @@ add_topic(struct reading *r, const char *name)
 		if (w->sources[i] == s)
 			s = NULL;
 	if (s == NULL || w->n == SSE_TOPICS_MOST) {
-		ops_violation(r->a, r->f, "topics", "must be tasks, fleet, or both");
+		failure_violation(r->a, r->f, "topics", "must be tasks, fleet, or both");
 		return;
 	}
 	mf__live_subscription__init(sub);
@@ -114,7 +114,7 @@ read_filters(struct reading *r)
 		for (size_t k = 0; k < r->out->n; k++)
 			used = used || has_fact(r->out->sources[k], name);
 		if (!used)
-			ops_violation(r->a, r->f, name, "is nothing that these events have");
+			failure_violation(r->a, r->f, name, "is nothing that these events have");
 	}
 	for (size_t k = 0; k < r->out->n; k++)
 		read_filter(r, k);
@@ -145,7 +145,7 @@ read_filter(struct reading *r, size_t topic)
 		jw_json(&w, NULL, filter);
 		sub->filter.data = (uint8_t *)jw_text(&w, &sub->filter.len);
 		if (sub->filter.len > FILTER_MOST)
-			ops_violation(
+			failure_violation(
 			    r->a, r->f, "", "has filters of more than %d bytes", FILTER_MOST);
 	}
 	json_decref(filter);
@@ -172,14 +172,14 @@ read_position(struct reading *r, const char *where, const char *text)
 	if (text[0] == '\0')
 		return;
 	if (commas + 1 != r->out->n) {
-		ops_violation(
+		failure_violation(
 		    r->a, r->f, where, "must be the id of an event of a stream of these topics");
 		return;
 	}
 	for (size_t i = 0; i < r->out->n; i++) {
 		str_cut(rest, ',', &one, &rest);
 		if (one.n != 0 && !r->out->sources[i]->position_ok(one))
-			ops_violation(r->a, r->f, where, "must be the id that an event had");
+			failure_violation(r->a, r->f, where, "must be the id that an event had");
 		else
 			r->out->subscriptions[i]->position = arena_strndup(r->a, one.p, one.n);
 	}

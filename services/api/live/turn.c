@@ -175,7 +175,7 @@ turn_end(struct turn *t)
 	t->step.state.len = mf__live_state__get_packed_size(t->state);
 	t->step.state.data = arena_alloc(t->a, t->step.state.len);
 	mf__live_state__pack(t->state, t->step.state.data);
-	if (t->q->want_principal && t->state->principal != NULL) {
+	if ((t->q->want_principal || t->renewed) && t->state->principal != NULL) {
 		t->step.principal =
 		    arena_dup(t->a, t->state->principal, sizeof(*t->state->principal));
 		t->step.principal->n_permissions = 0;

@@ -17,8 +17,9 @@ struct turn {
 	struct arena *a;
 	const Mf__SessionTurn *q;
 	Mf__LiveState *state;
-	bool begins; /* the session does */
-	size_t room; /* bytes of events that may still be said */
+	bool begins;  /* the session does */
+	bool renewed; /* it has another credential */
+	size_t room;  /* bytes of events that may still be said */
 	Mf__SessionStep step;
 };
 

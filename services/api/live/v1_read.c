@@ -80,12 +80,12 @@ read_object(struct reading *r)
 	json_t *unused;
 
 	if (!json_is_object(r->v)) {
-		ops_violation(r->a, r->f, "", "must be a JSON object");
+		failure_violation(r->a, r->f, "", "must be a JSON object");
 		return;
 	}
 	r->m->id = take_id(r, false);
 	if ((w = words_of(json_object_get(r->v, "type"), &r->m->type)) == NULL) {
-		ops_violation(r->a, r->f, "/type",
+		failure_violation(r->a, r->f, "/type",
 		    "must be auth, submit, subscribe, unsubscribe, ack, cancel or ping");
 		return;
 	}
@@ -93,7 +93,7 @@ read_object(struct reading *r)
 	{
 		(void)unused;
 		if (!known(w->members, name)) {
-			ops_violation(r->a, r->f, "", "has a member that no %s has", w->type);
+			failure_violation(r->a, r->f, "", "has a member that no %s has", w->type);
 			return;
 		}
 	}
@@ -131,11 +131,11 @@ read_submit(struct reading *r)
 	mf__live_work__init(r->m->work);
 	r->m->work->id = (char *)r->m->id;
 	if ((request == NULL) == (api == NULL))
-		ops_violation(r->a, r->f, "", "must have one of request and api");
+		failure_violation(r->a, r->f, "", "must have one of request and api");
 	else if (request != NULL)
 		read_request(r, request);
 	else if (!json_is_object(api))
-		ops_violation(r->a, r->f, "/api", "must be an object");
+		failure_violation(r->a, r->f, "/api", "must be an object");
 	else
 		read_api(r, api);
 }
@@ -163,7 +163,7 @@ read_api(struct reading *r, const json_t *api)
 	{
 		(void)unused;
 		if (!known(members, name)) {
-			ops_violation(r->a, r->f, "/api",
+			failure_violation(r->a, r->f, "/api",
 			    "has a member that is none of method, endpoint, data, headers");
 			return;
 		}
@@ -173,7 +173,7 @@ read_api(struct reading *r, const json_t *api)
 	if (r->f->status != ST_OK)
 		return;
 	if (endpoint[0] != '/') {
-		ops_violation(r->a, r->f, "/api/endpoint", "must begin with /, without /v1");
+		failure_violation(r->a, r->f, "/api/endpoint", "must begin with /, without /v1");
 		return;
 	}
 	str_cut(str_of(endpoint), '?', &path, &query);
@@ -195,7 +195,7 @@ read_headers(struct reading *r, const json_t *headers)
 	json_t *v;
 
 	if (headers != NULL && !json_is_object(headers)) {
-		ops_violation(r->a, r->f, "/api/headers", "must be an object");
+		failure_violation(r->a, r->f, "/api/headers", "must be an object");
 		return;
 	}
 	w->headers = ARENA_ARRAY(r->a, Mf__KeyValue *, json_object_size(headers) + 1);
@@ -205,7 +205,7 @@ read_headers(struct reading *r, const json_t *headers)
 
 		if (!known(allowed, name) || !json_is_string(v) ||
 		    json_string_length(v) > VALUE_MOST) {
-			ops_violation(r->a, r->f, "/api/headers",
+			failure_violation(r->a, r->f, "/api/headers",
 			    "may have if-match, if-none-match, idempotency-key and prefer, strings "
 			    "of at most %d bytes",
 			    VALUE_MOST);
@@ -231,12 +231,12 @@ read_subscribe(struct reading *r)
 	if (r->f->status != ST_OK)
 		return;
 	if ((r->m->source = source_find(topic)) == NULL) {
-		ops_violation(r->a, r->f, "/topic", "must be tasks or fleet");
+		failure_violation(r->a, r->f, "/topic", "must be tasks or fleet");
 		return;
 	}
 	s->topic = (char *)r->m->source->topic;
 	if (after[0] != '\0' && !r->m->source->position_ok(str_of(after)))
-		ops_violation(r->a, r->f, "/after", "must be a position that an event had");
+		failure_violation(r->a, r->f, "/after", "must be a position that an event had");
 	s->position = (char *)after;
 	read_filter(r, json_object_get(r->v, "filter"));
 	read_window(r, json_object_get(r->v, "window"));
@@ -251,7 +251,7 @@ read_filter(struct reading *r, const json_t *filter)
 		return;
 	s->filter = text_of(r->a, filter);
 	if (s->filter.len > FILTER_MOST)
-		ops_violation(r->a, r->f, "/filter", "must have at most %d bytes", FILTER_MOST);
+		failure_violation(r->a, r->f, "/filter", "must have at most %d bytes", FILTER_MOST);
 }
 
 static void
@@ -261,7 +261,7 @@ read_window(struct reading *r, const json_t *window)
 		return;
 	if (!json_is_integer(window) || json_integer_value(window) < 1 ||
 	    json_integer_value(window) > V1_WINDOW_MOST)
-		ops_violation(r->a, r->f, "/window", "must be 1 to %d", V1_WINDOW_MOST);
+		failure_violation(r->a, r->f, "/window", "must be 1 to %d", V1_WINDOW_MOST);
 	else
 		r->m->subscribe->window = (uint32_t)json_integer_value(window);
 }
@@ -288,7 +288,8 @@ take_id(struct reading *r, bool needed)
 	if (n != 0 && n <= V1_ID_MOST)
 		return arena_strdup(r->a, s);
 	if (r->f->status == ST_OK)
-		ops_violation(r->a, r->f, "/id", "must be a string of 1 to %d bytes", V1_ID_MOST);
+		failure_violation(
+		    r->a, r->f, "/id", "must be a string of 1 to %d bytes", V1_ID_MOST);
 	return "";
 }
 
@@ -301,7 +302,7 @@ take(struct reading *r, const json_t *v, const char *name, size_t most, bool nee
 		return "";
 	if (json_is_string(s) && json_string_length(s) != 0 && json_string_length(s) <= most)
 		return arena_strdup(r->a, json_string_value(s));
-	ops_violation(r->a, r->f, arena_printf(r->a, "%s/%s", v == r->v ? "" : "/api", name),
+	failure_violation(r->a, r->f, arena_printf(r->a, "%s/%s", v == r->v ? "" : "/api", name),
 	    "must be a string of 1 to %zu bytes", most);
 	return "";
 }

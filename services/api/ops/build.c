@@ -2,13 +2,13 @@
  * wrong with the shape of a request is collected as violations, so that a client learns of all of
  * it at once. */
 #include <ctype.h>
-#include <stdarg.h>
 #include <string.h>
 
 #include "api/ops/ops.h"
 #include "base/id.h"
 
-#define NAME_MOST 64
+#define NAME_MOST       64
+#define MAX_AGE_MOST_MS 86400000
 
 struct building {
 	struct arena *a;
@@ -17,17 +17,29 @@ struct building {
 	struct failure *f;
 };
 
+struct secret { /* a field of a log-in */
+	const char *name;
+	bool required;
+};
+
+static bool takes_params(enum op_kind);
 static void build_auth(struct building *, const char *permission);
 static Mf__DatabaseRequirement *build_database(struct building *, const char *operation);
 static void build_create(struct building *);
 static void build_update(struct building *);
 static void build_one(struct building *, const char *operation);
 static void build_list(struct building *);
+static void build_history(struct building *);
+static void set_session(struct building *, Mf__DatabaseRequirement *);
+static bool take_age(struct building *, Mf__DatabaseRequirement *, const struct param *);
+static bool says_age(const struct route *, const char *);
 static bool is_among(const char *const *, const char *);
+static void build_blob(struct building *, const char *operation);
 static void build_bulk(struct building *);
-static void build_account(struct building *, const char *operation, const char *const *fields);
+static void build_account(struct building *, const char *operation, const struct secret *fields);
 static void build_meta(struct building *, const char *operation);
 static void build_meta_with(struct building *, const char *operation);
+static void build_own(struct building *);
 static void set_id(struct building *, Mf__DatabaseRequirement *);
 static bool id_ok(const struct collection *, const char *);
 static ProtobufCBinaryData body_text(const struct building *);
@@ -37,13 +49,17 @@ static void no_params(struct building *);
 Mf__TaskRequest *
 ops_build(struct arena *a, const struct op *o, struct failure *f)
 {
-	static const char *const login[] = { "username", "password", NULL };
-	static const char *const refresh[] = { "refresh_token", NULL };
+	static const struct secret login[] = { { "username", true }, { "password", true },
+		{ "otp", false }, { NULL, false } };
+	static const struct secret refresh[] = { { "refresh_token", true }, { NULL, false } };
 	struct building b = { .a = a, .o = o, .f = f };
 
 	*f = (struct failure){ .status = ST_OK, .message = "", .reason = "" };
-	if (o->route->kind == OP_REQUEST)
-		return raw_request(a, o, f);
+	if (o->route->kind == OP_REQUEST || o->route->kind == OP_STRATEGY) {
+		if ((b.q = raw_request(a, o, f)) != NULL)
+			b.q->explain = o->route->kind == OP_STRATEGY;
+		return b.q;
+	}
 	b.q = arena_alloc(a, sizeof(*b.q));
 	mf__task_request__init(b.q);
 	b.q->task_id = (char *)o->operation_id;
@@ -58,6 +74,14 @@ ops_build(struct arena *a, const struct op *o, struct failure *f)
 		break;
 	case OP_LIST:
 		build_list(&b);
+		break;
+	case OP_COUNT:
+	case OP_APPLY:
+		build_list(&b);
+		b.q->database->want = (char *)(uintptr_t) "count";
+		break;
+	case OP_HISTORY:
+		build_history(&b);
 		break;
 	case OP_READ:
 		build_one(&b, "read");
@@ -89,76 +113,119 @@ ops_build(struct arena *a, const struct op *o, struct failure *f)
 	case OP_LOG_LEVEL:
 		build_meta_with(&b, "log_level");
 		break;
+	case OP_OWN:
+		build_own(&b);
+		break;
 	case OP_HEALTH:
 		build_meta(&b, "health");
 		break;
+	case OP_BLOB_GET:
+		build_blob(&b, "read");
+		break;
+	case OP_BLOB_LIST:
+		build_blob(&b, "query");
+		break;
+	case OP_BLOB_DELETE:
+		build_blob(&b, "delete");
+		break;
+	case OP_ME:
+		b.q->auth->operation = (char *)(uintptr_t) "verify";
+		break;
 	case OP_REQUEST:
+	case OP_STRATEGY:
 	case OP_EVENTS:
+	case OP_BLOB_PUT:
+	case OP_UPLOAD_CREATE:
+	case OP_UPLOAD_STATE:
+	case OP_UPLOAD_PIECE:
+	case OP_UPLOAD_DELETE:
 		break;
 	}
-	if (o->route->kind != OP_LIST)
+	if (!takes_params(o->route->kind))
 		no_params(&b);
 	return f->status == ST_OK ? b.q : NULL;
 }
 
-void
-ops_violation(struct arena *a, struct failure *f, const char *field, const char *fmt, ...)
-{
-	struct violation *v = (struct violation *)(uintptr_t)f->violations;
-	va_list ap;
-
-	if (f->n_violations == VIOLATIONS_MOST)
-		return;
-	if (f->n_violations == 0)
-		f->violations = v = ARENA_ARRAY(a, struct violation, VIOLATIONS_MOST);
-	va_start(ap, fmt);
-	v[f->n_violations] =
-	    (struct violation){ .field = field, .what = arena_vprintf(a, fmt, ap) };
-	va_end(ap);
-	if (f->n_violations++ == 0) {
-		f->status = ST_INVALID_ARGUMENT;
-		f->reason = "VALIDATION";
-		f->message = arena_printf(
-		    a, "%s%s%s", field, field[0] == '\0' ? "the body " : ": ", v->what);
-	}
-}
-
-const char *
-ops_pointer(struct arena *a, const char *at, const char *key)
-{
-	char out[128];
-	size_t n = 0;
-
-	for (; *key != '\0' && n + 3 < sizeof(out); key++) {
-		if (*key == '~' || *key == '/') {
-			out[n++] = '~';
-			out[n++] = *key == '~' ? '0' : '1';
-		} else {
-			out[n++] = *key;
-		}
-	}
-	out[n] = '\0';
-	return arena_printf(a, "%s/%s", at, out);
-}
-
 /* The same verb for one and for many: who may create a task may create ten. A transaction has none
- * of its own: meta asks for those of its members. */
+ * of its own: meta asks for those of its members. "doc.NAME" is of the family "doc"; families that
+ * name their permissions otherwise stand in the table. Meta holds the same line. */
 const char *
 ops_permission(const char *operation, const char *model, struct arena *a)
 {
-	static const char *const verbs[][2] = {
-		{ "create", "create" },
-		{ "bulk_create", "create" },
-		{ "read", "read" },
-		{ "query", "read" },
-		{ "update", "update" },
-		{ "delete", "delete" },
+	enum { CREATE, READ, UPDATE, DELETE };
+	static const struct {
+		const char *operation;
+		int verb;
+	} verbs[] = {
+		{ "create", CREATE },
+		{ "bulk_create", CREATE },
+		{ "append", CREATE },
+		{ "read", READ },
+		{ "query", READ },
+		{ "update", UPDATE },
+		{ "delete", DELETE },
+		{ "trim", DELETE },
 	};
+	static const char *const plain[] = { "create", "read", "update", "delete" };
+	static const struct {
+		const char *family, *permissions[4];
+	} others[] = {
+		{ "stream", { "stream.append", "stream.read", "stream.append", "stream.trim" } },
+		{ "consumer",
+		    { "stream.consume", "stream.read", "stream.consume", "stream.consume" } },
+		{ "blob", { "blob.create", "blob.read", "blob.create", "blob.delete" } },
+		{ "my", { "", "", "", "" } },
+		{ "policy", { "policy.write", "policy.read", "policy.write", "policy.write" } },
+		{ "decision", { "policy.read", "policy.read", "policy.read", "policy.read" } },
+		{ "session",
+		    { "session.delete", "session.read", "session.delete", "session.delete" } },
+		{ "factor", { "factor.delete", "factor.read", "factor.delete", "factor.delete" } },
+		{ "signing_key", { "signing_key.rotate", "signing_key.read", "signing_key.rotate",
+				     "signing_key.rotate" } },
+		{ "consent",
+		    { "consent.delete", "consent.read", "consent.delete", "consent.delete" } },
+		{ "identity",
+		    { "identity.create", "identity.read", "identity.delete", "identity.delete" } },
+		{ "audit", { "audit.read", "audit.read", "audit.read", "audit.read" } },
+		{ "backup", { "store.backup", "store.backup", "store.backup", "store.backup" } },
+		{ "restore",
+		    { "store.restore", "store.restore", "store.restore", "store.restore" } },
+		{ "migration",
+		    { "store.migrate", "store.migrate", "store.migrate", "store.migrate" } },
+	};
+	struct str family, rest;
+	int verb = -1;
 
+	str_cut(str_of(model), '.', &family, &rest);
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
-		if (strcmp(verbs[i][0], operation) == 0)
-			return arena_printf(a, "%s.%s", model, verbs[i][1]);
-	return "";
+		if (strcmp(verbs[i].operation, operation) == 0)
+			verb = verbs[i].verb;
+	if (verb < 0)
+		return "";
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		if (str_eq(family, others[i].family))
+			return others[i].permissions[verb];
+	return arena_printf(a, "%.*s.%s", (int)family.n, family.p, plain[verb]);
+}
+
+bool
+ops_tells_secret(const char *model)
+{
+	static const char *const models[] = { "api_key", "client", "factor", "provider" };
+
+	if (str_starts(model, "my."))
+		return true;
+	for (size_t i = 0; i < sizeof(models) / sizeof(models[0]); i++)
+		if (strcmp(models[i], model) == 0)
+			return true;
+	return false;
+}
+
+static bool
+takes_params(enum op_kind k)
+{
+	return k == OP_LIST || k == OP_COUNT || k == OP_HISTORY || k == OP_APPLY ||
+	       k == OP_BLOB_LIST || k == OP_OWN;
 }
 
 static void
@@ -170,6 +237,9 @@ build_auth(struct building *b, const char *permission)
 	r->require_permission = (char *)permission;
 	r->credential = (char *)b->o->credential;
 	r->client_address = (char *)b->o->client_address;
+	if (b->o->user_agent != NULL)
+		r->user_agent = (char *)(uintptr_t)b->o->user_agent;
+	ops_prove(r, b->o->proof);
 	b->q->auth = r;
 }
 
@@ -180,7 +250,7 @@ build_database(struct building *b, const char *operation)
 
 	mf__database_requirement__init(r);
 	r->operation = (char *)operation;
-	r->model = (char *)b->o->route->of->model;
+	r->model = b->o->route->of == NULL ? (char *)"blob" : (char *)b->o->route->of->model;
 	b->q->database = r;
 	return r;
 }
@@ -201,16 +271,16 @@ build_create(struct building *b)
 	if (!body_is_object(b))
 		return;
 	id = json_object_get(b->o->body, "id");
-	if (id == NULL && !of->named) {
+	if (id == NULL && (!of->named || of->chosen)) {
 		r->data = body_text(b);
 		return;
 	}
 	if (!of->named && !of->chosen)
-		ops_violation(b->a, b->f, "/id", "is set by the server");
+		failure_violation(b->a, b->f, "/id", "is set by the server");
 	else if (id == NULL)
-		ops_violation(b->a, b->f, "/id", "is required: its name");
+		failure_violation(b->a, b->f, "/id", "is required: its name");
 	else if (!json_is_string(id) || !id_ok(of, json_string_value(id)))
-		ops_violation(b->a, b->f, "/id",
+		failure_violation(b->a, b->f, "/id",
 		    of->named ? "must be a name of 1 to 64 letters, digits and !#$%%&'*+-.^_`|~"
 			      : "must be a UUID in lower case");
 	if (b->f->status != ST_OK)
@@ -242,6 +312,14 @@ build_one(struct building *b, const char *operation)
 
 	set_id(b, r);
 	r->if_version = b->o->if_version;
+	if (b->o->route->kind != OP_READ) {
+		if (b->o->body != NULL && body_is_object(b))
+			r->data = body_text(b); /* that he may */
+		return;
+	}
+	set_session(b, r);
+	for (size_t i = 0; i < b->o->n_params; i++)
+		(void)take_age(b, r, &b->o->params[i]);
 }
 
 static void
@@ -250,13 +328,14 @@ build_list(struct building *b)
 	Mf__DatabaseRequirement *r = build_database(b, "query");
 	uint64_t limit;
 
+	set_session(b, r);
 	r->filters = ARENA_ARRAY(b->a, Mf__KeyValue *, b->o->n_params + 1);
 	for (size_t i = 0; i < b->o->n_params; i++) { /* QUERY_MOST at most */
 		const struct param *p = &b->o->params[i];
 
 		if (strcmp(p->name, "limit") == 0) {
 			if (!str_u64(str_of(p->value), 1000, &limit) || limit == 0)
-				ops_violation(b->a, b->f, "limit", "must be 1 to 1000");
+				failure_violation(b->a, b->f, "limit", "must be 1 to 1000");
 			else
 				r->limit = (uint32_t)limit;
 			continue;
@@ -268,14 +347,16 @@ build_list(struct building *b)
 		if (strcmp(p->name, "sort") == 0) {
 			r->sort = (char *)p->value;
 			if (p->value[0] == '\0')
-				ops_violation(b->a, b->f, "sort", "names no field");
+				failure_violation(b->a, b->f, "sort", "names no field");
 			continue;
 		}
 		if (strcmp(p->name, "fields") == 0)
 			continue; /* of the answer, not of the question */
+		if (take_age(b, r, p))
+			continue;
 		if (!is_among(b->o->route->of->filters, p->name) &&
 		    !is_among(filters_of_all, p->name)) {
-			ops_violation(b->a, b->f, p->name, "is no parameter of this list");
+			failure_violation(b->a, b->f, p->name, "is no parameter of this list");
 			continue;
 		}
 		r->filters[r->n_filters] = arena_alloc(b->a, sizeof(Mf__KeyValue));
@@ -283,6 +364,79 @@ build_list(struct building *b)
 		r->filters[r->n_filters]->key = (char *)p->name;
 		r->filters[r->n_filters++]->value = (char *)p->value;
 	}
+}
+
+static void
+build_history(struct building *b)
+{
+	Mf__DatabaseRequirement *r = build_database(b, "query");
+	uint64_t limit;
+
+	set_id(b, r);
+	r->want = (char *)(uintptr_t) "history";
+	for (size_t i = 0; i < b->o->n_params; i++) {
+		const struct param *p = &b->o->params[i];
+
+		if (strcmp(p->name, "cursor") == 0)
+			r->cursor = (char *)(uintptr_t)p->value;
+		else if (strcmp(p->name, "limit") == 0 && str_u64(str_of(p->value), 1000, &limit) &&
+			 limit > 0)
+			r->limit = (uint32_t)limit;
+		else
+			failure_violation(b->a, b->f, p->name,
+			    strcmp(p->name, "limit") == 0 ? "must be 1 to 1000"
+							  : "is no parameter here");
+	}
+}
+
+/* What is known of blobs; their bytes are rest's. The document of the API has seen the parameters. */
+static void
+build_blob(struct building *b, const char *operation)
+{
+	Mf__DatabaseRequirement *r = build_database(b, operation);
+	uint64_t limit;
+
+	r->id = (char *)(uintptr_t)b->o->id;
+	for (size_t i = 0; i < b->o->n_params; i++) {
+		const struct param *p = &b->o->params[i];
+
+		if (strcmp(p->name, "cursor") == 0)
+			r->cursor = (char *)(uintptr_t)p->value;
+		else if (str_u64(str_of(p->value), UINT32_MAX, &limit))
+			r->limit = (uint32_t)limit;
+	}
+}
+
+/* What it must not be older than. */
+static void
+set_session(struct building *b, Mf__DatabaseRequirement *r)
+{
+	if (b->o->session != NULL)
+		r->session = (char *)(uintptr_t)b->o->session;
+}
+
+/* How old it may be. False: p says something else. */
+static bool
+take_age(struct building *b, Mf__DatabaseRequirement *r, const struct param *p)
+{
+	uint64_t ms;
+
+	if (!says_age(b->o->route, p->name))
+		return false;
+	if (strcmp(p->name, "consistency") == 0)
+		r->consistency = (char *)(uintptr_t)p->value;
+	else if (str_u64(str_of(p->value), MAX_AGE_MOST_MS, &ms) && ms > 0)
+		r->max_age_ms = (uint32_t)ms;
+	else
+		failure_violation(b->a, b->f, p->name, "must be 1 to 86400000");
+	return true;
+}
+
+static bool
+says_age(const struct route *r, const char *name)
+{
+	return r->of != NULL && r->of->may_be_old &&
+	       (strcmp(name, "consistency") == 0 || strcmp(name, "max_age_ms") == 0);
 }
 
 static bool
@@ -305,24 +459,26 @@ build_bulk(struct building *b)
 /* login, refresh, logout: a body of these strings and nothing else. Values are secrets: no message
  * repeats one. */
 static void
-build_account(struct building *b, const char *operation, const char *const *fields)
+build_account(struct building *b, const char *operation, const struct secret *fields)
 {
 	size_t n = 0;
 
 	if (!body_is_object(b))
 		return;
-	for (; fields[n] != NULL; n++) {
-		const json_t *v = json_object_get(b->o->body, fields[n]);
-		const char *pointer = arena_printf(b->a, "/%s", fields[n]);
+	for (; fields->name != NULL; fields++) {
+		const json_t *v = json_object_get(b->o->body, fields->name);
+		const char *pointer = arena_printf(b->a, "/%s", fields->name);
 
-		if (v == NULL)
-			ops_violation(b->a, b->f, pointer, "is required");
-		else if (!json_is_string(v) || json_string_length(v) == 0 ||
-			 json_string_length(v) > 4096)
-			ops_violation(b->a, b->f, pointer, "must be a string of 1 to 4096 bytes");
+		n += v != NULL;
+		if (v == NULL && fields->required)
+			failure_violation(b->a, b->f, pointer, "is required");
+		else if (v != NULL && (!json_is_string(v) || json_string_length(v) == 0 ||
+					  json_string_length(v) > 4096))
+			failure_violation(
+			    b->a, b->f, pointer, "must be a string of 1 to 4096 bytes");
 	}
 	if (b->f->status == ST_OK && json_object_size(b->o->body) != n)
-		ops_violation(b->a, b->f, "", "has a field that nobody knows");
+		failure_violation(b->a, b->f, "", "has a field that nobody knows");
 	b->q->auth->operation = (char *)operation;
 	b->q->auth->data = body_text(b);
 }
@@ -346,6 +502,26 @@ build_meta_with(struct building *b, const char *operation)
 	if (!body_is_object(b))
 		return;
 	b->q->meta->data = body_text(b);
+}
+
+/* Arguments are the body of a POST, else the query, all values texts. */
+static void
+build_own(struct building *b)
+{
+	struct jw w;
+
+	if (b->o->route->method[0] == 'P') {
+		build_meta_with(b, b->o->route->own);
+		no_params(b);
+		return;
+	}
+	build_meta(b, b->o->route->own);
+	jw_start(&w, b->a, 128);
+	jw_object(&w, NULL);
+	for (size_t i = 0; i < b->o->n_params; i++)
+		jw_str(&w, b->o->params[i].name, b->o->params[i].value);
+	jw_close(&w, '}');
+	b->q->meta->data.data = (uint8_t *)jw_text(&w, &b->q->meta->data.len);
 }
 
 /* What is no id names nothing. */
@@ -391,7 +567,7 @@ body_is_object(struct building *b)
 	if (b->f->status != ST_OK)
 		return false;
 	if (b->o->body == NULL || !json_is_object(b->o->body)) {
-		ops_violation(b->a, b->f, "", "must be a JSON object");
+		failure_violation(b->a, b->f, "", "must be a JSON object");
 		return false;
 	}
 	return true;
@@ -401,6 +577,8 @@ static void
 no_params(struct building *b)
 {
 	for (size_t i = 0; i < b->o->n_params && b->f->status == ST_OK; i++)
-		if (b->o->route->kind != OP_READ || strcmp(b->o->params[i].name, "fields") != 0)
-			ops_violation(b->a, b->f, b->o->params[i].name, "is no parameter here");
+		if (b->o->route->kind != OP_READ ||
+		    (strcmp(b->o->params[i].name, "fields") != 0 &&
+			!says_age(b->o->route, b->o->params[i].name)))
+			failure_violation(b->a, b->f, b->o->params[i].name, "is no parameter here");
 }

@@ -15,7 +15,8 @@ static bool id_is_bad(const json_t *);
 static void end_line(struct jw *);
 static const json_t *tasks_of(const struct op *);
 static const char *place_of(struct arena *, const struct op *, size_t, const char *);
-static void answer_member(struct jw *, const struct op *, size_t, const json_t *);
+static void
+answer_member(struct jw *, const struct op *, const Mf__TaskResponse *, size_t, const json_t *);
 static struct failure problem_of_member(struct arena *, const struct op *, size_t, const json_t *);
 static struct failure placed(struct arena *, const struct op *, size_t, const struct failure *);
 static const struct failure *refusal_of(const struct op *, size_t);
@@ -51,7 +52,7 @@ bulk_data(struct arena *a, const struct op *o, ProtobufCBinaryData *out, struct 
 
 	if (!json_is_array(tasks) || n == 0 || n > BULK_MOST ||
 	    (json_is_object(o->body) && json_object_size(o->body) != 1)) {
-		ops_violation(a, f, json_is_object(o->body) ? "/tasks" : "",
+		failure_violation(a, f, json_is_object(o->body) ? "/tasks" : "",
 		    "must be an array of 1 to %d tasks, and all of the body", BULK_MOST);
 		return false;
 	}
@@ -85,7 +86,8 @@ bulk_data(struct arena *a, const struct op *o, ProtobufCBinaryData *out, struct 
 }
 
 char *
-bulk_answer(struct arena *a, const struct op *o, const json_t *result, size_t *n)
+bulk_answer(
+    struct arena *a, const struct op *o, const Mf__TaskResponse *m, const json_t *result, size_t *n)
 {
 	const json_t *tasks = tasks_of(o), *items = json_object_get(result, "items");
 	struct jw w;
@@ -98,7 +100,7 @@ bulk_answer(struct arena *a, const struct op *o, const json_t *result, size_t *n
 		jw_array(&w, "items");
 	}
 	for (size_t i = 0; i < json_array_size(items); i++) {
-		answer_member(&w, o, i, json_array_get(items, i));
+		answer_member(&w, o, m, i, json_array_get(items, i));
 		if (o->lines)
 			end_line(&w);
 	}
@@ -133,7 +135,8 @@ place_of(struct arena *a, const struct op *o, size_t i, const char *within)
 }
 
 static void
-answer_member(struct jw *w, const struct op *o, size_t i, const json_t *item)
+answer_member(
+    struct jw *w, const struct op *o, const Mf__TaskResponse *m, size_t i, const json_t *item)
 {
 	const json_t *data = json_object_get(item, "data"), *task = json_array_get(tasks_of(o), i);
 	struct failure f = { .status = ST_OK };
@@ -142,16 +145,16 @@ answer_member(struct jw *w, const struct op *o, size_t i, const json_t *item)
 	if (refusal_of(o, i) != NULL)
 		f = placed(w->a, o, i, refusal_of(o, i));
 	else if (!json_is_object(task))
-		ops_violation(w->a, &f, place_of(w->a, o, i, ""), "must be a JSON object");
+		failure_violation(w->a, &f, place_of(w->a, o, i, ""), "must be a JSON object");
 	else if (id_is_bad(task))
-		ops_violation(
+		failure_violation(
 		    w->a, &f, place_of(w->a, o, i, "/id"), "must be a UUID in lower case");
 	else if (!json_is_object(data))
 		f = problem_of_member(w->a, o, i, json_object_get(item, "problem"));
 	else
 		there = json_is_true(json_object_get(item, "repeated")) && member_id(task) != NULL;
 	if (there && !ops_same(task, data))
-		f = ops_id_taken;
+		f = *ops_taken(m);
 	jw_object(w, NULL);
 	if (f.status != ST_OK) {
 		jw_int(w, "status", problem_http(&f));

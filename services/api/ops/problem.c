@@ -14,10 +14,17 @@ static const struct {
 	int http;
 } exceptions[] = {
 	/* to status_http; the first that fits */
-	{ ST_INVALID_ARGUMENT, "BAD_JSON", 400 }, { ST_INVALID_ARGUMENT, "BAD_REQUEST", 400 },
+	{ ST_INVALID_ARGUMENT, "BAD_JSON", 400 },
+	{ ST_INVALID_ARGUMENT, "BAD_REQUEST", 400 },
 	{ ST_INVALID_ARGUMENT, NULL, 422 }, /* well-formed but wrong */
-	{ ST_OUT_OF_RANGE, NULL, 422 }, { ST_FAILED_PRECONDITION, NULL, 409 },
+	{ ST_OUT_OF_RANGE, NULL, 422 },
+	{ ST_FAILED_PRECONDITION, NULL, 409 },
 	{ ST_CANCELLED, NULL, 503 }, /* not by the client: nobody would read this */
+	/* not the client's rate, but what the fleet takes on */
+	{ ST_RESOURCE_EXHAUSTED, "SHED", 503 },
+	{ ST_RESOURCE_EXHAUSTED, "THROTTLED", 503 },
+	{ ST_RESOURCE_EXHAUSTED, "ESSENTIAL_ONLY", 503 },
+	{ ST_RESOURCE_EXHAUSTED, "BULKHEAD", 503 },
 };
 
 int

@@ -22,11 +22,11 @@ query_parse(struct arena *a, const char *query, struct param **out, size_t *n, s
 		if (one.n == 0)
 			continue;
 		if (*n == QUERY_MOST) {
-			ops_violation(a, f, "query", "has more than %d parameters", QUERY_MOST);
+			failure_violation(a, f, "query", "has more than %d parameters", QUERY_MOST);
 			return false;
 		}
 		if (!param_parse(a, one, &(*out)[*n])) {
-			ops_violation(a, f, "query",
+			failure_violation(a, f, "query",
 			    "has a bad escape, or a parameter that is no UTF-8 text");
 			return false;
 		}

@@ -6,6 +6,7 @@
 #include "api/ops/ops.h"
 
 #define FILTERS_MOST      32
+#define FIELDS_MOST       32
 #define DEPENDENCIES_MOST 16
 
 struct raw {
@@ -26,6 +27,7 @@ static void permissions_add(struct permissions *, const char *);
 static void read_requirements(struct raw *, const struct op *, const json_t *, Mf__TaskRequest *);
 static Mf__ApiRequirement *read_api(struct raw *, const json_t *);
 static Mf__DatabaseRequirement *read_database(struct raw *, const json_t *, const char *);
+static void read_fields(struct raw *, const json_t *, Mf__DatabaseRequirement *);
 static void read_filters(struct raw *, const json_t *, Mf__DatabaseRequirement *);
 static Mf__MetaRequirement *read_meta(struct raw *, const json_t *);
 static void read_auth(struct raw *, const struct op *, const json_t *, Mf__TaskRequest *);
@@ -48,13 +50,13 @@ raw_request(struct arena *a, const struct op *o, struct failure *f)
 
 	mf__task_request__init(q);
 	if (!json_is_object(body)) {
-		ops_violation(a, f, "", "must be a JSON object");
+		failure_violation(a, f, "", "must be a JSON object");
 		return NULL;
 	}
 	only(&r, body, "", known);
 	q->task_id = take_str(&r, body, "", "task_id", 128);
 	if (q->task_id[0] == '\0')
-		ops_violation(a, f, "/task_id", "is required: 1 to 128 bytes");
+		failure_violation(a, f, "/task_id", "is required: 1 to 128 bytes");
 	q->priority = read_priority(&r, json_object_get(body, "priority"));
 	q->deadline_ms = (uint32_t)take_uint(&r, body, "", "deadline_ms", 3600000);
 	q->remember = q->want_trace = true;
@@ -120,10 +122,14 @@ permissions_of_own(const Mf__MetaRequirement *m, struct permissions *p)
 		enum op_kind kind;
 	} own[] = { { "fleet", OP_FLEET }, { "restart", OP_RESTART }, { "faults", OP_FAULTS },
 		{ "log_level", OP_LOG_LEVEL } };
+	const struct route *r;
 
 	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
 		if (strcmp(own[i].operation, m->operation) == 0)
 			permissions_add(p, route_of(own[i].kind)->permission);
+	for (size_t i = 0; (r = route_at(i)) != NULL; i++)
+		if (r->kind == OP_OWN && strcmp(r->own, m->operation) == 0)
+			permissions_add(p, r->permission);
 }
 
 static void
@@ -148,17 +154,17 @@ read_requirements(struct raw *r, const struct op *o, const json_t *v, Mf__TaskRe
 	const char *const *k = known;
 
 	if (!json_is_object(v)) {
-		ops_violation(
+		failure_violation(
 		    r->a, r->f, "/requirements", "must be an object with at least one requirement");
 		return;
 	}
 	for (; *k != NULL; k++)
 		if (json_object_get(v, *k) != NULL && !json_is_object(json_object_get(v, *k)))
-			ops_violation(r->a, r->f, ops_pointer(r->a, "/requirements", *k),
+			failure_violation(r->a, r->f, failure_pointer(r->a, "/requirements", *k),
 			    "must be an object");
 	only(r, v, "/requirements", known);
 	if (json_object_size(v) == 0)
-		ops_violation(r->a, r->f, "/requirements", "must name at least one domain");
+		failure_violation(r->a, r->f, "/requirements", "must name at least one domain");
 	if (r->f->status != ST_OK)
 		return;
 	if (json_object_get(v, "api") != NULL)
@@ -191,7 +197,7 @@ read_database(struct raw *r, const json_t *v, const char *operation_id)
 {
 	static const char *const known[] = { "operation", "model", "id", "data", "if_version",
 		"filters", "limit", "cursor", "sort", "consistency", "max_age_ms", "namespace",
-		NULL };
+		"where", "fields", "session", "explain", "isolation", "ttl_ms", NULL };
 	static const char at[] = "/requirements/database";
 	Mf__DatabaseRequirement *m = arena_alloc(r->a, sizeof(*m));
 
@@ -207,13 +213,43 @@ read_database(struct raw *r, const json_t *v, const char *operation_id)
 	m->if_version = take_uint(r, v, at, "if_version", INT64_MAX);
 	m->limit = (uint32_t)take_uint(r, v, at, "limit", 1000);
 	m->max_age_ms = (uint32_t)take_uint(r, v, at, "max_age_ms", UINT32_MAX);
+	m->session = take_str(r, v, at, "session", 100);
+	m->isolation = take_str(r, v, at, "isolation", 16);
+	m->explain = json_is_true(json_object_get(v, "explain"));
+	m->ttl_ms = (uint32_t)take_uint(r, v, at, "ttl_ms", UINT32_MAX);
 	m->data = take_json(r, v, "data");
+	m->where = take_json(r, v, "where");
+	read_fields(r, json_object_get(v, "fields"), m);
 	read_filters(r, json_object_get(v, "filters"), m);
 	if (m->operation[0] == '\0')
-		ops_violation(r->a, r->f, "/requirements/database/operation", "is required");
+		failure_violation(r->a, r->f, "/requirements/database/operation", "is required");
 	if (m->id[0] == '\0' && strcmp(m->operation, "create") == 0)
 		m->id = (char *)operation_id;
 	return m;
+}
+
+/* ["/title","/labels/team"] */
+static void
+read_fields(struct raw *r, const json_t *v, Mf__DatabaseRequirement *m)
+{
+	const json_t *one;
+	size_t i;
+
+	if (v != NULL && (!json_is_array(v) || json_array_size(v) > FIELDS_MOST)) {
+		failure_violation(r->a, r->f, "/requirements/database/fields",
+		    "must be an array of at most %d strings", FIELDS_MOST);
+		return;
+	}
+	m->fields = ARENA_ARRAY(r->a, char *, json_array_size(v) + 1);
+	json_array_foreach(v, i, one)
+	{
+		if (json_is_string(one))
+			m->fields[m->n_fields++] = (char *)json_string_value(one);
+		else
+			failure_violation(r->a, r->f,
+			    arena_printf(r->a, "/requirements/database/fields/%zu", i),
+			    "must be a string");
+	}
 }
 
 /* {"state":"QUEUED","label":["a","b=c"]} */
@@ -225,11 +261,12 @@ read_filters(struct raw *r, const json_t *v, Mf__DatabaseRequirement *m)
 	size_t n = 0;
 
 	if (v != NULL && !json_is_object(v))
-		ops_violation(r->a, r->f, "/requirements/database/filters", "must be an object");
+		failure_violation(
+		    r->a, r->f, "/requirements/database/filters", "must be an object");
 	json_object_foreach((json_t *)v, key, one) n +=
 	    json_is_array(one) ? json_array_size(one) : 1;
 	if (n > FILTERS_MOST) {
-		ops_violation(r->a, r->f, "/requirements/database/filters",
+		failure_violation(r->a, r->f, "/requirements/database/filters",
 		    "has more than %d values", FILTERS_MOST);
 		return;
 	}
@@ -250,8 +287,8 @@ read_filters(struct raw *r, const json_t *v, Mf__DatabaseRequirement *m)
 				kv->value =
 				    arena_printf(r->a, "%lld", (long long)json_integer_value(s));
 			else
-				ops_violation(r->a, r->f,
-				    ops_pointer(r->a, "/requirements/database/filters", key),
+				failure_violation(r->a, r->f,
+				    failure_pointer(r->a, "/requirements/database/filters", key),
 				    "must be a string, a whole number or an array of them");
 			m->filters[m->n_filters++] = kv;
 		}
@@ -296,10 +333,11 @@ read_auth(struct raw *r, const struct op *o, const json_t *v, Mf__TaskRequest *q
 	}
 	m->credential = (char *)o->credential;
 	m->client_address = (char *)o->client_address;
+	ops_prove(m, o->proof);
 	if (m->require_permission[0] == '\0')
 		m->require_permission = (char *)needs;
 	else if (needs[0] != '\0' && strcmp(needs, m->require_permission) != 0)
-		ops_violation(r->a, r->f, "/requirements/auth/require_permission",
+		failure_violation(r->a, r->f, "/requirements/auth/require_permission",
 		    "the operation asks for %s", needs);
 	q->auth = m;
 }
@@ -317,7 +355,7 @@ read_depends_on(struct raw *r, const json_t *v, Mf__TaskRequest *q)
 	json_object_foreach((json_t *)v, key, one) n +=
 	    json_is_array(one) ? json_array_size(one) : 1;
 	if (n > DEPENDENCIES_MOST || (!json_is_array(v) && !json_is_object(v))) {
-		ops_violation(r->a, r->f, "/depends_on",
+		failure_violation(r->a, r->f, "/depends_on",
 		    "must be an array of at most %d {domain, on}", DEPENDENCIES_MOST);
 		return;
 	}
@@ -348,8 +386,8 @@ add_dependency(struct raw *r, Mf__TaskRequest *q, const char *domain, const json
 			d->on = (Mf__Domain)i;
 	}
 	if (d->domain == MF__DOMAIN__DOMAIN_NONE || d->on == MF__DOMAIN__DOMAIN_NONE)
-		ops_violation(r->a, r->f,
-		    ops_pointer(r->a, "/depends_on", domain == NULL ? "" : domain),
+		failure_violation(r->a, r->f,
+		    failure_pointer(r->a, "/depends_on", domain == NULL ? "" : domain),
 		    "names a domain that is none of api, database, auth, meta");
 	q->depends_on[q->n_depends_on++] = d;
 }
@@ -365,7 +403,7 @@ read_priority(struct raw *r, const json_t *v)
 		if ((json_is_integer(v) && json_integer_value(v) == i) ||
 		    (json_is_string(v) && strcmp(json_string_value(v), names[i]) == 0))
 			return (Mf__Priority)i;
-	ops_violation(r->a, r->f, "/priority", "must be CRITICAL, HIGH, MEDIUM, LOW or 1 to 4");
+	failure_violation(r->a, r->f, "/priority", "must be CRITICAL, HIGH, MEDIUM, LOW or 1 to 4");
 	return MF__PRIORITY__PRIORITY_NONE;
 }
 
@@ -377,7 +415,7 @@ take_str(struct raw *r, const json_t *v, const char *at, const char *key, size_t
 	if (s == NULL || json_is_null(s))
 		return (char *)"";
 	if (!json_is_string(s) || json_string_length(s) > most) {
-		ops_violation(r->a, r->f, ops_pointer(r->a, at, key),
+		failure_violation(r->a, r->f, failure_pointer(r->a, at, key),
 		    "must be a string of at most %zu bytes", most);
 		return (char *)"?"; /* said once: not missing as well */
 	}
@@ -394,8 +432,8 @@ take_uint(struct raw *r, const json_t *v, const char *at, const char *key, uint6
 	if (json_is_integer(i) && json_integer_value(i) >= 0 &&
 	    (uint64_t)json_integer_value(i) <= most)
 		return (uint64_t)json_integer_value(i);
-	ops_violation(r->a, r->f, ops_pointer(r->a, at, key), "must be a whole number of 0 to %llu",
-	    (unsigned long long)most);
+	failure_violation(r->a, r->f, failure_pointer(r->a, at, key),
+	    "must be a whole number of 0 to %llu", (unsigned long long)most);
 	return 0;
 }
 
@@ -429,8 +467,8 @@ only(struct raw *r, const json_t *v, const char *at, const char *const *known)
 		while (known[i] != NULL && strcmp(known[i], key) != 0)
 			i++;
 		if (known[i] == NULL) {
-			ops_violation(
-			    r->a, r->f, ops_pointer(r->a, at, key), "is no field of a request");
+			failure_violation(
+			    r->a, r->f, failure_pointer(r->a, at, key), "is no field of a request");
 			return; /* one is enough: there may be any number */
 		}
 	}

@@ -28,6 +28,12 @@ raw_response(struct jw *w, const char *key, const Mf__TaskResponse *m)
 	if (m->version != 0)
 		jw_int(w, "version", (int64_t)m->version);
 	jw_int(w, "rows_affected", (int64_t)m->rows_affected);
+	if (m->session[0] != '\0')
+		jw_str(w, "session", m->session);
+	if (m->age_us != 0)
+		jw_int(w, "age_us", (int64_t)m->age_us);
+	if (m->n_warnings != 0)
+		write_strings(w, "warnings", m->n_warnings, m->warnings);
 	if (m->problem != NULL) {
 		problem_from(w->a, m->problem, &f);
 		problem_write(w, "problem", 0, &f, "", false);

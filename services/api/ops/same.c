@@ -1,18 +1,28 @@
 /* same: is what a client sends again what is stored? A create under an id that the client chose may
  * be repeated: the same content is answered with the stored task, other content is refused. Fields
  * that were not given don't count. */
+#include <sodium.h>
 #include <string.h>
 
 #include "api/ops/ops.h"
 
+#define PAYLOAD_ROOM (16u << 20) /* to write one anew: the text grows by doubling */
+
+static bool payload_same(const json_t *, const json_t *);
 static bool value_same(const json_t *, const json_t *);
 static bool priority_same(const json_t *, const json_t *);
 
-const struct failure ops_id_taken = {
+static const struct failure id_taken = {
 	.status = ST_ALREADY_EXISTS,
 	.message = "something of other content has this id",
 	.reason = "ID_TAKEN",
 };
+
+const struct failure *
+ops_taken(const Mf__TaskResponse *m)
+{
+	return m->retried ? &failure_made_perhaps : &id_taken;
+}
 
 bool
 ops_same(const json_t *given, const json_t *stored)
@@ -26,10 +36,36 @@ ops_same(const json_t *given, const json_t *stored)
 
 		if (strcmp(key, "id") == 0)
 			continue; /* it is how the stored one was found */
-		if (strcmp(key, "priority") == 0 ? !priority_same(v, s) : !value_same(v, s))
+		if (strcmp(key, "priority") == 0  ? !priority_same(v, s)
+		    : strcmp(key, "payload") == 0 ? !payload_same(v, s)
+						  : !value_same(v, s))
 			return false;
 	}
 	return true;
+}
+
+/* A large one is stored as a blob of the text that `sql` makes of it, and named by its digest. */
+static bool
+payload_same(const json_t *given, const json_t *stored)
+{
+	const char *id = json_string_value(json_object_get(json_object_get(stored, "$blob"), "id"));
+	char name[7 + 2 * crypto_hash_sha256_BYTES + 1] = "sha256:";
+	uint8_t sum[crypto_hash_sha256_BYTES];
+	struct arena *a;
+	struct jw w;
+	char *text;
+	size_t n;
+
+	if (id == NULL || json_object_get(given, "$blob") != NULL)
+		return value_same(given, stored);
+	a = arena_new(PAYLOAD_ROOM);
+	jw_start(&w, a, 1024);
+	jw_json(&w, NULL, given);
+	text = jw_text(&w, &n);
+	crypto_hash_sha256(sum, (const uint8_t *)text, n);
+	arena_free(&a);
+	str_hex(sum, sizeof(sum), name + 7);
+	return strcmp(name, id) == 0;
 }
 
 /* jansson tells 1 from 1.0, JSON does not; and an absent field reads as null. */

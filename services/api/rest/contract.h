@@ -2,7 +2,7 @@
  * compiled once, when the agent starts; what is checked is what it says, so it can't drift from the code,
  * and what it says that can't be checked stops the agent (tests/unit/openapi.c is there before that).
  *
- * A schema's rules are shape.h's. Rules beyond a schema's reach (which field may sort, who may do what,
+ * A schema's rules are schema.h's. Rules beyond a schema's reach (which field may sort, who may do what,
  * sizes in bytes) stay with who knows them. */
 #ifndef REST_CONTRACT_H
 #define REST_CONTRACT_H

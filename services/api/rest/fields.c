@@ -23,7 +23,7 @@ fields_read(struct handling *h)
 		if (!more)
 			continue;
 		if (h->fields != NULL)
-			ops_violation(h->a, &f, "fields", "may be given once");
+			failure_violation(h->a, &f, "fields", "may be given once");
 		for (h->fields = p->value; more && f.status == ST_OK;) {
 			const char *const *k = all;
 
@@ -31,8 +31,8 @@ fields_read(struct handling *h)
 			while (*k != NULL && !str_eq(one, *k))
 				k++;
 			if (*k == NULL)
-				ops_violation(h->a, &f, "fields", "names what is no field of a %s",
-				    h->op.route->of->model);
+				failure_violation(h->a, &f, "fields",
+				    "names what is no field of a %s", h->op.route->of->model);
 		}
 	}
 	if (f.status != ST_OK)

@@ -3,23 +3,27 @@
  * process does, and then a stand-in has it. */
 #include <string.h>
 
+#include "api/rest/apply.h"
+#include "api/rest/blobs.h"
 #include "api/rest/contract.h"
 #include "api/rest/handling.h"
 #include "api/rest/idempotency.h"
 #include "api/rest/pages.h"
+#include "api/rest/ui.h"
+#include "api/rest/web.h"
 #include "base/id.h"
+#include "base/step.h"
 
 static const char *endpoint_of(const char *);
 static bool read_request(struct handling *);
 static void say_deprecated(struct handling *, const struct deprecation *);
-static void ask_first(struct handling *);
 static void on_asked(const Mf__TaskResponse *, void *);
 static bool contract_holds(struct handling *);
 static bool id_ok(struct handling *);
 static bool headers_ok(struct handling *);
 static bool read_body(struct handling *);
 static bool read_conditions(struct handling *);
-static const char *bearer_of(struct handling *);
+static const char *credential_of(struct handling *);
 static void on_executed(const Mf__TaskResponse *, void *);
 
 void
@@ -36,7 +40,7 @@ rest_refuse_to(struct call *c, const Mf__HttpRequest *q, const struct failure *f
 
 	*h = (struct handling){ .c = c, .a = call_arena(c), .q = q, .done = done, .ctx = ctx };
 	mf__http_response__init(&h->out);
-	h->op.credential = ops_bearer(h->a, handling_header(h, "authorization"));
+	h->op.credential = ops_credential(h->a, q, &h->op.proof);
 	respond_failure(h, 0, f);
 }
 
@@ -54,7 +58,7 @@ rest_answer_to(struct call *c, const Mf__HttpRequest *q, rest_done_fn *done, voi
 
 	*h = (struct handling){ .c = c, .a = call_arena(c), .q = q, .done = done, .ctx = ctx };
 	mf__http_response__init(&h->out);
-	if (page_answer(h))
+	if (page_answer(h) || ui_answer(h) || web_answer(h))
 		return;
 	if (endpoint != NULL)
 		m = route_find(h->a, q->method, endpoint);
@@ -64,19 +68,23 @@ rest_answer_to(struct call *c, const Mf__HttpRequest *q, rest_done_fn *done, voi
 			.message = "there is no such resource",
 			.reason = "NO_RESOURCE" });
 	} else if (m.route == NULL) {
+		blobs_options(h);
 		respond_no_method(h, m.allow);
 	} else if (m.route->kind == OP_EVENTS) {
 		respond_failure(h, 406, &only_a_stream);
 	} else {
 		h->op.route = m.route;
 		h->op.id = m.id;
+		if (op_is_bytes(m.route->kind)) {
+			blobs_answer(h);
+			return;
+		}
 		if (!read_request(h) || !idempotency_read(h))
 			return;
 		if (h->keyed != NULL)
 			idempotency_start(h);
-		else if (h->refusal != NULL && h->op.credential[0] == '\0' &&
-			 m.route->permission[0] != '\0')
-			ask_first(h);
+		else if (h->refusal != NULL)
+			handling_refuse(h);
 		else
 			handling_execute(h);
 	}
@@ -87,6 +95,11 @@ handling_end(struct handling *h)
 {
 	if (h->op.route != NULL)
 		say_deprecated(h, contract_deprecation(h->op.route));
+	h->about = (struct call_about){ .http_method = h->q->method,
+		.path = h->q->path,
+		.http_status = h->out.status,
+		.route = ops_route_of };
+	call_say_about(h->c, &h->about);
 	if (h->done != NULL)
 		h->done(&h->out, h->ctx);
 	else
@@ -96,10 +109,16 @@ handling_end(struct handling *h)
 void
 handling_execute(struct handling *h)
 {
-	if (h->refusal != NULL)
+	if (h->refusal != NULL) {
 		respond_failure(h, 0, h->refusal);
-	else
-		h->rpc = ops_execute(h->c, h->task, on_executed, h);
+		return;
+	}
+	STEP("rest.request.read");
+	if (h->op.route->kind == OP_APPLY) {
+		apply_start(h);
+		return;
+	}
+	h->rpc = ops_execute(h->c, h->task, on_executed, h);
 }
 
 /* Last of all: a recorded answer must not keep what may have changed since. d NULL: nothing. */
@@ -114,11 +133,15 @@ say_deprecated(struct handling *h, const struct deprecation *d)
 	respond_header(h, "Link", d->links);
 }
 
-/* Who is nobody hears that first, and only then what is wrong with what he asks for. */
-static void
-ask_first(struct handling *h)
+void
+handling_refuse(struct handling *h)
 {
-	h->rpc = ops_ask(h->c, &h->op, h->op.route->permission, "", on_asked, h);
+	const char *permission = h->op.route->permission;
+
+	if (h->op.credential[0] == '\0' && permission[0] != '\0')
+		h->rpc = ops_ask(h->c, &h->op, permission, NULL, on_asked, h);
+	else
+		respond_failure(h, 0, h->refusal);
 }
 
 static void
@@ -167,7 +190,8 @@ read_request(struct handling *h)
 	h->op.params = params;
 	h->op.operation_id = q->operation_id;
 	h->op.client_address = call_client_address(h->c, q->client_address);
-	if ((h->op.credential = bearer_of(h)) == NULL || !id_ok(h) || !headers_ok(h) ||
+	h->op.user_agent = handling_header(h, "user-agent");
+	if ((h->op.credential = credential_of(h)) == NULL || !id_ok(h) || !headers_ok(h) ||
 	    !read_body(h))
 		return false;
 	if (h->op.operation_id[0] == '\0') { /* a caller that is no edge: nothing can be repeated */
@@ -202,6 +226,8 @@ contract_holds(struct handling *h)
 	(void)contract_query(h->a, r, h->op.params, h->op.n_params, &f);
 	if (!h->op.lines)
 		(void)contract_body(h->a, r, h->op.body, &f);
+	if (r->kind == OP_APPLY && f.status == ST_OK)
+		(void)apply_read(h, &f);
 	if (f.status != ST_OK) {
 		h->refusal = arena_dup(h->a, &f, sizeof(f));
 		return false;
@@ -223,8 +249,9 @@ id_ok(struct handling *h)
 		return true;
 	respond_failure(h, 0,
 	    &(const struct failure){ .status = ST_NOT_FOUND,
-		.message = arena_printf(h->a, "no %s has this id",
-		    h->op.route->of != NULL ? h->op.route->of->model : "node"),
+		.message = h->op.route->of == NULL
+	                       ? "nothing here has this id"
+	                       : arena_printf(h->a, "no %s has this id", h->op.route->of->model),
 		.reason = "" });
 	return false;
 }
@@ -251,7 +278,8 @@ read_body(struct handling *h)
 	const Mf__HttpRequest *q = h->q;
 	struct json_error e;
 
-	if (q->body.len == 0 || (strcmp(q->method, "POST") != 0 && strcmp(q->method, "PATCH") != 0))
+	if (q->body.len == 0 || strcmp(q->method, "GET") == 0 || strcmp(q->method, "HEAD") == 0 ||
+	    strcmp(q->method, "DELETE") == 0)
 		return true;
 	if (lines_wanted(h)) {
 		lines_read(h);
@@ -284,6 +312,7 @@ read_conditions(struct handling *h)
 		.reason = "BAD_REQUEST",
 	};
 
+	h->op.session = handling_header(h, "metafed-session");
 	if (h->op.route->kind == OP_READ)
 		h->if_none_match = handling_header(h, "if-none-match");
 	if (h->op.route->kind != OP_UPDATE && h->op.route->kind != OP_DELETE)
@@ -296,11 +325,11 @@ read_conditions(struct handling *h)
 	return h->if_match != ETAG_BAD && h->if_match != ETAG_NEVER;
 }
 
-/* NULL: answered. Another scheme than Bearer is a bad credential, not a missing one. */
+/* NULL: answered. */
 static const char *
-bearer_of(struct handling *h)
+credential_of(struct handling *h)
 {
-	const char *token = ops_bearer(h->a, handling_header(h, "authorization"));
+	const char *token = ops_credential(h->a, h->q, &h->op.proof);
 
 	if (token == NULL)
 		respond_failure(h, 0, &ops_bad_credential);
@@ -312,6 +341,7 @@ on_executed(const Mf__TaskResponse *m, void *ctx)
 {
 	struct handling *h = ctx;
 
+	STEP("rest.request.executed");
 	if (m == NULL)
 		respond_failure(h, 0, rpc_failure(h->rpc));
 	else

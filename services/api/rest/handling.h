@@ -6,7 +6,7 @@
 #include "api/ops/ops.h"
 #include "api/rest/rest.h"
 
-#define RESPOND_HEADERS 13
+#define RESPOND_HEADERS 16
 
 struct keyed; /* idempotency.c */
 
@@ -26,6 +26,7 @@ struct handling { /* in its call's arena */
 	const char *fields;       /* "id,title": only these; NULL: all */
 	const char *content_type; /* NULL: application/json */
 	Mf__HttpResponse out;
+	struct call_about about;
 	Mf__KeyValue *headers[RESPOND_HEADERS];
 };
 
@@ -33,6 +34,8 @@ const char *handling_header(const struct handling *h, const char *name); /* "": 
 void handling_end(struct handling *h); /* h->out goes to who asked */
 /* h->task goes to meta, its answer to respond.c; or the refusal does. */
 void handling_execute(struct handling *h);
+/* The refusal is answered; who is nobody hears that first. */
+void handling_refuse(struct handling *h);
 void respond_header(struct handling *h, const char *name, const char *value);
 /* These end the call. */
 /* 204 to OPTIONS, 405 to what else is not in `allow`. */

@@ -14,6 +14,7 @@
 
 #include "api/rest/idempotency.h"
 #include "base/id.h"
+#include "base/step.h"
 #include "base/time.h"
 
 #define PERMISSIONS_MOST 16
@@ -57,7 +58,8 @@ static const struct failure no_key = { .status = ST_INVALID_ARGUMENT,
 				    .reason = "IDEMPOTENCY_KEY_IN_USE",
 				    .message = "a request with this Idempotency-Key is under way" };
 
-/* Tokens are not for keeping, so signing in and out has no keys. */
+/* Tokens are not for keeping, nor what is shown once: signing in and out, and models that tell secrets,
+ * have no keys. */
 bool
 idempotency_read(struct handling *h)
 {
@@ -65,7 +67,9 @@ idempotency_read(struct handling *h)
 	enum op_kind k = h->op.route->kind;
 
 	if (header[0] == '\0' || strcmp(h->op.route->method, "GET") == 0 || k == OP_LOGIN ||
-	    k == OP_REFRESH || k == OP_LOGOUT)
+	    k == OP_REFRESH || k == OP_LOGOUT ||
+	    (h->task != NULL && h->task->database != NULL &&
+		ops_tells_secret(h->task->database->model)))
 		return true;
 	if ((key = key_read(h->a, header)) == NULL) {
 		respond_failure(h, 0, &no_key);
@@ -95,10 +99,8 @@ static void
 ask(struct handling *h)
 {
 	struct keyed *k = h->keyed;
-	const Mf__AuthRequirement *auth = h->task != NULL ? h->task->auth : NULL;
 
-	k->rpc = ops_ask(h->c, &h->op, k->permissions[k->asked++],
-	    auth != NULL ? auth->resource : "", on_checked, h);
+	k->rpc = ops_ask(h->c, &h->op, k->permissions[k->asked++], h->task, on_checked, h);
 }
 
 /* A refusal is answered as that of the request itself would be: it has the same words. */
@@ -199,6 +201,7 @@ take_over(struct handling *h)
 {
 	struct jw w;
 
+	call_set_repeated(h->c);
 	jw_start(&w, h->a, 64);
 	jw_object(&w, NULL);
 	jw_int(&w, "claimed_until", claimed_until_ms(h));
@@ -231,6 +234,7 @@ work(struct handling *h, const char *operation)
 		return;
 	}
 	call_set_operation_id(h->c, operation);
+	STEP("rest.key.claimed");
 	handling_execute(h);
 }
 
@@ -269,6 +273,7 @@ idempotency_end(struct handling *h)
 		write_response(h, &w);
 	else
 		jw_int(&w, "claimed_until", 0);
+	STEP("rest.key.worked");
 	write_row(h, MF__STORE_OP__KIND__UPDATE, &w, on_recorded);
 	h->keyed->version = 0;
 }
@@ -280,6 +285,7 @@ on_recorded(const Mf__StoreResult *m, void *ctx)
 	struct handling *h = ctx;
 
 	(void)m;
+	STEP("rest.key.recorded");
 	handling_end(h);
 }
 

@@ -1,18 +1,23 @@
 /* respond: what meta answered, as HTTP says it. One case per kind of operation; JSON of tasks
  * passes through as bytes. */
+#include <inttypes.h>
 #include <string.h>
 
 #include "api/rest/handling.h"
 #include "api/rest/idempotency.h"
 #include "base/log.h"
+#include "base/time.h"
 
+static void respond_warnings(struct handling *, const Mf__TaskResponse *);
 static void respond_created(struct handling *, const Mf__TaskResponse *);
+static const char *created_id(struct handling *, const Mf__TaskResponse *, const char *);
 static void respond_object(struct handling *, const Mf__TaskResponse *);
 static void respond_content(struct handling *, const Mf__TaskResponse *);
 static void respond_fleet(struct handling *, const Mf__TaskResponse *);
 static void respond_bulk(struct handling *, const Mf__TaskResponse *);
 static void respond_raw(struct handling *, const Mf__TaskResponse *);
 static void respond_broken(struct handling *, const char *);
+static void respond_age(struct handling *, const Mf__TaskResponse *);
 static void respond_etag(struct handling *, uint64_t);
 static int http_of(const struct handling *, const struct failure *);
 static void failure_headers(struct handling *, int, const struct failure *);
@@ -80,6 +85,9 @@ respond_result(struct handling *h, const Mf__TaskResponse *m)
 	struct failure f;
 
 	respond_principal(h, m);
+	respond_warnings(h, m);
+	if (h->task->database != NULL && ops_tells_secret(h->task->database->model))
+		respond_header(h, "Cache-Control", "no-store");
 	if (h->op.route->kind == OP_REQUEST) {
 		respond_raw(h, m);
 		return;
@@ -91,13 +99,17 @@ respond_result(struct handling *h, const Mf__TaskResponse *m)
 	}
 	if (m->degraded)
 		respond_header(h, "Metafed-Degraded", "true");
+	respond_age(h, m);
 	switch (h->op.route->kind) {
 	case OP_CREATE:
 		respond_created(h, m);
 		break;
 	case OP_READ:
 	case OP_UPDATE:
-		respond_object(h, m);
+		if (h->op.route->status == 204)
+			respond(h, 204, NULL, 0);
+		else
+			respond_object(h, m);
 		break;
 	case OP_BULK:
 		respond_bulk(h, m);
@@ -121,12 +133,54 @@ respond_result(struct handling *h, const Mf__TaskResponse *m)
 	case OP_FAULTS:
 	case OP_LOG_LEVEL:
 	case OP_HEALTH:
+	case OP_ME:
+	case OP_STRATEGY:
+	case OP_COUNT:
+	case OP_HISTORY:
 		respond(h, h->op.route->status, m->result.data, m->result.len);
 		break;
+	case OP_OWN:
+		respond(h, h->op.route->status, m->result.data,
+		    h->op.route->status == 204 ? 0 : m->result.len);
+		break;
 	case OP_REQUEST:
+	case OP_APPLY:
 	case OP_EVENTS:
+	case OP_BLOB_PUT:
+	case OP_BLOB_GET:
+	case OP_BLOB_LIST:
+	case OP_BLOB_DELETE:
+	case OP_UPLOAD_CREATE:
+	case OP_UPLOAD_STATE:
+	case OP_UPLOAD_PIECE:
+	case OP_UPLOAD_DELETE:
 		break;
 	}
+}
+
+/* How old it may be: RFC 9111 counts whole seconds. And what a later read names to see no less. */
+static void
+respond_age(struct handling *h, const Mf__TaskResponse *m)
+{
+	if (m->age_us != 0) {
+		respond_header(h, "Age", arena_printf(h->a, "%" PRIu64, m->age_us / (uint64_t)SEC));
+		respond_header(h, "Metafed-Age",
+		    arena_printf(h->a, "%" PRIu64, (m->age_us + (uint64_t)MS - 1) / (uint64_t)MS));
+	}
+	if (m->session[0] != '\0')
+		respond_header(h, "Metafed-Session", m->session);
+}
+
+/* A list of RFC 9651: the name of each field that is more than half full, with its size and limit. */
+static void
+respond_warnings(struct handling *h, const Mf__TaskResponse *m)
+{
+	const char *text = "";
+
+	for (size_t i = 0; i < m->n_warnings; i++)
+		text = arena_printf(h->a, "%s%s%s", text, i == 0 ? "" : ", ", m->warnings[i]);
+	if (text[0] != '\0')
+		respond_header(h, "Metafed-Warning", text);
 }
 
 /* The edge limits by it. */
@@ -137,6 +191,16 @@ respond_principal(struct handling *h, const Mf__TaskResponse *m)
 		return;
 	h->out.principal = arena_dup(h->a, m->principal, sizeof(*m->principal));
 	h->out.principal->n_permissions = 0;
+}
+
+/* Who keeps it may name it otherwise. */
+static const char *
+created_id(struct handling *h, const Mf__TaskResponse *m, const char *id)
+{
+	const json_t *v = h->op.route->of->named ? read_object(h, &m->result) : NULL;
+	const char *own = json_string_value(json_object_get(v, "id"));
+
+	return own != NULL ? own : id;
 }
 
 /* An id of the client's that was there already: what is stored when it is the same, else a
@@ -153,12 +217,13 @@ respond_created(struct handling *h, const Mf__TaskResponse *m)
 		if (stored == NULL)
 			respond_broken(h, "what is stored is no JSON object");
 		else if (!ops_same(h->op.body, stored))
-			respond_failure(h, 0, &ops_id_taken);
+			respond_failure(h, 0, ops_taken(m));
 		else
 			respond_object(h, m);
 		return;
 	}
-	respond_header(h, "Location", arena_printf(h->a, "/v1%s/%s", h->op.route->of->path, id));
+	respond_header(h, "Location",
+	    arena_printf(h->a, "/v1%s/%s", h->op.route->of->path, created_id(h, m, id)));
 	respond_etag(h, m->version);
 	respond(h, h->op.route->status, m->result.data, m->result.len);
 }
@@ -207,7 +272,7 @@ static void
 respond_bulk(struct handling *h, const Mf__TaskResponse *m)
 {
 	size_t n;
-	char *body = bulk_answer(h->a, &h->op, read_object(h, &m->result), &n);
+	char *body = bulk_answer(h->a, &h->op, m, read_object(h, &m->result), &n);
 
 	if (body == NULL) {
 		respond_broken(h, "the result of a bulk create has other items than the request");
@@ -303,12 +368,15 @@ static void
 failure_headers(struct handling *h, int http, const struct failure *f)
 {
 	uint32_t retry = problem_retry_after(f, http);
+	bool said = h->op.credential == NULL || h->op.credential[0] != '\0';
+	const char *challenge;
 
 	if (retry != 0)
 		respond_header(h, "Retry-After", arena_printf(h->a, "%u", retry));
-	if (http == 401)
-		respond_header(h, "WWW-Authenticate",
-		    h->op.credential == NULL || h->op.credential[0] != '\0'
-			? "Bearer realm=\"metafed\", error=\"invalid_token\""
-			: "Bearer realm=\"metafed\"");
+	if (http != 401 && http != 403)
+		return;
+	challenge =
+	    ops_challenge(h->a, f, said, h->op.route == NULL ? "" : h->op.route->permission);
+	if (challenge != NULL)
+		respond_header(h, "WWW-Authenticate", challenge);
 }

@@ -5,6 +5,7 @@
 
 #include "api/ops/ops.h"
 #include "api/rest/contract.h"
+#include "api/rest/export.h"
 #include "api/rest/rest.h"
 #include "base/id.h"
 #include "base/log.h"
@@ -12,6 +13,8 @@
 static void
 rest_handle(Mf__Rest_Service *, const Mf__HttpRequest *, Mf__HttpResponse_Closure, void *);
 static void rest_perform(Mf__Rest_Service *, const Mf__ApiWork *, Mf__ApiOutcome_Closure, void *);
+static void
+rest_export(Mf__Rest_Service *, const Mf__TraceBatch *, Mf__TraceExport_Closure, void *);
 static void translate(struct call *, const Mf__ApiWork *);
 static bool read_endpoint(struct call *, const Mf__ApiRequirement *, struct op *, struct failure *);
 static void format(struct call *, const Mf__ApiWork *);
@@ -56,6 +59,13 @@ rest_perform(Mf__Rest_Service *s, const Mf__ApiWork *q, Mf__ApiOutcome_Closure r
 		call_fail(c, ST_INVALID_ARGUMENT, "stage: must be translate or format");
 }
 
+static void
+rest_export(Mf__Rest_Service *s, const Mf__TraceBatch *q, Mf__TraceExport_Closure reply, void *ctx)
+{
+	(void)s, (void)reply;
+	export_traces(ctx, q);
+}
+
 /* Beside a database requirement the form only has to be one; alone, it says what is meant. */
 static void
 translate(struct call *c, const Mf__ApiWork *q)
@@ -74,9 +84,10 @@ translate(struct call *c, const Mf__ApiWork *q)
 		call_reply(c, &out.base);
 		return;
 	}
-	if (o.route->kind == OP_REQUEST || o.route->kind == OP_LOGIN ||
-	    o.route->kind == OP_REFRESH || o.route->kind == OP_LOGOUT ||
-	    o.route->kind == OP_EVENTS) {
+	if (o.route->kind == OP_REQUEST || o.route->kind == OP_STRATEGY ||
+	    o.route->kind == OP_LOGIN || o.route->kind == OP_REFRESH ||
+	    o.route->kind == OP_LOGOUT || o.route->kind == OP_APPLY || o.route->kind == OP_EVENTS ||
+	    o.route->kind == OP_ME || op_is_bytes(o.route->kind)) {
 		call_fail_because(c, ST_INVALID_ARGUMENT, "VALIDATION", 0,
 		    "api.endpoint: is no operation on data");
 		return;
@@ -120,7 +131,7 @@ read_endpoint(struct call *c, const Mf__ApiRequirement *api, struct op *o, struc
 		return true;
 	o->text = (struct str){ (const char *)api->data.data, api->data.len };
 	if ((o->body = json_read(api->data.data, api->data.len, &e)) == NULL) {
-		ops_violation(a, f, "/api/data", "is no JSON: %s", arena_strdup(a, e.what));
+		failure_violation(a, f, "/api/data", "is no JSON: %s", arena_strdup(a, e.what));
 		return false;
 	}
 	call_own_json(c, (json_t *)o->body);

@@ -111,6 +111,8 @@ void gql_execute(const struct gql_run *r);
 void gql_turn(struct gql_exec *e);
 /* {"errors":[...],"data":...}, after done. False: it is larger than `most`, and cut off. */
 bool gql_write(struct jw *w, const struct gql_exec *e, const char *trace_id, size_t most);
+/* The same into an object that is open: extensions go beside it. */
+bool gql_write_members(struct jw *w, const struct gql_exec *e, const char *trace_id, size_t most);
 bool gql_has_data(const struct gql_exec *e); /* and it is not null */
 const struct gql_errors *gql_exec_errors(const struct gql_exec *e);
 /* Of a subscription: its one field with its arguments; each event is a gql_execute of its own. */

@@ -11,16 +11,20 @@ gql_write(struct jw *w, const struct gql_exec *e, const char *trace_id, size_t m
 	bool fits;
 
 	jw_object(w, NULL);
-	if (e->errors.n != 0)
-		gql_errors_write(w, &e->errors, trace_id);
-	if (e->root->dead) {
-		jw_null(w, "data");
-		fits = true;
-	} else {
-		fits = write_object(w, "data", e->root, most);
-	}
+	fits = gql_write_members(w, e, trace_id, most);
 	jw_close(w, '}');
 	return fits && w->n <= most;
+}
+
+bool
+gql_write_members(struct jw *w, const struct gql_exec *e, const char *trace_id, size_t most)
+{
+	if (e->errors.n != 0)
+		gql_errors_write(w, &e->errors, trace_id);
+	if (!e->root->dead)
+		return write_object(w, "data", e->root, most) && w->n <= most;
+	jw_null(w, "data");
+	return true;
 }
 
 bool
