@@ -1,5 +1,4 @@
-/* fleet: fleet, restart NODE, request FILE, keys init, completion. */
-#include <errno.h>
+/* fleet: fleet, restart NODE, keys init. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,17 +9,17 @@
 #include "bus/secure.h"
 #include "cli/cli.h"
 
-#define REQUEST_MAX   (4u << 20)
 #define RESTART_LIMIT (30 * SEC)
 #define RESTART_LOOK  (20 * MS)
 
 static void show_reasons(const json_t *);
+static void show_stores(const char *);
+static void show_leader(const json_t *);
+static void show_mode(const json_t *);
 static int await_back(struct cli *, json_t *);
 static const json_t *fleet_row(const json_t *, const char *);
 static bool is_ready(const json_t *);
 static long long integer(const json_t *, const char *);
-static void show_trace(const json_t *);
-static char *read_all(struct cli *, const char *, size_t *);
 
 int
 cli_fleet(struct cli *cli, int argc, char **argv)
@@ -34,9 +33,10 @@ cli_fleet(struct cli *cli, int argc, char **argv)
 		{ 0 } };
 	const struct answer *a;
 
-	(void)argv;
+	if (argc > 1 && strcmp(argv[1], "calls") == 0)
+		return cli_fleet_calls(cli, argc, argv);
 	if (argc != 1) {
-		cli_error("usage: metafed fleet");
+		cli_error("usage: metafed fleet [calls]");
 		return CLI_USAGE;
 	}
 	a = cli_send(cli, &(const struct query){ .method = "GET", .path = "/v1/fleet" });
@@ -48,8 +48,58 @@ cli_fleet(struct cli *cli, int argc, char **argv)
 		}
 		show_reasons(json_object_get(a->json, "nodes"));
 		show_reasons(json_object_get(a->json, "apart"));
+		show_leader(json_object_get(a->json, "nodes"));
+		show_mode(a->json);
+		show_stores(json_string_value(json_object_get(a->json, "stores")));
 	}
 	return cli_result(cli, a);
+}
+
+/* Where others stand by. */
+static void
+show_leader(const json_t *rows)
+{
+	const json_t *row;
+	size_t i;
+
+	json_array_foreach(rows, i, row)
+	{
+		if (json_is_true(json_object_get(row, "leads")))
+			printf("\n%s leads.\n",
+			    json_string_value(json_object_get(row, "name")) ?: "?");
+	}
+}
+
+static void
+show_mode(const json_t *fleet)
+{
+	const char *mode = json_string_value(json_object_get(fleet, "mode"));
+	const json_t *isolated = json_object_get(fleet, "isolated"), *one;
+	size_t i;
+
+	if (mode != NULL && strcmp(mode, "normal") != 0)
+		printf("\nThe fleet is in mode %s: %s\n", mode,
+		    strcmp(mode, "essential") == 0
+			? "it does reads, verification and what brings it back, no more."
+			: "it refuses what matters least, with a delay to try again after.");
+	json_array_foreach(isolated, i, one)
+	{
+		printf("%s%s", i == 0 ? "\nIsolated, calls to it fail at once: " : ", ",
+		    json_string_value(one) ?: "?");
+	}
+	if (json_array_size(isolated) > 0)
+		printf(".\n");
+}
+
+static void
+show_stores(const char *mode)
+{
+	if (mode != NULL && strcmp(mode, "degraded") == 0)
+		printf("\nThe stores are degraded: PostgreSQL is away, writes of tasks wait in the "
+		       "journal.\n");
+	else if (mode != NULL && strcmp(mode, "replaying") == 0)
+		printf("\nThe stores are replaying: PostgreSQL is back, the journal is being "
+		       "applied.\n");
 }
 
 /* Of whom does not run and should. */
@@ -91,7 +141,7 @@ cli_restart(struct cli *cli, int argc, char **argv)
 	if (!is_ready(said))
 		status = await_back(cli, said);
 	if (status == CLI_OK && cli->json) {
-		json_dumpf(said, stdout, JSON_COMPACT);
+		cli_put_json(said, JSON_COMPACT);
 		putchar('\n');
 	} else if (status == CLI_OK) {
 		printf("Restarted %s in %lld ms: pid %lld, generation %lld.\n", argv[1],
@@ -161,31 +211,6 @@ integer(const json_t *o, const char *key)
 	return json_integer_value(json_object_get(o, key));
 }
 
-int
-cli_request(struct cli *cli, int argc, char **argv)
-{
-	const struct answer *a;
-	size_t n;
-	char *text;
-
-	if (argc != 2) {
-		cli_error("usage: metafed request FILE (- is standard input)");
-		return CLI_USAGE;
-	}
-	if ((text = read_all(cli, argv[1], &n)) == NULL)
-		return CLI_USAGE;
-	a = cli_send(cli, &(const struct query){
-			      .method = "POST", .path = "/v1/requests", .body = text, .n = n });
-	if (!cli->json && a->status == 200)
-		show_trace(a->json);
-	if (a->status == 200 && !json_is_true(json_object_get(a->json, "success"))) {
-		cli_result(cli, a);
-		return json_is_true(json_object_get(a->json, "partial_success")) ? CLI_PARTIAL
-		                                                                 : CLI_REFUSED;
-	}
-	return cli_result(cli, a);
-}
-
 /* keys init DIR NAME...: an X25519 key per node, and the list of public keys that all of them
  * read. */
 int
@@ -206,96 +231,4 @@ cli_keys(struct cli *cli, int argc, char **argv)
 	}
 	printf("%zu keys made in %s\n", made, argv[2]);
 	return CLI_OK;
-}
-
-int
-cli_completion(struct cli *cli, int argc, char **argv)
-{
-	static const char bash[] =
-	    "_metafed() {\n"
-	    "  local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} list=\n"
-	    "  local nodes='meta api database auth rest graphql websocket sql nosql cache jwt "
-	    "oauth rbac'\n"
-	    "  local stores='postgres redis-docs redis-cache'\n"
-	    "  case $before in\n"
-	    "  task) list='add get list update rm import' ;;\n"
-	    "  restart) list=\"$nodes $stores\" ;;\n"
-	    "  logs) list=\"$nodes $stores guard supervisor -f -n\" ;;\n"
-	    "  keys) list='init' ;;\n"
-	    "  completion) list='bash' ;;\n"
-	    "  --priority) list='CRITICAL HIGH MEDIUM LOW' ;;\n"
-	    "  --state) list='SCHEDULED QUEUED RUNNING RETRYING COMPLETED FAILED CANCELLED' ;;\n"
-	    "  request|import|--var|--token-file) COMPREPLY=($(compgen -f -- \"$word\")); return "
-	    ";;\n"
-	    "  *) case $word in\n"
-	    "    -*) list='--var --url --token-file --json --type --priority --label --payload "
-	    "--description --state --limit"
-	    " --cursor --all --if-version --map --dry-run --password-stdin --help --version' ;;\n"
-	    "    *) list='login task request fleet restart logs keys completion' ;;\n"
-	    "    esac ;;\n"
-	    "  esac\n"
-	    "  COMPREPLY=($(compgen -W \"$list\" -- \"$word\"))\n"
-	    "}\n"
-	    "complete -F _metafed metafed\n";
-
-	(void)cli;
-	if (argc != 2 || strcmp(argv[1], "bash") != 0) {
-		cli_error("usage: metafed completion bash");
-		return CLI_USAGE;
-	}
-	fputs(bash, stdout);
-	return CLI_OK;
-}
-
-static void
-show_trace(const json_t *r)
-{
-	const json_t *problem = json_object_get(r, "problem"), *level, *hop;
-	size_t i, k;
-
-	printf("task %s: %s%s%s\n", json_string_value(json_object_get(r, "task_id")) ?: "?",
-	    json_is_true(json_object_get(r, "success"))           ? "success"
-	    : json_is_true(json_object_get(r, "partial_success")) ? "partial success"
-								  : "failed",
-	    problem != NULL ? ": " : "",
-	    json_string_value(json_object_get(problem, "message")) ?: "");
-	json_array_foreach(json_object_get(r, "execution_trace"), i, level)
-	{
-		printf(
-		    "level %lld\n", (long long)json_integer_value(json_object_get(level, "level")));
-		json_array_foreach(json_object_get(level, "hops"), k, hop)
-		{
-			json_int_t code = json_integer_value(json_object_get(hop, "code"));
-
-			printf("  %-10s %-18s try %lld  at %7lld us  took %7lld us  %s\n",
-			    json_string_value(json_object_get(hop, "node")) ?: "?",
-			    json_string_value(json_object_get(hop, "method")) ?: "",
-			    (long long)json_integer_value(json_object_get(hop, "attempt")),
-			    (long long)json_integer_value(json_object_get(hop, "start_us")),
-			    (long long)json_integer_value(json_object_get(hop, "duration_us")),
-			    code == 0 ? "ok" : json_string_value(json_object_get(hop, "reason")) ?: "failed");
-		}
-	}
-}
-
-static char *
-read_all(struct cli *cli, const char *file, size_t *n)
-{
-	bool standard = strcmp(file, "-") == 0;
-	FILE *f = standard ? stdin : fopen(file, "re");
-	char *text;
-
-	if (f == NULL) {
-		cli_error("%s: %s", file, strerror(errno));
-		return NULL;
-	}
-	text = arena_alloc(cli->arena, REQUEST_MAX + 1);
-	*n = fread(text, 1, REQUEST_MAX + 1, f);
-	if (!standard)
-		fclose(f);
-	if (*n > REQUEST_MAX) {
-		cli_error("%s: longer than %u bytes", file, REQUEST_MAX);
-		return NULL;
-	}
-	return text;
 }

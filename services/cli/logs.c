@@ -1,233 +1,332 @@
-/* logs: the log files of a local fleet, merged by time; -f follows. Lines are JSON, one fact each;
- * what is no JSON (the stores) is shown as it is, behind the name of its file. */
-#include <dirent.h>
+/* logs: the log files of a local fleet, merged by time; -f follows. Lines of one process keep their order,
+ * whatever its clock did. Memory: a block of each file, and the lines of -n.
+ *
+ * Not over HTTP: a node can read its own file, not the others'; one that could read all of them, and gave
+ * them away, would be the best place to break into. Where there are no files (containers), or for
+ * many hosts, logs are shipped (deploy/logging). */
 #include <errno.h>
 #include <getopt.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
+#include <sys/inotify.h>
 #include <unistd.h>
 
+#include "base/mem.h"
+#include "base/time.h"
 #include "cli/cli.h"
+#include "cli/logs.h"
 
-#define FILES_MOST    64
 #define LINES_DEFAULT 50
-#define POLL_MS       200
+#define BATCH_US      (50 * MS) /* of a file that grows: not each line alone */
+#define LOOK_MS       1000      /* at the directory, where nothing tells of changes */
 
-struct source {
-	char *name, *path;
-	FILE *f;
-	ino_t inode;
+struct logs {
+	struct cli *cli;
+	const char *dir;
+	struct logs_filter filter;
+	struct logs_source sources[LOGS_SOURCES];
+	size_t n;
+	uint64_t most; /* the last so many; UINT64_MAX: all */
+	bool follow, colour;
 };
-
-struct line {
-	const char *time; /* RFC 3339 sorts as text; "" when there is none */
-	size_t order;
-	const struct source *from;
+struct kept { /* a line of -n */
+	const char *name;
 	char *text;
+	size_t n;
 };
 
-static size_t open_sources(struct cli *, const char *, struct source *);
-static size_t open_source(const char *, const char *, struct source *);
-static size_t read_lines(struct cli *, struct source *, struct line **, size_t);
-static void show(struct cli *, struct line *, size_t, size_t);
-static void show_one(struct cli *, const struct line *);
-static int by_time(const void *, const void *);
-static void reopen_if_rotated(struct source *);
+static bool all_there(const struct logs *l);
+static bool take_options(struct logs *l, int argc, char **argv);
+static bool take_option(struct logs *l, int o, const char *value);
+static bool take_name(struct logs *l, const char *value);
+static bool take_field(struct logs *l, const char *value);
+static bool take_time(char out[LOGS_TIME + 1], const char *value);
+static void show_all(struct logs *l);
+static void show_last(struct logs *l);
+static struct logs_source *earliest(struct logs *l);
+static struct logs_source *latest(struct logs *l);
+static void show(const struct logs *l, const char *name, struct str line);
+static void follow(struct logs *l);
+static void await_change(int watch);
 
-/* logs [-f] [-n LINES] [NODE] */
+static const char usage[] = "usage: metafed logs [-f] [-n LINES] [--node NODE]... [--level LEVEL] "
+			    "[--trace ID] [--event NAME] [--field KEY=VALUE]... [--since TIME] "
+			    "[--until TIME] [NODE...]";
+
 int
 cli_logs(struct cli *cli, int argc, char **argv)
 {
-	static struct source sources[FILES_MOST];
-	struct line *lines = NULL;
-	size_t n_sources, n = 0, most = LINES_DEFAULT;
-	bool follow = false;
+	static struct logs l;
+	int status = CLI_OK;
 
-	for (int o; (o = getopt(argc, argv, "fn:")) != -1;)
-		if (o == 'f')
-			follow = true;
-		else if (o == 'n')
-			most = strtoul(optarg, NULL, 10);
-		else
-			return CLI_USAGE;
-	if (argc - optind > 1) {
-		cli_error("usage: metafed logs [-f] [-n LINES] [NODE]");
+	l = (struct logs){ .cli = cli,
+		.dir = arena_printf(cli->arena, "%s/log", cli->var),
+		.filter = { .level = LOG_DEBUG },
+		.most = UINT64_MAX };
+	if (!take_options(&l, argc, argv))
 		return CLI_USAGE;
-	}
 	if (cli->url != NULL) {
-		cli_error("logs are files of a local fleet: say --var DIR, not --url");
+		cli_error(
+		    "logs are files of a local fleet: say --var DIR, not --url; of containers, "
+		    "their engine has them");
 		return CLI_USAGE;
 	}
-	n_sources = open_sources(cli, argv[optind], sources);
-	if (n_sources == 0) {
-		cli_error("%s/log: no log%s%s", cli->var, argv[optind] != NULL ? " of " : "s there",
-		    argv[optind] != NULL ? argv[optind] : "");
-		return CLI_NOT_FOUND;
+	l.colour = !cli->json && isatty(STDOUT_FILENO) && getenv("NO_COLOR") == NULL;
+	l.n = logs_open(l.dir, &l.filter, l.sources, 0);
+	if (!all_there(&l))
+		status = CLI_NOT_FOUND;
+	if (status == CLI_OK) {
+		if (l.most == UINT64_MAX)
+			show_all(&l);
+		else
+			show_last(&l);
+		if (l.follow)
+			follow(&l);
 	}
-	for (size_t i = 0; i < n_sources; i++)
-		n = read_lines(cli, &sources[i], &lines, n);
-	show(cli, lines, n, most);
-	free(lines);
-	while (follow) {
-		lines = NULL;
-		n = 0;
-		arena_reset(cli->arena);
-		for (size_t i = 0; i < n_sources; i++) {
-			n = read_lines(cli, &sources[i], &lines, n);
-			reopen_if_rotated(&sources[i]);
+	for (size_t i = 0; i < l.n; i++)
+		logs_close(&l.sources[i]);
+	return status;
+}
+
+/* Is there a log of each name that was asked for? */
+static bool
+all_there(const struct logs *l)
+{
+	for (size_t i = 0; i < l->filter.n_names; i++) {
+		bool there = false;
+
+		for (size_t k = 0; k < l->n; k++) {
+			const char *name = l->sources[k].name;
+
+			there |= name != NULL && strcmp(name, l->filter.names[i]) == 0;
 		}
-		show(cli, lines, n, n);
-		free(lines);
-		if (ferror(stdout))
-			break;
-		nanosleep(&(const struct timespec){ 0, POLL_MS * 1000000L }, NULL);
-	}
-	return CLI_OK;
-}
-
-static size_t
-open_sources(struct cli *cli, const char *node, struct source *sources)
-{
-	char *dir = arena_printf(cli->arena, "%s/log", cli->var);
-	DIR *d = opendir(dir);
-	size_t n = 0;
-	struct dirent *e;
-
-	if (d == NULL)
-		return 0;
-	while ((e = readdir(d)) != NULL && n < FILES_MOST) {
-		size_t len = strlen(e->d_name);
-
-		if (len < 5 || strcmp(e->d_name + len - 4, ".log") != 0)
-			continue;
-		if (node != NULL &&
-		    (strlen(node) != len - 4 || strncmp(node, e->d_name, len - 4) != 0))
-			continue;
-		n += open_source(dir, e->d_name, &sources[n]);
-	}
-	closedir(d);
-	return n;
-}
-
-/* One more, or none: a file may go while we look. */
-static size_t
-open_source(const char *dir, const char *file, struct source *s)
-{
-	struct stat st;
-	char *path;
-	FILE *f;
-
-	if (asprintf(&path, "%s/%s", dir, file) < 0)
-		return 0;
-	if ((f = fopen(path, "re")) == NULL) {
-		free(path);
-		return 0;
-	}
-	*s = (struct source){ .path = path,
-		.name = strndup(file, strlen(file) - 4),
-		.f = f,
-		.inode = fstat(fileno(f), &st) == 0 ? st.st_ino : 0 };
-	return 1;
-}
-
-/* Whole lines only: half a line waits for its end. */
-static size_t
-read_lines(struct cli *cli, struct source *s, struct line **lines, size_t n)
-{
-	char *text = NULL;
-	size_t cap = 0;
-	ssize_t len;
-	long at;
-
-	clearerr(s->f);
-	while (at = ftell(s->f), (len = getline(&text, &cap, s->f)) > 0) {
-		const char *time;
-
-		if (text[len - 1] != '\n') {
-			fseek(s->f, at, SEEK_SET);
-			break;
+		if (!there) {
+			cli_error("%s: no log of %s", l->dir, l->filter.names[i]);
+			return false;
 		}
-		text[len - 1] = '\0';
-		if ((n & (n - 1)) == 0 || n == 0)
-			*lines = realloc(*lines, (n == 0 ? 1 : n * 2) * sizeof(**lines));
-		if (*lines == NULL)
-			abort();
-		time = strncmp(text, "{\"time\":\"", 9) == 0 && len > 37 ? text + 9 : NULL;
-		(*lines)[n] = (struct line){ .from = s,
-			.order = n,
-			.text = arena_strdup(cli->arena, text),
-			.time = time != NULL ? arena_strndup(cli->arena, time, 27) : "" };
+	}
+	if (l->n == 0)
+		cli_error("%s: no logs there", l->dir);
+	return l->n > 0;
+}
+
+static bool
+take_options(struct logs *l, int argc, char **argv)
+{
+	static const struct option options[] = { { "node", required_argument, NULL, 'N' },
+		{ "level", required_argument, NULL, 'l' },
+		{ "trace", required_argument, NULL, 't' },
+		{ "event", required_argument, NULL, 'e' },
+		{ "field", required_argument, NULL, 'F' },
+		{ "since", required_argument, NULL, 's' },
+		{ "until", required_argument, NULL, 'u' }, { "follow", no_argument, NULL, 'f' },
+		{ "lines", required_argument, NULL, 'n' }, { NULL, 0, NULL, 0 } };
+
+	for (int o; (o = getopt_long(argc, argv, "fn:", options, NULL)) != -1;) {
+		if (o == '?') {
+			cli_error("%s", usage);
+			return false;
+		}
+		if (!take_option(l, o, optarg))
+			return false;
+	}
+	for (; optind < argc; optind++)
+		if (!take_name(l, argv[optind]))
+			return false;
+	if (l->most == UINT64_MAX && l->filter.since[0] == '\0' && l->filter.until[0] == '\0')
+		l->most = LINES_DEFAULT;
+	return true;
+}
+
+static bool
+take_option(struct logs *l, int o, const char *value)
+{
+	switch (o) {
+	case 'f':
+		l->follow = true;
+		return true;
+	case 'n':
+		if (str_u64(str_of(value), UINT32_MAX, &l->most))
+			return true;
+		cli_error("-n %s: is no number of lines", value);
+		return false;
+	case 'N':
+		return take_name(l, value);
+	case 'l':
+		if (strcmp(value, "fatal") == 0)
+			l->filter.level = LOG_FATAL;
+		else if (!log_level_from_name(value, &l->filter.level)) {
+			cli_error("--level %s: is none of debug, info, warn, error, fatal", value);
+			return false;
+		}
+		return true;
+	case 't':
+		l->filter.trace = value;
+		return true;
+	case 'e':
+		l->filter.event = value;
+		return true;
+	case 'F':
+		return take_field(l, value);
+	default:
+		return take_time(o == 's' ? l->filter.since : l->filter.until, value);
+	}
+}
+
+static bool
+take_name(struct logs *l, const char *value)
+{
+	if (l->filter.n_names == LOGS_NAMES) {
+		cli_error("--node: at most %d", LOGS_NAMES);
+		return false;
+	}
+	l->filter.names[l->filter.n_names++] = value;
+	return true;
+}
+
+static bool
+take_field(struct logs *l, const char *value)
+{
+	const char *is = strchr(value, '=');
+
+	if (is == NULL || is == value || l->filter.n_fields == LOGS_FIELDS) {
+		cli_error("--field %s: must be KEY=VALUE, at most %d of them", value, LOGS_FIELDS);
+		return false;
+	}
+	l->filter.fields[l->filter.n_fields].key = (struct str){ value, (size_t)(is - value) };
+	l->filter.fields[l->filter.n_fields++].value = is + 1;
+	return true;
+}
+
+/* As the lines have it. "10m": so long ago. */
+static bool
+take_time(char out[LOGS_TIME + 1], const char *value)
+{
+	int64_t t;
+
+	if (value[0] != '\0' && strspn(value, "0123456789") < strlen(value) &&
+	    time_parse_duration(str_of(value), &t))
+		t = time_wall_us() - t;
+	else if (!time_parse_rfc3339(str_of(value), &t)) {
+		cli_error(
+		    "%s: is no time; 2026-11-21T01:02:03Z is one, and 10m: so long ago", value);
+		return false;
+	}
+	time_rfc3339(t, out);
+	return true;
+}
+
+static void
+show_all(struct logs *l)
+{
+	struct logs_source *s;
+
+	for (size_t i = 0; i < l->n; i++)
+		logs_start(&l->sources[i], &l->filter, false);
+	while ((s = earliest(l)) != NULL && !ferror(stdout)) {
+		show(l, s->name, s->line);
+		logs_next(s, &l->filter);
+	}
+}
+
+/* From the end: what is found first is shown last. Then each source is where following begins. */
+static void
+show_last(struct logs *l)
+{
+	struct kept *kept = NULL;
+	struct logs_source *s;
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < l->n && l->most > 0; i++)
+		logs_start(&l->sources[i], &l->filter, true);
+	while (n < l->most && (s = latest(l)) != NULL) {
+		kept = mem_grow(kept, n + 1, sizeof(*kept));
+		kept[n] = (struct kept){ s->name, mem_zalloc(s->line.n + 1), s->line.n };
+		memcpy(kept[n].text, s->line.p, s->line.n);
 		n++;
+		logs_next(s, &l->filter);
 	}
-	free(text);
-	return n;
+	for (uint64_t i = n; i > 0; i--) {
+		show(l, kept[i - 1].name, (struct str){ kept[i - 1].text, kept[i - 1].n });
+		free(kept[i - 1].text);
+	}
+	free(kept);
+	for (size_t i = 0; i < l->n && l->follow; i++)
+		logs_end(&l->sources[i]);
+}
+
+static struct logs_source *
+earliest(struct logs *l)
+{
+	struct logs_source *first = NULL;
+
+	for (size_t i = 0; i < l->n; i++)
+		if (l->sources[i].has &&
+		    (first == NULL || strcmp(l->sources[i].time, first->time) < 0))
+			first = &l->sources[i];
+	return first;
+}
+
+static struct logs_source *
+latest(struct logs *l)
+{
+	struct logs_source *last = NULL;
+
+	for (size_t i = 0; i < l->n; i++)
+		if (l->sources[i].has &&
+		    (last == NULL || strcmp(l->sources[i].time, last->time) >= 0))
+			last = &l->sources[i];
+	return last;
 }
 
 static void
-show(struct cli *cli, struct line *lines, size_t n, size_t most)
+show(const struct logs *l, const char *name, struct str line)
 {
-	for (size_t i = 1; i < n; i++) /* a line without a time stays behind the one before it */
-		if (lines[i].time[0] == '\0' && lines[i].from == lines[i - 1].from)
-			lines[i].time = lines[i - 1].time;
-	if (n > 1)
-		qsort(lines, n, sizeof(*lines), by_time);
-	for (size_t i = n > most ? n - most : 0; i < n; i++)
-		show_one(cli, &lines[i]);
-	fflush(stdout);
+	if (!l->cli->json) {
+		logs_show(stdout, name, line, l->colour);
+	} else if (line.n > 0 && line.p[0] == '{') {
+		fwrite(line.p, 1, line.n, stdout);
+		putchar('\n');
+	}
 }
 
 static void
-show_one(struct cli *cli, const struct line *l)
+follow(struct logs *l)
 {
-	json_t *v = cli->json ? NULL : json_loads(l->text, 0, NULL), *field;
-	const char *key;
-	char *text;
+	int watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 
-	if (v == NULL) {
-		if (cli->json && l->text[0] != '{')
-			return;
-		printf(
-		    cli->json ? "%s%s\n" : "%-10s %s\n", cli->json ? "" : l->from->name, l->text);
+	l->filter.since[0] = '\0'; /* had begun already */
+	inotify_add_watch(watch, l->dir, IN_MODIFY | IN_CREATE | IN_MOVED_TO);
+	for (;;) {
+		struct logs_source *s;
+
+		l->n = logs_open(l->dir, &l->filter, l->sources, l->n);
+		for (size_t i = 0; i < l->n; i++) {
+			logs_look_again(l->dir, &l->sources[i]);
+			logs_next(&l->sources[i], &l->filter);
+		}
+		while ((s = earliest(l)) != NULL) {
+			show(l, s->name, s->line);
+			logs_next(s, &l->filter);
+		}
+		if (fflush(stdout) != 0 || ferror(stdout))
+			break;
+		await_change(watch);
+	}
+	close(watch);
+}
+
+static void
+await_change(int watch)
+{
+	struct pollfd p = { .fd = watch, .events = POLLIN };
+	char events[4096];
+
+	if (poll(&p, 1, LOOK_MS) <= 0)
 		return;
-	}
-	printf("%.23s %-5s %-10s %s", json_string_value(json_object_get(v, "time")) ?: "",
-	    json_string_value(json_object_get(v, "level")) ?: "",
-	    json_string_value(json_object_get(v, "node")) ?: l->from->name,
-	    json_string_value(json_object_get(v, "event")) ?: "");
-	json_object_foreach(v, key, field)
-	{
-		if (strcmp(key, "time") == 0 || strcmp(key, "level") == 0 ||
-		    strcmp(key, "node") == 0 || strcmp(key, "event") == 0)
-			continue;
-		text = json_dumps(field, JSON_ENCODE_ANY | JSON_COMPACT);
-		printf(" %s=%s", key, text != NULL ? text : "");
-		free(text);
-	}
-	putchar('\n');
-	json_decref(v);
-}
-
-static int
-by_time(const void *a, const void *b)
-{
-	const struct line *x = a, *y = b;
-	int c = strcmp(x->time, y->time);
-
-	return c != 0 ? c : x->order < y->order ? -1 : 1;
-}
-
-static void
-reopen_if_rotated(struct source *s)
-{
-	struct stat st;
-	FILE *f;
-
-	if (stat(s->path, &st) != 0 || st.st_ino == s->inode || (f = fopen(s->path, "re")) == NULL)
-		return;
-	fclose(s->f);
-	s->f = f;
-	s->inode = st.st_ino;
+	usleep(BATCH_US);
+	while (read(watch, events, sizeof(events)) > 0)
+		;
 }

@@ -40,6 +40,9 @@ static const struct {
 	{ "update", task_update },
 	{ "rm", task_rm },
 	{ "import", cli_task_import },
+	{ "apply", cli_task_apply },
+	{ "count", cli_task_count },
+	{ "history", cli_task_history },
 };
 
 int
@@ -52,7 +55,8 @@ cli_task(struct cli *cli, int argc, char **argv)
 			return verbs[i].run(cli, argc - 1, argv + 1);
 		}
 	cli_error(
-	    "usage: metafed task add|get|list|update|rm|import ...; metafed --help says more");
+	    "usage: metafed task add|get|list|update|rm|import|apply|count|history ...; metafed "
+	    "--help says more");
 	return CLI_USAGE;
 }
 
@@ -112,14 +116,25 @@ task_add(struct cli *cli, int argc, char **argv)
 static int
 task_get(struct cli *cli, int argc, char **argv)
 {
+	static const struct option longs[] = { { "consistency", 1, NULL, 'y' },
+		{ "max-age", 1, NULL, 'm' }, { 0 } };
+	char *params = arena_strdup(cli->arena, "");
 	const struct answer *a;
-	const char *path = argc == 2 ? task_path(cli, argv[1]) : NULL;
+	const char *path;
 
+	for (int o; (o = getopt_long(argc, argv, "", longs, NULL)) != -1;)
+		if (o == '?')
+			return CLI_USAGE;
+		else
+			cli_encode(
+			    cli->arena, &params, o == 'y' ? "consistency" : "max_age_ms", optarg);
+	path = argc == optind + 1 ? task_path(cli, argv[optind]) : NULL;
 	if (path == NULL) {
-		cli_error("usage: metafed task get ID");
+		cli_error("usage: metafed task get ID [--consistency strong|bounded|eventual] "
+			  "[--max-age MS]");
 		return CLI_USAGE;
 	}
-	a = cli_send(cli, &(const struct query){ .method = "GET", .path = path });
+	a = cli_send(cli, &(const struct query){ .method = "GET", .path = path, .params = params });
 	if (!cli->json && a->status == 200)
 		show_task(a->json);
 	return cli_result(cli, a);
@@ -130,6 +145,8 @@ task_list(struct cli *cli, int argc, char **argv)
 {
 	static const struct option longs[] = { { "state", 1, NULL, 's' },
 		{ "priority", 1, NULL, 'p' }, { "type", 1, NULL, 't' }, { "label", 1, NULL, 'l' },
+		{ "q", 1, NULL, 'q' }, { "payload", 1, NULL, 'j' }, { "sort", 1, NULL, 'o' },
+		{ "consistency", 1, NULL, 'y' }, { "max-age", 1, NULL, 'm' },
 		{ "limit", 1, NULL, 'n' }, { "cursor", 1, NULL, 'c' }, { "all", 0, NULL, 'a' },
 		{ 0 } };
 	struct listing l = { .filters = arena_strdup(cli->arena, "") };
@@ -140,7 +157,14 @@ task_list(struct cli *cli, int argc, char **argv)
 		case 'p':
 		case 't':
 		case 'l':
+		case 'q':
+		case 'j':
+		case 'o':
+		case 'y':
 			cli_encode(cli->arena, &l.filters, longs[at].name, optarg);
+			break;
+		case 'm':
+			cli_encode(cli->arena, &l.filters, "max_age_ms", optarg);
 			break;
 		case 'n':
 			l.limit = optarg;
@@ -219,7 +243,7 @@ list_items(struct cli *cli, struct listing *l, const json_t *items)
 	json_array_foreach(items, i, item)
 	{
 		fputs(l->said++ == 0 ? "{\"items\":[\n" : ",\n", stdout);
-		json_dumpf(item, stdout, JSON_COMPACT);
+		cli_put_json(item, JSON_COMPACT);
 	}
 }
 
@@ -337,7 +361,9 @@ show_task(const json_t *task)
 	{
 		text = json_is_string(v) ? strdup(json_string_value(v))
 		                         : json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT);
-		printf("%-12s %s\n", key, text != NULL ? text : "");
+		printf("%-12s ", key);
+		cli_put(stdout, text != NULL ? text : "");
+		putchar('\n');
 		free(text);
 	}
 }

@@ -1,6 +1,7 @@
 /* token: who we are. A token file (0600) keeps {"access_token", "refresh_token"} per way; an access
  * token that was refused is renewed once with the refresh token. Whoever can read VAR/admin.json (or
- * $METAFED_ADMIN_FILE) acts as that user of the fleet whose bus he reaches. */
+ * $METAFED_ADMIN_FILE) acts as that user of the fleet whose bus he reaches, unless he logged in as
+ * another: when that log-in has ended, nobody goes on as administrator without having said so. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -14,12 +15,13 @@
 
 static const char *way_name(struct cli *);
 static json_t *tokens_load(struct cli *);
-static void tokens_save(struct cli *, const json_t *);
-static bool tokens_take(struct cli *, const struct answer *);
+static bool tokens_save(struct cli *, const json_t *);
+static bool tokens_take(struct cli *, const struct answer *, const char *user);
 static bool renew(struct cli *);
-static bool login_as(struct cli *, const char *, const char *, const struct answer **);
+static bool
+login_as(struct cli *, const char *, const char *, const char *, const struct answer **);
 static bool login_local(struct cli *);
-static char *ask_password(struct cli *, bool);
+static const char *reason_of(const struct answer *);
 
 const struct answer *
 cli_send(struct cli *cli, const struct query *q)
@@ -45,20 +47,24 @@ cli_send(struct cli *cli, const struct query *q)
 	return way_send(cli, q);
 }
 
-/* login USER [--password-stdin] */
+/* login USER [--password-stdin]: who has a second factor is asked for its code, too, on the next line. */
 int
 cli_login(struct cli *cli, int argc, char **argv)
 {
 	const struct answer *a;
-	char *password;
-	bool piped = argc == 3 && strcmp(argv[2], "--password-stdin") == 0;
+	char *password, *code;
+	bool done, piped = argc == 3 && strcmp(argv[2], "--password-stdin") == 0;
 
 	if (argc != 2 && !piped) {
 		cli_error("usage: metafed login USER [--password-stdin]");
 		return CLI_USAGE;
 	}
-	password = ask_password(cli, piped);
-	if (!login_as(cli, argv[1], password, &a)) {
+	password = cli_ask(cli, "Password: ", piped);
+	done = login_as(cli, argv[1], password, NULL, &a);
+	if (!done && strcmp(reason_of(a), "SECOND_FACTOR") == 0 &&
+	    (code = cli_ask(cli, "Code: ", piped))[0] != '\0')
+		done = login_as(cli, argv[1], password, code, &a);
+	if (!done) {
 		explicit_bzero(password, strlen(password));
 		if (a->status == 401 && !cli->json) {
 			cli_error("%s", a->problem);
@@ -77,6 +83,50 @@ cli_login(struct cli *cli, int argc, char **argv)
 	} else {
 		printf("Logged in as %s.\n", argv[1]);
 	}
+	return CLI_OK;
+}
+
+/* logout: the tokens are forgotten when their session has ended; one that had ended before is as good. */
+int
+cli_logout(struct cli *cli, int argc, char **argv)
+{
+	json_t *kept, *mine, *body;
+	const struct answer *a;
+	char *text;
+	bool done;
+
+	(void)argv;
+	if (argc != 1) {
+		cli_error("usage: metafed logout");
+		return CLI_USAGE;
+	}
+	kept = tokens_load(cli);
+	mine = json_object_get(kept, way_name(cli));
+	body = json_pack(
+	    "{s:s*}", "refresh_token", json_string_value(json_object_get(mine, "refresh_token")));
+	text = json_dumps(body, JSON_COMPACT);
+	json_decref(body);
+	if (mine == NULL || text == NULL) {
+		cli_error("nobody is logged in here");
+		free(text);
+		json_decref(kept);
+		return CLI_AUTH;
+	}
+	a = way_send(cli,
+	    &(const struct query){
+		.method = "POST", .path = "/v1/auth/logout", .body = text, .n = strlen(text) });
+	explicit_bzero(text, strlen(text));
+	free(text);
+	done = a->status == 204 || a->status == 401;
+	if (done) {
+		json_object_del(kept, way_name(cli));
+		done = tokens_save(cli, kept);
+	}
+	json_decref(kept);
+	if (!done)
+		return a->problem != NULL ? cli_result(cli, a) : CLI_REFUSED;
+	if (!cli->json)
+		puts("Logged out.");
 	return CLI_OK;
 }
 
@@ -113,7 +163,7 @@ tokens_load(struct cli *cli)
 	return v;
 }
 
-static void
+static bool
 tokens_save(struct cli *cli, const json_t *tokens)
 {
 	char *dir = arena_strdup(cli->arena, cli->token_file), *slash = strrchr(dir, '/');
@@ -130,16 +180,20 @@ tokens_save(struct cli *cli, const json_t *tokens)
 	}
 	fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0 || json_dumpfd(tokens, fd, JSON_INDENT(1)) != 0 || close(fd) != 0 ||
-	    rename(temp, cli->token_file) != 0)
-		cli_error("%s: %s: the log-in is not kept", cli->token_file, strerror(errno));
+	    rename(temp, cli->token_file) != 0) {
+		cli_error("%s: %s: not written", cli->token_file, strerror(errno));
+		return false;
+	}
+	return true;
 }
 
+/* user: NULL keeps who it was. */
 static bool
-tokens_take(struct cli *cli, const struct answer *a)
+tokens_take(struct cli *cli, const struct answer *a, const char *user)
 {
 	const char *access = json_string_value(json_object_get(a->json, "access_token"));
 	const char *refresh = json_string_value(json_object_get(a->json, "refresh_token"));
-	json_t *all, *mine;
+	json_t *all, *mine, *before;
 
 	if (a->status != 200 || access == NULL)
 		return false;
@@ -147,8 +201,10 @@ tokens_take(struct cli *cli, const struct answer *a)
 	mine = json_pack(
 	    "{s:s, s:s}", "access_token", access, "refresh_token", refresh != NULL ? refresh : "");
 	all = tokens_load(cli);
+	before = json_object_get(json_object_get(all, way_name(cli)), "user");
+	json_object_set_new(mine, "user", user != NULL ? json_string(user) : json_incref(before));
 	json_object_set_new(all, way_name(cli), mine);
-	tokens_save(cli, all);
+	(void)tokens_save(cli, all); /* what was asked for goes on all the same */
 	json_decref(all);
 	return true;
 }
@@ -168,18 +224,22 @@ renew(struct cli *cli)
 	json_decref(body);
 	cli->access_token = arena_strdup(cli->arena, "");
 	if (text != NULL)
-		ok = tokens_take(cli, way_send(cli, &(const struct query){ .method = "POST",
-							.path = "/v1/auth/refresh",
-							.body = text,
-							.n = strlen(text) }));
+		ok = tokens_take(cli,
+		    way_send(cli, &(const struct query){ .method = "POST",
+				      .path = "/v1/auth/refresh",
+				      .body = text,
+				      .n = strlen(text) }),
+		    NULL);
 	free(text);
 	return ok;
 }
 
 static bool
-login_as(struct cli *cli, const char *user, const char *password, const struct answer **a)
+login_as(struct cli *cli, const char *user, const char *password, const char *otp,
+    const struct answer **a)
 {
-	json_t *body = json_pack("{s:s, s:s}", "username", user, "password", password);
+	json_t *body =
+	    json_pack("{s:s, s:s, s:s*}", "username", user, "password", password, "otp", otp);
 	char *text = body != NULL ? json_dumps(body, JSON_COMPACT) : NULL;
 
 	json_decref(body);
@@ -193,7 +253,13 @@ login_as(struct cli *cli, const char *user, const char *password, const struct a
 		     .method = "POST", .path = "/v1/auth/login", .body = text, .n = strlen(text) });
 	explicit_bzero(text, strlen(text));
 	free(text);
-	return tokens_take(cli, *a);
+	return tokens_take(cli, *a, user);
+}
+
+static const char *
+reason_of(const struct answer *a)
+{
+	return json_string_value(json_object_get(a->json, "reason")) ?: "";
 }
 
 static bool
@@ -201,7 +267,7 @@ login_local(struct cli *cli)
 {
 	const struct answer *a;
 	const char *user, *password;
-	json_t *admin;
+	json_t *admin, *kept, *mine;
 	bool ok;
 
 	if (cli->url != NULL)
@@ -211,13 +277,19 @@ login_local(struct cli *cli)
 	    NULL);
 	user = json_string_value(json_object_get(admin, "username"));
 	password = json_string_value(json_object_get(admin, "password"));
-	ok = user != NULL && password != NULL && login_as(cli, user, password, &a);
+	kept = tokens_load(cli);
+	mine = json_object_get(kept, way_name(cli));
+	ok = user != NULL && password != NULL &&
+	     (mine == NULL ||
+		 json_equal(json_object_get(mine, "user"), json_object_get(admin, "username"))) &&
+	     login_as(cli, user, password, NULL, &a);
+	json_decref(kept);
 	json_decref(admin);
 	return ok;
 }
 
-static char *
-ask_password(struct cli *cli, bool piped)
+char *
+cli_ask(struct cli *cli, const char *prompt, bool piped)
 {
 	struct termios old, quiet;
 	bool tty = !piped && isatty(0) && tcgetattr(0, &old) == 0;
@@ -226,7 +298,7 @@ ask_password(struct cli *cli, bool piped)
 	if (tty) {
 		quiet = old;
 		quiet.c_lflag &= ~(tcflag_t)ECHO;
-		fputs("Password: ", stderr);
+		fputs(prompt, stderr);
 		tcsetattr(0, TCSAFLUSH, &quiet);
 	}
 	if (fgets(line, sizeof(line), stdin) == NULL)

@@ -2,22 +2,25 @@
  * send it; over HTTP to api. Neither knows of tokens beyond putting the one it is given into the
  * header. */
 #include <curl/curl.h>
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/str.h"
 #include "cli/cli.h"
 #include "client/client.h"
 
-#define TIMEOUT_S 60L
+#define TIMEOUT_S    60L
+#define HEADERS_MOST 4 /* beyond our own */
 
 struct way {
 	struct client *client; /* bus */
 	CURL *curl;            /* HTTP */
 	struct buf body;
-	char etag[64];
+	char etag[96], location[160];
 	struct answer answer;
 };
 
@@ -26,6 +29,8 @@ static void send_bus(struct cli *, const struct query *);
 static void send_http(struct cli *, const struct query *);
 static size_t on_body(char *, size_t, size_t, void *);
 static size_t on_header(char *, size_t, size_t, void *);
+static void keep_header(struct way *, struct str, struct str);
+static const char *lower(struct arena *, const char *);
 static void finish(struct cli *, const char *);
 static Mf__KeyValue *header(struct arena *, const char *, const char *);
 static char *unreachable(struct cli *, const char *);
@@ -41,8 +46,8 @@ way_send(struct cli *cli, const struct query *q)
 	if (w->client == NULL && w->curl == NULL)
 		return &w->answer; /* says why */
 	json_decref(w->answer.json);
-	w->answer = (struct answer){ .etag = w->etag };
-	w->etag[0] = '\0';
+	w->answer = (struct answer){ .etag = w->etag, .location = w->location };
+	w->etag[0] = w->location[0] = '\0';
 	w->body.n = 0;
 	if (w->client != NULL)
 		send_bus(cli, q);
@@ -76,6 +81,7 @@ way_open(struct cli *cli)
 	if (w == NULL)
 		abort();
 	w->answer.etag = w->etag;
+	w->answer.location = w->location;
 	if (cli->url != NULL) {
 		curl_global_init(CURL_GLOBAL_DEFAULT);
 		w->curl = curl_easy_init();
@@ -93,7 +99,7 @@ send_bus(struct cli *cli, const struct query *q)
 {
 	struct way *w = cli->way;
 	Mf__HttpRequest r = MF__HTTP_REQUEST__INIT;
-	Mf__KeyValue *headers[4];
+	Mf__KeyValue *headers[4 + HEADERS_MOST];
 	const Mf__HttpResponse *m;
 	struct failure f;
 
@@ -109,6 +115,10 @@ send_bus(struct cli *cli, const struct query *q)
 		    q->content_type != NULL ? q->content_type : "application/json");
 	if (q->if_match != NULL)
 		headers[r.n_headers++] = header(cli->arena, "if-match", q->if_match);
+	for (const char *const *h = q->headers; h != NULL && *h != NULL; h += 2) {
+		must(r.n_headers < sizeof(headers) / sizeof(headers[0]));
+		headers[r.n_headers++] = header(cli->arena, lower(cli->arena, h[0]), h[1]);
+	}
 	r.body.data = (uint8_t *)(uintptr_t)q->body;
 	r.body.len = q->body != NULL ? q->n : 0;
 	m = client_http(w->client, &r, &f);
@@ -125,8 +135,7 @@ send_bus(struct cli *cli, const struct query *q)
 	w->answer.status = (int)m->status;
 	buf_add(&w->body, m->body.data, m->body.len);
 	for (size_t i = 0; i < m->n_headers; i++)
-		if (strcasecmp(m->headers[i]->key, "etag") == 0)
-			snprintf(w->etag, sizeof(w->etag), "%s", m->headers[i]->value);
+		keep_header(w, str_of(m->headers[i]->key), str_of(m->headers[i]->value));
 	finish(cli, NULL);
 }
 
@@ -165,6 +174,9 @@ send_http(struct cli *cli, const struct query *q)
 		curl_easy_setopt(w->curl, CURLOPT_POSTFIELDS, q->body);
 		curl_easy_setopt(w->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)q->n);
 	}
+	for (const char *const *h = q->headers; h != NULL && *h != NULL; h += 2)
+		headers =
+		    curl_slist_append(headers, arena_printf(cli->arena, "%s: %s", h[0], h[1]));
 	headers = curl_slist_append(headers, "Expect:");
 	curl_easy_setopt(w->curl, CURLOPT_HTTPHEADER, headers);
 	rc = curl_easy_perform(w->curl);
@@ -189,15 +201,24 @@ on_header(char *p, size_t one, size_t n, void *ctx)
 	struct way *w = ctx;
 	struct str name, value;
 
-	if (str_cut((struct str){ p, one * n }, ':', &name, &value) && name.n == 4 &&
-	    strncasecmp(name.p, "etag", 4) == 0) {
+	if (str_cut((struct str){ p, one * n }, ':', &name, &value)) {
 		while (
 		    value.n > 0 && (value.p[value.n - 1] == '\n' || value.p[value.n - 1] == '\r'))
 			value.n--;
-		value = str_trim(value);
-		snprintf(w->etag, sizeof(w->etag), "%.*s", (int)value.n, value.p);
+		keep_header(w, name, str_trim(value));
 	}
 	return one * n;
+}
+
+static void
+keep_header(struct way *w, struct str name, struct str value)
+{
+	if (name.n == 4 && strncasecmp(name.p, "etag", 4) == 0)
+		snprintf(w->etag, sizeof(w->etag), "%.*s", (int)value.n, value.p);
+	if (name.n == 8 && strncasecmp(name.p, "location", 8) == 0)
+		snprintf(w->location, sizeof(w->location), "%.*s", (int)value.n, value.p);
+	if (name.n == 16 && strncasecmp(name.p, "metafed-degraded", 16) == 0)
+		w->answer.degraded = value.n == 4 && memcmp(value.p, "true", 4) == 0;
 }
 
 /* Parses the body; a status beyond 2xx gets its one line from the problem document. */
@@ -235,6 +256,16 @@ header(struct arena *a, const char *key, const char *value)
 	h->key = (char *)(uintptr_t)key;
 	h->value = (char *)(uintptr_t)value;
 	return h;
+}
+
+static const char *
+lower(struct arena *a, const char *name)
+{
+	char *out = arena_strdup(a, name);
+
+	for (char *c = out; *c != '\0'; c++)
+		*c = (char)tolower((unsigned char)*c);
+	return out;
 }
 
 static char *

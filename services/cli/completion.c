@@ -1,0 +1,105 @@
+/* completion: the script for bash. Options are those that the help of a command names: they stand in one
+ * place only. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+static const char bash[] =
+    "_metafed() {\n"
+    "  local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} list= i\n"
+    "  local nodes='meta api database auth rest graphql websocket sql nosql cache jwt oauth rbac'\n"
+    "  local stores='postgres redis-docs redis-cache' said=()\n"
+    "  local standbys='meta-2 meta-3'\n"
+    "  for ((i = 1; i < COMP_CWORD; i++)); do\n"
+    "    case ${COMP_WORDS[i]} in\n"
+    "    --var|--url|--token-file) i=$((i + 1)) ;;\n"
+    "    -*) ;;\n"
+    "    *) said+=(\"${COMP_WORDS[i]}\") ;;\n"
+    "    esac\n"
+    "  done\n"
+    "  case $word in\n"
+    "  -*) list='--var --url --token-file --json --help --version'\n"
+    "    [ ${#said[@]} = 0 ] ||\n"
+    "      list+=\" $(\"${COMP_WORDS[0]}\" \"${said[@]:0:2}\" --help 2>/dev/null |\n"
+    "        grep -oE -- '--[a-z][a-z-]*')\"\n"
+    "    [ \"${said[0]}\" != logs ] || list+=' -f -n'\n"
+    "    COMPREPLY=($(compgen -W \"$(printf '%s\\n' $list | sort -u)\" -- \"$word\")); return ;;\n"
+    "  esac\n"
+    "  case $before in\n"
+    "  --priority) list='CRITICAL HIGH MEDIUM LOW' ;;\n"
+    "  --state) list='SCHEDULED QUEUED RUNNING RETRYING COMPLETED FAILED CANCELLED' ;;\n"
+    "  --consistency) list='strong bounded eventual' ;;\n"
+    "  --window) list='1m 1h 24h' ;;\n"
+    "  --level) list='debug info warn error fatal' ;;\n"
+    "  --node) list=\"$nodes $standbys $stores supervisor\" ;;\n"
+    "  --peer) list=\"$nodes $standbys\" ;;\n"
+    "  --status) [ \"${said[0]}\" != errors ] ||\n"
+    "      list='UNAVAILABLE DEADLINE_EXCEEDED INTERNAL UNKNOWN DATA_LOSS RESOURCE_EXHAUSTED'\n"
+    "    [ \"${said[0]}\" != trace ] || list='error ok' ;;\n"
+    "  --parts) list='theory active quiet loads recovery correlated timeline shapes' ;;\n"
+    "  --for|--probability|--delay|--step|--seed|--limit|--scenarios|--rates|--tries|--load) ;;\n"
+    "  --trace|--event|--field|--since|--until) ;;\n"
+    "  "
+    "request|import|put|-o|backup|restore|report|compare|--html|--key-file|--verify|--replace|\\\n"
+    "  --var|--token-file)\n"
+    "    COMPREPLY=($(compgen -f -- \"$word\")); return ;;\n"
+    "  *) case ${#said[@]}:${said[*]} in\n"
+    "    0:*) list='login logout whoami password user role group grant session api-key factor'\n"
+    "      list+=' client consent provider identity policy key'\n"
+    "      list+=' task doc collection stream blob backup restore request database fleet'\n"
+    "      list+=' audit restart upgrade logs log-level keys completion explain chaos'\n"
+    "      list+=' errors reliability crashes settings top trace help' ;;\n"
+    "    "
+    "1:user|1:role|1:group|1:grant|1:session|1:api-key|1:factor|1:client|1:consent|1:provider|1:"
+    "identity)\n"
+    "      list='list show add update rm' ;;\n"
+    "    1:policy) list='export import explain' ;;\n"
+    "    1:key) list='list rotate' ;;\n"
+    "    2:key\\ rotate) list='ES256 EdDSA RS256' ;;\n"
+    "    1:task) list='add get list update rm import apply count history' ;;\n"
+    "    2:task\\ apply) list='update delete' ;;\n"
+    "    1:fleet) list='calls' ;;\n"
+    "    1:settings) list=\"$nodes $standbys\" ;;\n"
+    "    1:doc) list='add get find update rm' ;;\n"
+    "    1:collection) list='add list show update check rm' ;;\n"
+    "    1:stream) list='append read follow trim keep show rm consumer' ;;\n"
+    "    3:stream\\ consumer\\ *) list='add move list rm' ;;\n"
+    "    4:stream\\ consumer\\ *) ;;\n"
+    "    5:stream\\ consumer\\ *\\ add\\ *) list='first last' ;;\n"
+    "    1:blob) list='put get list rm' ;;\n"
+    "    1:database) list='migrations' ;;\n"
+    "    1:audit) list='verify search export' ;;\n"
+    "    1:explain) list='request' ;;\n"
+    "    3:reliability\\ compare*) COMPREPLY=($(compgen -f -- \"$word\")); return ;;\n"
+    "    1:reliability) list='show run report compare' ;;\n"
+    "    1:chaos) list='kill stop delay drop error partition store_down disk_full clock_step list' "
+    "list+=' end' ;;\n"
+    "    2:chaos\\ store_down) list=\"$stores\" ;;\n"
+    "    2:chaos\\ kill|2:chaos\\ stop|2:chaos\\ disk_full) list=\"$nodes $standbys $stores\" ;;\n"
+    "    2:chaos*) list=\"$nodes $standbys\" ;;\n"
+    "    *:upgrade*) list=\"$nodes guard supervisor\" ;;\n"
+    "    1:restart) list=\"$nodes $standbys $stores\" ;;\n"
+    "    *:logs*) list=\"$nodes $standbys $stores guard supervisor\" ;;\n"
+    "    1:log-level) list=\"$nodes $standbys\" ;;\n"
+    "    2:log-level*) list='debug info warn error' ;;\n"
+    "    1:trace) list='list show' ;;\n"
+    "    1:keys) list='init' ;;\n"
+    "    1:completion) list='bash' ;;\n"
+    "    esac ;;\n"
+    "  esac\n"
+    "  COMPREPLY=($(compgen -W \"$list\" -- \"$word\"))\n"
+    "}\n"
+    "complete -F _metafed metafed\n";
+
+int
+cli_completion(struct cli *cli, int argc, char **argv)
+{
+	(void)cli;
+	if (argc != 2 || strcmp(argv[1], "bash") != 0) {
+		cli_error("usage: metafed completion bash");
+		return CLI_USAGE;
+	}
+	fputs(bash, stdout);
+	return CLI_OK;
+}
