@@ -2,6 +2,8 @@
 
 set -euo pipefail
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# Which fleet is meant, a script is told by its options; these are for the command line, and the nodes would take them.
+unset METAFED_VAR METAFED_CONFIG METAFED_URL
 
 say() { printf '%s\n' "$*" >&2; }
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }
@@ -43,4 +45,11 @@ conf_sets() {
 		/^[ \t]*\[/ { gsub(/[][ \t]/, ""); now = $0; next }
 		now == part && $0 ~ "^[ \t]*" key "[ \t]*=" { found = 1 }
 		END { exit !found }' "$1"
+}
+
+# conf_value FILE PART KEY: what it is set to there; nothing when it is not.
+conf_value() {
+	awk -v part="$2" -v key="$3" '
+		/^[ \t]*\[/ { gsub(/[][ \t]/, ""); now = $0; next }
+		now == part && $0 ~ "^[ \t]*" key "[ \t]*=" { sub(/^[^=]*=[ \t]*/, ""); print }' "$1"
 }
