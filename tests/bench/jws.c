@@ -27,7 +27,7 @@ static const char payload[] = "{\"iss\":\"metafed\",\"aud\":\"metafed\",\"sub\":
 static double
 verify_ours(struct arena *a, const struct jws_key *k, const char *token)
 {
-	static const struct claims_expect expect = { "metafed", "metafed" };
+	static const struct claims_expect expect = { "metafed", "metafed", 0 };
 	int64_t t = time_now_us();
 
 	for (int i = 0; i < BATCH; i++) {

@@ -25,6 +25,7 @@ async function world() {
     ids[`${what}User`] = await made('/v1/users', { username: `contract-${what}` });
     ids[`${what}Role`] = await made('/v1/roles', { id: `contract-${what}` });
   }
+  ids.readTaskHistory = ids.readTask;
   const { json } = await f.call('POST', '/v1/auth/login', { body: f.admin(), token: null });
   return { ids, admin: f.admin(), tokens: { refresh: json.refresh_token } };
 }

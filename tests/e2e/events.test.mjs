@@ -51,8 +51,9 @@ test('a stream says where it begins, then what happens to tasks, in order', asyn
   assert.ok(Math.abs(Date.parse(got[0].data.at) - Date.now()) < 60_000);
   await until(() => s.comments >= 2, 'comments that keep it alive');
   s.close();
-  await until(() => log().split('\n').some((l) => l.includes('"request"') && l.includes('"/v1/events"') && JSON.parse(l).status === 200), 'its line in the access log');
-  const line = log().split('\n').filter((l) => l.includes('"request"') && l.includes('"/v1/events"')).map((l) => JSON.parse(l)).at(-1);
+  const lines = () => f.logged('api', '"/v1/events"').filter((l) => l.event === 'request');
+  await until(() => lines().some((l) => l.status === 200), 'its line in the access log');
+  const line = lines().at(-1);
   assert.equal(line.principal, 'admin');
   assert.ok(line.bytes > 500, JSON.stringify(line));
   assert.ok(!log().includes(f.token.split('.')[2]), 'no token in the log');

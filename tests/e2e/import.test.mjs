@@ -30,6 +30,25 @@ test('4,460 real issues come in, and a second time nothing twice', { skip: data 
   assert.equal(new Set(items.map((t) => t.id)).size, 4460);
   const one = items.find((t) => t.payload?.issuekey === 'BAM-65');
   assert.match(one.description, /waiting for mchai's lock/);
+
+  // What is found is what has the words, by a reading of our own.
+  const words = (t) => new Set(`${t.title} ${t.description ?? ''}`.toLowerCase().match(/[a-z0-9]+/g));
+  const found = (...args) => JSON.parse(f.cli('--json', 'task', 'list', '--all', '--limit', '500', ...args).stdout).items;
+  for (const [q, holds] of [
+    ['forum subscription', (w) => w.has('forum') && w.has('subscription')],
+    ['timeout -maven', (w) => w.has('timeout') && !w.has('maven')],
+    ['subversion or mercurial', (w) => w.has('subversion') || w.has('mercurial')],
+    ['authenticat*', (w) => [...w].some((x) => x.startsWith('authenticat'))],
+  ]) {
+    const expected = items.filter((t) => holds(words(t))).map((t) => t.id), got = found('--q', q).map((t) => t.id);
+    assert.ok(got.length > 2, q);
+    // PostgreSQL takes hosts, paths and words-with-hyphens as words of their own: one in twenty may be read in another way
+    const both = got.filter((id) => expected.includes(id)).length;
+    assert.ok(both >= 0.95 * got.length && both >= 0.9 * expected.length, `${q}: ${got.length} found, ${expected.length} expected, ${both} in common`);
+    assert.deepEqual(found('--q', q, '--sort', 'relevance').map((t) => t.id).sort(), [...got].sort(), q);
+  }
+  assert.deepEqual(found('--payload', '/issuekey=BAM-65').map((t) => t.id), [one.id]);
+  assert.match(found('--q', 'subversion plugin', '--sort', 'relevance')[0].title, /subversion|plugin/i);
 });
 
 test('all tasks are one JSON object, however many pages there are, and an empty one when there are none', () => {

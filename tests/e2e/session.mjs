@@ -142,9 +142,10 @@ export class RawSession {
     }
   }
 
-  // With which code it ends; null: without one.
-  async ends() {
+  // With which code it ends; null: without one. Answered, it ends at once, and else when the server has waited for that.
+  async ends(answered = false) {
     const f = await this.next(CLOSE);
+    if (f && answered) this.say(frame(CLOSE, closing(f.code)));
     const closed = await this.raw.closes();
     this.raw.drop();
     return f && closed ? f.code : null;

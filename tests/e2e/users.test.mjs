@@ -38,10 +38,12 @@ test('a new viewer logs in, reads, creates nothing, and is out within 500 ms of 
   assert.equal((await f.call('GET', '/v1/tasks', { token })).status, 200);
   const off = await f.call('PATCH', `/v1/users/${vera.id}`, { body: { disabled: true }, headers: { 'if-match': '"1"' } });
   assert.equal(off.status, 200, off.text);
-  const began = performance.now();
-  let status;
-  while ((status = (await f.call('GET', '/v1/tasks', { token })).status) === 200 && performance.now() - began < 5000);
-  const ms = performance.now() - began;
+  const answered = performance.now();
+  let status, ms;      // from the answer to when the one that was refused began
+  do {
+    ms = performance.now() - answered;
+    status = (await f.call('GET', '/v1/tasks', { token })).status;
+  } while (status === 200 && ms < 5000);
   assert.equal(status, 401);
   assert.ok(ms < 500, `out after ${ms} ms`);
   console.log(`# measured 401 ${ms.toFixed(1)} ms after the answer to the change`);
@@ -90,7 +92,7 @@ test('a role is in force when its creation is answered, and gone when its deleti
 });
 
 test('nobody goes beyond what he may do himself, and nobody locks everybody out', async () => {
-  await made('/v1/roles', { id: 'clerk', permissions: ['user.*', 'role.*', 'task.read', 'fleet.read'] });
+  await made('/v1/roles', { id: 'clerk', permissions: ['user.*', 'role.*'], inherits: ['viewer'] });
   await made('/v1/users', { username: 'carl', password: PASSWORD, roles: ['clerk'] });
   const token = (await login('carl', PASSWORD)).json.access_token;
   const admin = (await f.call('GET', '/v1/users?username=admin')).json.items[0];

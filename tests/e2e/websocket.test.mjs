@@ -9,8 +9,16 @@ import { Raw, ask } from '../harness/http_raw.mjs';
 import { Session, RawSession, frame, closing, TEXT, BINARY, CLOSE, PING, PONG } from './session.mjs';
 
 const PASSWORD = 'correct horse battery';
-let f;
-before(async () => { f = await Fleet.start({ conf: '[api]\nlimit = off\nping_time = 2s\nbody_time = 2s\naccess_log = all\ncors_origins = https://app.example\n' }); });
+let f, silent;
+before(async () => {
+  f = await Fleet.start({ conf: '[api]\nlimit = off\nping_time = 2s\nbody_time = 2s\naccess_log = all\ncors_origins = https://app.example\n' });
+  silent = nobodySays();
+});
+// It waits beside all that comes before its test.
+async function nobodySays() {
+  const s = await Session.open(f, { token: null });
+  return { goodbye: await s.next({ type: 'goodbye' }, 60_000), closed: await s.closed };
+}
 after(async () => { await f?.stop(); });
 
 const made = async (p, body) => {
@@ -24,7 +32,7 @@ async function somebody(username, ...roles) {
   assert.equal(r.status, 200, r.text);
   return { ...user, token: r.json.access_token };
 }
-const sessionLines = () => readFileSync(path.join(f.var, 'log/api.log'), 'utf8').split('\n').filter((l) => l.includes('"session"') && l.includes('"protocol"')).map((l) => JSON.parse(l));
+const sessionLines = () => f.logged('api', '"session"').filter((l) => 'protocol' in l);
 
 // --- who it is ---
 
@@ -461,10 +469,9 @@ test('a silent client is asked with a ping and cut after twice that; a message t
 });
 
 test('nobody said who it is within 10 s: 4408', async () => {
-  const s = await Session.open(f, { token: null });
-  const goodbye = await s.next({ type: 'goodbye' }, 20_000);
+  const { goodbye, closed } = await silent;
   assert.equal(goodbye.reason, 'AUTH_TIMEOUT');
-  assert.equal((await s.closed).code, 4408);
+  assert.equal(closed.code, 4408);
 });
 
 test('a drained edge answers what was said, then says 1001; the client resumes at the next one', async () => {

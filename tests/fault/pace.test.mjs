@@ -1,8 +1,7 @@
 // An agent that lives and answers, only late: within a second its requests go to a stand-in, and they come back when it is well.
+// Alone: what is late is told by what is usual.
 import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import path from 'node:path';
 import { Fleet, failures, until } from '../harness/fleet.mjs';
 
 let f, n = 0;
@@ -13,7 +12,7 @@ after(async () => { await f?.stop(); });
 async function load(rate, seconds, [method, p, opts]) {
   const mine = `load-${++n}-`;
   const results = await f.load(rate, seconds, (i) => [method, p, { ...opts, headers: { 'user-agent': mine + i } }]);
-  const lines = () => readFileSync(path.join(f.var, 'log/api.log'), 'utf8').split('\n').filter((l) => l.includes(`"${mine}`)).map((l) => JSON.parse(l));
+  const lines = () => f.logged('api', `"${mine}`);
   await until(() => lines().length === results.length, 'every request in the access log');
   const agents = new Map(lines().map((l) => [l.user_agent, l.agent]));
   return results.map((r) => ({ ...r, agent: agents.get(mine + r.i) }));

@@ -1,15 +1,20 @@
 // Sessions over WebSockets and streams of events while what carries them is killed or stopped: no event lost or doubled, no
 // submit lost. What was submitted is counted by its events: each task that was acknowledged is heard of once.
-import { test } from 'node:test';
+import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
 import { Fleet, sleep, until } from '../harness/fleet.mjs';
 import { Session } from '../e2e/session.mjs';
 import { Stream } from '../e2e/stream.mjs';
+import { CONF } from '../harness/steps.mjs';
 
 const seed = Number(process.env.METAFED_SEED ?? Date.now() % 1e9);
 const SESSIONS = 6, KILLS = 4, LIMIT = 60_000;
 let state = seed;
 const random = (n) => { state = (Math.imul(state, 1103515245) + 12345) & 0x7fffffff; return state % n; };
+
+let f, run = 0;
+before(async () => { f = await Fleet.start({ conf: CONF }); });
+after(async () => { await f?.stop(); });
 
 // A client that never gives up: it subscribes (again) after the last event that it dealt with, and says a submit again, with the
 // same key, until it is answered.
@@ -63,8 +68,9 @@ class Client {
 }
 
 // `harm` is done while clients submit and listen; resolves when it is over. Then everything must have been heard by everybody.
-async function survive(f, harm) {
-  const clients = Array.from({ length: SESSIONS }, (_, i) => new Client(f, `c${i}`));
+async function survive(harm) {
+  run++;
+  const clients = Array.from({ length: SESSIONS }, (_, i) => new Client(f, `r${run}c${i}`));
   await Promise.all(clients.map((c) => c.start()));
   const stream = await Stream.open(f), streamed = [];
   let last = (await stream.next('subscribed')).id, current = stream, over = false;
@@ -101,7 +107,7 @@ async function survive(f, harm) {
   }
 }
 
-async function killed(f, name) {
+async function killed(name) {
   const pid = await f.pid(name);
   f.signal(pid, 'SIGKILL');
   await f.back(name, pid, 30_000);
@@ -109,57 +115,44 @@ async function killed(f, name) {
 const measured = (what, r) => console.log(`# measured ${what}: ${r.tasks} tasks, ${r.reconnects} sessions broken, ${r.again} submits said again`);
 
 test(`each API agent is killed: no session breaks, nothing is lost or doubled (seed ${seed})`, async () => {
-  const f = await Fleet.start();
-  try {
-    const r = await survive(f, async () => {
-      for (let i = 0; i < KILLS; i++) for (const name of ['websocket', 'graphql', 'rest']) { await sleep(random(150)); await killed(f, name); }
-    });
-    measured('agents killed', r);
-    assert.equal(r.reconnects, 0);
-    assert.equal(r.again, 0, 'no submit failed');
-  } finally { await f.stop(); }
+  const r = await survive(async () => {
+    for (let i = 0; i < KILLS; i++) for (const name of ['websocket', 'graphql', 'rest']) { await sleep(random(150)); await killed(name); }
+  });
+  measured('agents killed', r);
+  assert.equal(r.reconnects, 0);
+  assert.equal(r.again, 0, 'no submit failed');
 });
 
 test('two agents die at once: the third takes the turns', async () => {
-  const f = await Fleet.start();
-  try {
-    const r = await survive(f, async () => {
-      for (const two of [['websocket', 'graphql'], ['websocket', 'rest'], ['graphql', 'rest']]) { await sleep(random(100)); await Promise.all(two.map((n) => killed(f, n))); }
-    });
-    measured('two agents at once', r);
-    assert.equal(r.reconnects, 0);
-  } finally { await f.stop(); }
+  const r = await survive(async () => {
+    for (const two of [['websocket', 'graphql'], ['websocket', 'rest'], ['graphql', 'rest']]) { await sleep(random(100)); await Promise.all(two.map((n) => killed(n))); }
+  });
+  measured('two agents at once', r);
+  assert.equal(r.reconnects, 0);
 });
 
 test(`an agent stands still (SIGSTOP): its turns are taken by another (seed ${seed})`, async () => {
-  const f = await Fleet.start();
-  try {
-    const r = await survive(f, async () => {
-      for (const name of ['websocket', 'graphql']) {
-        const pid = await f.pid(name);
-        f.signal(pid, 'SIGSTOP');
-        try { await f.back(name, pid, 60_000); } finally { f.signal(pid, 'SIGCONT'); }
-      }
-    });
-    measured('agents stopped', r);
-    assert.equal(r.reconnects, 0);
-  } finally { await f.stop(); }
+  const r = await survive(async () => {
+    for (const name of ['websocket', 'graphql']) {
+      const pid = await f.pid(name);
+      f.signal(pid, 'SIGSTOP');
+      try { await f.back(name, pid, 60_000); } finally { f.signal(pid, 'SIGCONT'); }
+    }
+  });
+  measured('agents stopped', r);
+  assert.equal(r.reconnects, 0);
 });
 
 test(`meta, database and sql are killed: events go on (seed ${seed})`, async () => {
-  const f = await Fleet.start();
-  try {
-    const r = await survive(f, async () => { for (let i = 0; i < 2; i++) for (const name of ['meta', 'database', 'sql', 'auth']) { await sleep(random(150)); await killed(f, name); } });
-    measured('meta, database, sql, auth killed', r);
-    assert.equal(r.reconnects, 0);
-  } finally { await f.stop(); }
+  const r = await survive(async () => { for (let i = 0; i < 2; i++) for (const name of ['meta', 'database', 'sql', 'auth']) { await sleep(random(150)); await killed(name); } });
+  measured('meta, database, sql, auth killed', r);
+  assert.equal(r.reconnects, 0);
 });
 
 test(`the edge is killed: clients come back, nothing is lost or doubled (seed ${seed})`, async () => {
-  const f = await Fleet.start({ conf: '[api]\nrequest_time = 3s\n' }); // so long a key is claimed by whom nobody answers any more
-  try {
-    const r = await survive(f, async () => { for (let i = 0; i < KILLS; i++) { await sleep(200 + random(300)); await killed(f, 'api'); } });
-    measured('api killed', r);
-    assert.ok(r.reconnects >= KILLS, `${r.reconnects}`);
-  } finally { await f.stop(); }
+  f.configure(`${CONF}[api]\nrequest_time = 3s\n`); // so long a key is claimed by whom nobody answers any more
+  await killed('api');
+  const r = await survive(async () => { for (let i = 0; i < KILLS; i++) { await sleep(200 + random(300)); await killed('api'); } });
+  measured('api killed', r);
+  assert.ok(r.reconnects >= KILLS, `${r.reconnects}`);
 });

@@ -3,7 +3,7 @@ import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { Fleet, failures, mixed, sleep, until } from '../harness/fleet.mjs';
+import { Fleet, alive, failures, mixed, sleep, until } from '../harness/fleet.mjs';
 
 const seed = Number(process.env.METAFED_SEED ?? Date.now() % 1e6);
 console.log(`# measured seed ${seed}`);
@@ -69,7 +69,7 @@ test('kill -9 of a PostgreSQL that was adopted: the next one starts at once, who
   const before = await f.nodes();
   f.kill(before.guard.pid);
   f.kill(before.supervisor.pid);
-  await sleep(500);
+  await until(() => !alive(before.guard.pid) && !alive(before.supervisor.pid), 'both are gone');
   f.up();
   await f.back('guard', before.guard.pid);
   const pid = await f.pid('postgres');

@@ -1,9 +1,9 @@
 // The supervisors themselves are killed: a new one adopts, no node restarts, none runs twice, no connection is refused.
-import { test, before, after } from 'node:test';
+import { test, before, after, describe } from 'node:test';
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import path from 'node:path';
-import { Fleet, NODES, ROOT, alive, failures, sleep, freePort, newDir, run, until } from '../harness/fleet.mjs';
+import { Fleet, NODES, ROOT, alive, failures, sleep, run, until } from '../harness/fleet.mjs';
 
 let f;
 // A short back-off, so that a crash loop reaches its end within the test.
@@ -34,7 +34,7 @@ test('kill -9 of guard and supervisor: the next start adopts, nothing restarts',
   await sleep(300);
   f.kill(nodes.guard.pid);
   f.kill(nodes.supervisor.pid);
-  await sleep(500);
+  await until(() => !alive(nodes.guard.pid) && !alive(nodes.supervisor.pid), 'both are gone');
   f.up();
   assert.deepEqual(failures(await load), [], 'no connection was refused');
   await sameNodes(pids(nodes));
@@ -54,62 +54,56 @@ test('a second start beside a running one changes nothing', async () => {
 
 test('a node that crashes at once again and again is given up, the rest runs on; restart brings it back', async () => {
   let pid = await f.pid('websocket');
-  for (let i = 0; i < 40; i++) {
+  await until(async () => {
     const n = (await f.nodes()).websocket;
-    if (n.state === 'FAILED') break;
-    if (n.pid > 0 && alive(n.pid)) { f.kill(n.pid); pid = n.pid; }
-    await sleep(60);
-  }
-  assert.equal((await f.nodes()).websocket.state, 'FAILED');
+    if (n.state === 'FAILED') return true;
+    if (n.pid > 0 && alive(n.pid)) { f.signal(n.pid, 'SIGKILL'); pid = n.pid; }
+    await sleep(40);
+    return false;
+  }, 'it is given up');
   assert.equal((await f.call('GET', '/v1/tasks?limit=1')).status, 200);
   assert.equal(f.cli('restart', 'websocket').status, 0);
   await f.back('websocket', pid);
 });
 
-test('guard and supervisor gone for good: the fleet says so, and in the end nothing is left', async () => {
-  const g = await Fleet.start({ conf: 'life_grace = 3s\n' });
-  try {
-    const nodes = await g.nodes();
-    g.kill(nodes.guard.pid);
-    g.kill(nodes.supervisor.pid);
-    g.kill(nodes.cache.pid);
-    await until(async () => (await g.nodes()).cache.state === 'STOPPED', 'the death of cache is seen');
-    const seen = await g.nodes();
-    for (const name of ['guard', 'supervisor', 'cache']) assert.deepEqual([seen[name].state, seen[name].pid], ['STOPPED', 0], name);
-    for (const name of ['sql', 'postgres']) assert.equal(seen[name].state, 'READY', name);
-    g.kill(nodes.meta.pid);       // and nothing of that executable is left: whoever leaves last ends the servers
-    await until(() => g.processes().length === 0, 'everybody leaves', 60_000);
-  } finally {
-    await g.stop();
-  }
-});
-
-test('both killed while starting: the next start finds what runs and brings up the rest, none twice', async () => {
-  const dir = newDir();
-  const g = new Fleet();
-  Object.assign(g, { dir, var: path.join(dir, 'v'), port: await freePort() });
-  g.url = `http://127.0.0.1:${g.port}`;
-  const child = spawn(path.join(ROOT, 'scripts/run'), ['--detach', '--var', g.var, '--port', String(g.port)], { env: { ...process.env, METAFED_NO_BUILD: '1' }, stdio: 'ignore' });
-  const done = new Promise((resolve) => child.on('exit', resolve));
-  for (let i = 0; i < 2000; i++) {
-    const metas = g.processes().filter((p) => /metafed-meta/.test(p.cmd));
-    const nodes = g.processes().filter((p) => /metafed-(?!meta)/.test(p.cmd));
-    if (nodes.length >= 2) { for (const m of metas) if (!/orchestrator/.test(m.cmd)) try { process.kill(m.pid, 'SIGKILL'); } catch { /* gone */ } break; }
-    await sleep(5);
-  }
-  await done;
-  try {
-    g.up();
-    await g.login();
-    let n;
-    for (let i = 0; i < 100; i++) {
-      n = await g.nodes();
-      if (NODES.every((name) => n[name].state === 'READY')) break;
-      await sleep(50);
+// Each has a fleet of its own, and mostly waits.
+describe('nobody is left to supervise', { concurrency: 2 }, () => {
+  test('guard and supervisor gone for good: the fleet says so, and in the end nothing is left', async () => {
+    const g = await Fleet.start({ conf: 'life_grace = 3s\n' });
+    try {
+      const nodes = await g.nodes();
+      g.kill(nodes.guard.pid);
+      g.kill(nodes.supervisor.pid);
+      g.kill(nodes.cache.pid);
+      await until(async () => (await g.nodes()).cache.state === 'STOPPED', 'the death of cache is seen');
+      const seen = await g.nodes();
+      for (const name of ['guard', 'supervisor', 'cache']) assert.deepEqual([seen[name].state, seen[name].pid], ['STOPPED', 0], name);
+      for (const name of ['sql', 'postgres']) assert.equal(seen[name].state, 'READY', name);
+      g.kill(nodes.meta.pid);       // and nothing of that executable is left: whoever leaves last ends the servers
+      await until(() => g.processes().length === 0, 'everybody leaves', 60_000);
+    } finally {
+      await g.stop();
     }
-    for (const name of NODES) assert.equal(n[name].state, 'READY', name);
-    assert.equal(g.processes().filter((p) => /metafed-(?!meta)/.test(p.cmd)).length, 12);
-  } finally {
-    await g.stop();
-  }
+  });
+
+  test('both killed while starting: the next start finds what runs and brings up the rest, none twice', async () => {
+    const g = await Fleet.make();
+    const child = spawn(path.join(ROOT, 'scripts/run'), ['--detach', '--var', g.var, '--port', String(g.port)], { env: { ...process.env, METAFED_NO_BUILD: '1' }, stdio: 'ignore' });
+    const done = new Promise((resolve) => child.on('exit', resolve));
+    for (let i = 0; i < 2000; i++) {
+      const metas = g.processes().filter((p) => /metafed-meta/.test(p.cmd));
+      const nodes = g.processes().filter((p) => /metafed-(?!meta)/.test(p.cmd));
+      if (nodes.length >= 2) { for (const m of metas) if (!/orchestrator/.test(m.cmd)) try { process.kill(m.pid, 'SIGKILL'); } catch { /* gone */ } break; }
+      await sleep(5);
+    }
+    await done;
+    try {
+      g.up();
+      await g.login();
+      await until(async () => { const n = await g.nodes(); return NODES.every((name) => n[name].state === 'READY'); }, 'all are READY');
+      assert.equal(g.processes().filter((p) => /metafed-(?!meta)/.test(p.cmd)).length, 12);
+    } finally {
+      await g.stop();
+    }
+  });
 });

@@ -1,14 +1,15 @@
 // What the command line and the scripts say of themselves; no fleet is needed for it.
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { BIN, ROOT, run } from '../harness/fleet.mjs';
+import { BIN, ROOT, newDir, run } from '../harness/fleet.mjs';
 
 const metafed = (...args) => run(path.join(BIN, 'metafed'), args, { timeout: 10_000, env: { METAFED_URL: undefined } });
 
 test('each command has its own help', () => {
   const all = metafed('--help').stdout;
+  assert.deepEqual(all.split('\n').filter((l) => l.length > 79 || /^[^ :]+$/.test(l)), [], 'no line is broken');
   for (const [, name] of all.matchAll(/^ {2}(\w+) /gm)) {
     const r = metafed(name, '--help');
     assert.equal(r.status, 0, name);
@@ -38,7 +39,50 @@ test('completion knows nodes and stores', () => {
 COMP_WORDS=(${line.join(' ')} ''); COMP_CWORD=${line.length}; _metafed; echo "\${COMPREPLY[@]}"`]).stdout.trim().split(' ');
   assert.ok(words('metafed', 'restart').includes('redis-docs'));
   assert.ok(words('metafed', 'logs').includes('supervisor'));
+  assert.deepEqual(words('metafed', 'chaos', 'store_down'), ['postgres', 'redis-docs', 'redis-cache']);
+  assert.ok(words('metafed', 'chaos', 'partition', 'sql', '--peer').includes('meta-2'));
   assert.ok(words('metafed', 'task').includes('import'));
+  assert.deepEqual(words('metafed', 'stream', 'consumer', 'orders'), ['add', 'move', 'list', 'rm']);
+  assert.deepEqual(words('metafed', '--var', '/tmp', 'blob'), ['put', 'get', 'list', 'rm']);
+});
+
+test('completion offers the options that the help of a command names', () => {
+  const options = (...line) => run('bash', ['-c', `${metafed('completion', 'bash').stdout}
+COMP_WORDS=(${path.join(BIN, 'metafed')} ${line.join(' ')} --); COMP_CWORD=${line.length + 1}; _metafed; echo "\${COMPREPLY[@]}"`]).stdout.trim().split(' ')
+    .filter((o) => !['--help', '--json', '--token-file', '--url', '--var', '--version'].includes(o));
+  assert.deepEqual(options('blob', 'put'), ['--resume', '--type']);
+  assert.deepEqual(options('restore', 'file'), ['--cancel', '--key-file', '--replace']);
+  assert.deepEqual(options('--var', '/tmp', 'stream', 'follow', 'orders'), ['--after', '--consumer', '--until-end']);
+});
+
+test('help says how a command is used, and what is no command or option is named', () => {
+  assert.equal(metafed('help').stdout, metafed('--help').stdout);
+  assert.equal(metafed('help', 'chaos').stdout, metafed('chaos', '--help').stdout);
+  for (const word of metafed('chaos').stderr.match(/ACTION is ([^;]+);/)[1].match(/\w+_?\w+/g).filter((w) => w !== 'or'))
+    assert.match(metafed('help', 'chaos').stdout, new RegExp(`\\b${word}\\b`), word);
+  assert.match(metafed('help', 'task', 'rm').stdout, /^Usage: metafed task rm ID/);
+  assert.equal(metafed('help', 'nonsense').status, 2);
+  assert.match(metafed('--nonsense').stderr, /--nonsense: is no option/);
+  assert.match(metafed('errors', '--nonsense').stderr, /^metafed errors: unrecognized option/);
+  assert.match(metafed('logs', '--nonsense').stderr, /usage: metafed logs/);
+});
+
+test('crashes of a fleet that is down are read from its directory', () => {
+  const var_ = newDir();
+  assert.equal(metafed('--var', var_, 'crashes').status, 6);
+  mkdirSync(path.join(var_, 'crash'));
+  for (const n of [1, 2, 3]) writeFileSync(path.join(var_, `crash/sql-${n}.json`), JSON.stringify({ id: `sql-${n}`, node: 'sql', at: `2026-11-22T00:00:0${n}Z`, how: 'signal 11' }));
+  const ids = (...a) => JSON.parse(run(path.join(BIN, 'metafed'), ['--json', 'crashes', ...a], { env: { METAFED_VAR: var_ } }).stdout).items.map((c) => c.id);
+  assert.deepEqual(ids(), ['sql-3', 'sql-2', 'sql-1']);
+  assert.deepEqual(ids('--limit', '1'), ['sql-3']);
+  assert.deepEqual(ids('--node', 'rest'), []);
+  assert.equal(metafed('--var', var_, 'crashes', 'sql-4').status, 4);
+  rmSync(var_, { recursive: true });
+});
+
+test('a script goes by its options, not by what the environment says to the command line', () => {
+  const r = run('bash', ['-c', `. ${path.join(ROOT, 'scripts/lib.sh')}; echo "\${METAFED_VAR-}\${METAFED_CONFIG-}\${METAFED_URL-}"`], { env: { METAFED_VAR: '/a', METAFED_CONFIG: '/b', METAFED_URL: 'http://c' } });
+  assert.deepEqual([r.status, r.stdout], [0, '\n'], r.stderr);
 });
 
 test('the version is the same wherever it is said', () => {

@@ -1,7 +1,7 @@
 // The whole path: every operation of a client through three levels, on real stores.
 import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { Fleet, BIN, NODES, run } from '../harness/fleet.mjs';
 
@@ -188,8 +188,13 @@ test('a viewer may read and no more: 403 names the permission and nothing else',
   problem(await f.call('POST', '/v1/fleet/sql:faults', { token, body: { spec: '' } }), 403);
   const raw = await f.call('POST', '/v1/requests', { token, body: { task_id: `eve ${Date.now()}`, requirements: { database: { operation: 'create', model: 'task', data: { title: 'no' } }, auth: { require_permission: 'task.read' } } } });
   assert.ok(raw.status !== 200 || raw.json.success === false, 'a weaker permission does not stand for the operation\'s own');
-  for (const model of ['session', 'revocation']) {
-    const x = await f.call('POST', '/v1/requests', { body: { task_id: `${model} ${Date.now()}`, requirements: { database: { operation: 'query', model }, auth: {} } } });
+  const query = (model, as) => f.call('POST', '/v1/requests', { token: as, body: { task_id: `${model} ${Date.now()}`, requirements: { database: { operation: 'query', model }, auth: {} } } });
+  for (const model of ['session', 'factor', 'audit', 'signing_key']) {
+    const x = await query(model, token);
+    assert.equal(x.status, 403, `${model} is not for a viewer: ${x.text}`);
+  }
+  for (const model of ['revocation', 'auth_state']) {
+    const x = await query(model);
     assert.ok(x.status !== 200 || x.json.success === false, `${model} is not for clients`);
   }
 });
@@ -234,6 +239,22 @@ test('a cycle of dependencies is refused and named', async () => {
   const text = r.status === 200 ? JSON.stringify(r.json.problem) : r.text;
   assert.ok(r.status === 422 || r.status === 400 || (r.status === 200 && r.json.success === false), r.text);
   assert.match(text, /cycle/i);
+});
+
+test('a request is explained instead of run, to who may see the fleet', async () => {
+  const request = { task_id: 'explained', priority: 'HIGH', requirements: { api: { method: 'POST', endpoint: '/tasks' }, database: { operation: 'create', model: 'task', data: { title: 'not run' } } } };
+  const r = await f.call('POST', '/v1/requests:explain', { body: request });
+  assert.equal(r.status, 200, r.text);
+  assert.deepEqual(r.json.permissions, ['task.create']);
+  assert.deepEqual(r.json.stages.map((s) => s.steps.map((p) => p.step)), [['FORM', 'GATE'], ['STORE'], ['FORMAT']]);
+  assert.deepEqual(r.json.stages[1].steps[0].agents.map((a) => [a.node, a.state]), [['cache', 'READY'], ['nosql', 'READY'], ['sql', 'READY']]);
+  assert.equal((await f.call('GET', '/v1/tasks?q=%22not+run%22')).json.items.length, 0);
+  assert.equal((await f.call('POST', '/v1/requests:explain', { body: request, token: null })).status, 401);
+  const file = path.join(f.dir, 'explained.json');
+  writeFileSync(file, JSON.stringify(request));
+  const c = f.cli('explain', 'request', file);
+  assert.equal(c.status, 0, c.stderr);
+  assert.match(c.stdout, /^task explained: HIGH, .*\nscore 66 = .*\nnow: begin .*\nneeds permission task\.create\nstage 1\n/);
 });
 
 test('a planned restart fails no request', async () => {

@@ -1,19 +1,23 @@
 // The fleet as containers run it: no supervisor, the bus over TCP with a key per node, heartbeats to meta. The test is the
 // runtime: it starts again what exits. Stores, signing keys and administrator are those of a supervised fleet beside it.
+// Alone: it takes the time without a leader.
 import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
 import { spawn, execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync, readFileSync, openSync, chownSync, readdirSync } from 'node:fs';
 import path from 'node:path';
-import { Fleet, BIN, NODES, freePort, sleep, run, failures } from '../harness/fleet.mjs';
+import { Fleet, BIN, NODES, freePort, sleep, run, failures, until } from '../harness/fleet.mjs';
+import { Writers } from '../harness/writers.mjs';
 
 const root = process.getuid() === 0;
+const METAS = ['meta', 'meta-2', 'meta-3'], ALL = [...NODES, 'meta-2', 'meta-3'];
 const ids = {};
 const procs = {};
-let host, f, dir, ports, running = true;
+const held = new Set();      // nodes that the runtime does not start again
+let host, f, dir, ports, standbys = 0, running = true;
 
 function conf(node) {
-  const peers = NODES.map((n) => `${n}=tcp://127.0.0.1:${ports[n]}`).join(',');
+  const peers = ALL.map((n) => `${n}=tcp://127.0.0.1:${ports[n]}`).join(',');
   return `var = ${dir}/${node}
 bus_listen = tcp://127.0.0.1:${ports[node]}
 bus_peers = ${peers}
@@ -41,20 +45,20 @@ admin_file = ${host.var}/admin.json
 }
 
 function start(node) {
-  const log = openSync(path.join(dir, `${node}.log`), 'a');
-  const p = spawn(path.join(BIN, `metafed-${node}`), [...(node === 'meta' ? ['--role=orchestrator'] : []), '--config', path.join(dir, `${node}.conf`)],
-    { stdio: ['ignore', log, log], env: { PATH: process.env.PATH, ASAN_OPTIONS: process.env.ASAN_OPTIONS ?? '' }, ...ids });
+  const log = openSync(path.join(dir, `${node}.log`), 'a'), meta = METAS.includes(node);
+  const env = { PATH: process.env.PATH, ASAN_OPTIONS: process.env.ASAN_OPTIONS ?? '', METAFED_STANDBYS: String(standbys), ...(meta ? { METAFED_NODE: node } : {}) };
+  const p = spawn(path.join(BIN, `metafed-${meta ? 'meta' : node}`), [...(meta ? ['--role=orchestrator'] : []), '--config', path.join(dir, `${node}.conf`)], { stdio: ['ignore', log, log], env, ...ids });
   procs[node] = p;
-  p.on('exit', () => { if (running && procs[node] === p) setTimeout(() => running && start(node), 100); });
+  p.on('exit', () => { if (running && procs[node] === p && !held.has(node)) setTimeout(() => running && start(node), 100); });
 }
 
-async function ready(limit = 60_000) {
+async function ready(names = NODES, limit = 60_000) {
   const end = Date.now() + limit;
   for (;;) {
     let n = {};
     try { n = await f.nodes(); } catch { /* not yet */ }
-    if (NODES.every((name) => n[name]?.state === 'READY')) return n;
-    if (Date.now() > end) assert.fail(`not READY: ${JSON.stringify(Object.values(n).map((x) => [x.name, x.state]))}\n${NODES.map((x) => `${x}: ${readFileSync(path.join(dir, `${x}.log`), 'utf8').split('\n').slice(-4).join('\n')}`).join('\n')}`);
+    if (names.every((name) => n[name]?.state === 'READY')) return n;
+    if (Date.now() > end) assert.fail(`not READY: ${JSON.stringify(Object.values(n).map((x) => [x.name, x.state]))}\n${names.map((x) => `${x}: ${readFileSync(path.join(dir, `${x}.log`), 'utf8').split('\n').slice(-4).join('\n')}`).join('\n')}`);
     await sleep(100);
   }
 }
@@ -63,7 +67,7 @@ before(async () => {
   host = await Fleet.start();
   dir = path.join(host.dir, 'tcp');
   mkdirSync(dir, { mode: 0o755 });
-  assert.equal(run(path.join(BIN, 'metafed'), ['keys', 'init', `${dir}/keys`, ...NODES, 'stranger']).status, 0);
+  assert.equal(run(path.join(BIN, 'metafed'), ['keys', 'init', `${dir}/keys`, ...ALL, 'stranger']).status, 0);
   if (root) {
     ids.uid = Number(execFileSync('id', ['-u', 'metafed'], { encoding: 'utf8' }));
     ids.gid = Number(execFileSync('id', ['-g', 'metafed'], { encoding: 'utf8' }));
@@ -72,17 +76,18 @@ before(async () => {
   f = new Fleet();
   Object.assign(f, { dir, var: host.var, port: await freePort(), agent: host.agent });
   ports = {};
-  for (const n of NODES) ports[n] = await freePort();
-  for (const n of NODES) {
+  for (const n of ALL) ports[n] = await freePort();
+  for (const n of ALL) {
     mkdirSync(path.join(dir, n), { mode: 0o700 });
     if (root) chownSync(path.join(dir, n), ids.uid, ids.gid);
     writeFileSync(path.join(dir, `${n}.conf`), conf(n));
-    start(n);
   }
+  NODES.forEach(start);
   await f.login(60_000);
 });
 after(async () => {
   running = false;
+  Writers.end();
   for (const p of Object.values(procs)) p.kill('SIGKILL');
   await host?.stop();
 });
@@ -117,7 +122,12 @@ test('a node that hangs is isolated and seen; going on, it is asked to exit and 
 });
 
 test('a host that froze for a while: nobody is isolated, nobody restarts', async () => {
-  const generations = async () => Object.fromEntries(Object.entries(await ready()).map(([name, n]) => [name, n.generation]));
+  async function without(names, what) {
+  for (const n of names) { held.add(n); procs[n].kill('SIGTERM'); }
+  await what();
+  for (const n of names) { held.delete(n); start(n); }
+}
+const generations = async () => Object.fromEntries(Object.entries(await ready()).map(([name, n]) => [name, n.generation]));
   const before = await generations();
   for (const p of Object.values(procs)) p.kill('SIGSTOP');
   await sleep(4000);      // a beat may be missing for 3 s
@@ -181,4 +191,74 @@ test('a node without its key, or with another node\'s, does not start', () => {
     assert.equal(r.status, 1, r.stderr);
     assert.match(r.stderr, why);
   }
+  const alone = within('meta-2', 'metafed-meta', ['--role=orchestrator', '--config', path.join(dir, 'meta-2.conf')], { METAFED_NODE: 'meta-2' });
+  assert.equal(alone.status, 1, 'nobody would call it');
+  assert.match(alone.stderr, /METAFED_STANDBYS/);
+});
+
+// --- orchestrators that stand by: two containers more, and METAFED_STANDBYS for all ---
+
+const leader = async () => Object.values(await f.nodes()).find((n) => n.leads);
+const leads = (test, what) => until(async () => { try { const l = await leader(); return l && test(l.name); } catch { return false; } }, what);
+async function without(names, what) {
+  for (const n of names) { held.add(n); procs[n].kill('SIGTERM'); }
+  await what();
+  for (const n of names) { held.delete(n); start(n); }
+}
+const generations = async () => Object.fromEntries(Object.values(await ready(ALL)).map((n) => [n.name, n.generation]));
+
+test('with two that stand by, one leads; all of them are seen, and the command line finds who leads', async () => {
+  running = false;
+  await Promise.all(Object.values(procs).map((p) => new Promise((resolve) => { p.once('exit', resolve); p.kill('SIGTERM'); })));
+  standbys = 2;
+  running = true;
+  ALL.forEach(start);
+  await f.login(60_000);
+  const nodes = await ready(ALL);
+  assert.equal(METAS.filter((m) => nodes[m].leads).length, 1);
+  for (let i = 0; i < 2; i++) {
+    const l = await leader();
+    const list = within('rest', 'metafed', ['--json', 'fleet'], { METAFED_STANDBYS: '2' });
+    assert.equal(list.status, 0, list.stderr);
+    assert.deepEqual(JSON.parse(list.stdout).nodes.concat(JSON.parse(list.stdout).apart).filter((n) => n.leads).map((n) => n.name), [l.name]);
+    if (i === 0) await without([l.name], () => leads((n) => n !== l.name, 'who is asked to end hands over'));
+  }
+});
+
+test('kill -9 of the leader, which is not started again: another one leads in less than two seconds, nobody restarts', async () => {
+  const before = await generations(), old = (await leader()).name, w = new Writers(f, 4);
+  await w.start();
+  held.add(old);
+  const at = performance.now();
+  procs[old].kill('SIGKILL');
+  await w.more();
+  const gap = w.gap(at);
+  console.log(`# measured take-over over tcp after kill -9: ${gap} ms`);
+  assert.ok(gap < 2000, `${gap} ms`);
+  await ready(ALL.filter((n) => n !== old));      // by heartbeats to the new one
+  await w.check();
+  held.delete(old);
+  start(old);
+  const after = await generations();
+  for (const n of ALL) if (n !== old) assert.equal(after[n], before[n], n);
+});
+
+test('a leader that is stopped is replaced; when it leads again it restarts nobody for its own silence', async () => {
+  const before = await generations(), old = (await leader()).name, w = new Writers(f, 4);
+  await w.start();
+  const at = performance.now();
+  procs[old].kill('SIGSTOP');
+  await w.more();
+  const gap = w.gap(at);
+  console.log(`# measured take-over over tcp after SIGSTOP: ${gap} ms`);
+  assert.ok(gap < 2000, `${gap} ms`);
+  procs[old].kill('SIGCONT');
+  await sleep(4000);      // a beat may be missing for 3 s, and all of them go to another one
+  await without(METAS.filter((n) => n !== old), async () => {
+    await leads((n) => n === old, `${old} leads again`);
+    await sleep(1500);      // some looks for missing beats
+  });
+  const after = await generations();
+  for (const n of NODES) if (!METAS.includes(n)) assert.equal(after[n], before[n], n);
+  await w.check();
 });

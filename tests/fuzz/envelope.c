@@ -38,7 +38,12 @@ sql_query(Mf__Sql_Service *s, const Mf__SqlQuery *q, Mf__SqlRows_Closure reply, 
 }
 
 UNSERVED(sql_events, Sql, EventsAfter, EventPage)
+UNSERVED(sql_keep_traces, Sql, TraceBatch, Empty)
+UNSERVED(sql_find_traces, Sql, TraceQuery, TraceBatch)
 UNSERVED(sql_migration_status, Sql, Empty, Migrations)
+UNSERVED(sql_decide, Sql, DecideAsk, Decisions)
+UNSERVED(sql_forget, Sql, ForgetAsk, Forgotten)
+UNSERVED(sql_replay, Sql, ReplayBatch, ReplayIs)
 
 static Mf__Sql_Service sql_service = MF__SQL__INIT(sql_);
 static const struct serve serves[] = { { &sql_service.base, PRIMARY }, { NULL, PRIMARY } };
@@ -90,8 +95,11 @@ as_answer(const uint8_t *p, size_t n)
 	Mf__StoreOp op = MF__STORE_OP__INIT;
 	static const char *const members[] = { "sql", NULL };
 	static struct target *t;
+	static struct out o;
 	struct call *c;
 	struct rpc *r;
+	uint8_t *whole;
+	uint64_t id;
 
 	if (t == NULL)
 		t = target_new(bus, &(const struct target_def){
@@ -100,8 +108,14 @@ as_answer(const uint8_t *p, size_t n)
 	r = rpc_new(c, t, &(const struct rpc_opts){ .once = true });
 	answers = 0;
 	mf__sql__read(&r->service, &op, on_read, c);
-	peer_answer(
-	    peer, container_of(list_first(&peer->outs), struct rpc_call, waiting)->id, p, n);
+	id = container_of(list_first(&peer->outs), struct rpc_call, waiting)->id;
+	answer_begin(&o, id); /* what names no call is not read at all */
+	whole = malloc(o.n + n);
+	must(whole != NULL);
+	memcpy(whole, o.p, o.n);
+	memcpy(whole + o.n, p, n);
+	peer_answer(peer, id, whole, o.n + n);
+	free(whole);
 	rpc_run_soon(bus);
 	must(answers == 1 && peer->outs.n == 0);
 }

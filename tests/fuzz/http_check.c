@@ -7,6 +7,8 @@
 #include "api/cors.h"
 #include "api/gzip.h"
 #include "api/http_check.h"
+#include "api/origin.h"
+#include "api/part.h"
 #include "base/log.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
@@ -21,6 +23,19 @@ text_of(struct str s)
 	return t;
 }
 
+/* Nothing that one would not put into a link, and always the same form. */
+static void
+check_sent_to(const struct http_head *h)
+{
+	char out[ORIGIN_SIZE];
+
+	(void)http_query_names(h->query, "access_token");
+	if (origin_of(origin_https(h->fields[F_X_FORWARDED_PROTO], false), h->fields[F_HOST], out))
+		must(strpbrk(out, " \"'<>&%@?#\\") == NULL);
+	else
+		must(out[0] == '\0');
+}
+
 static void
 check_path(const struct http_head *h)
 {
@@ -30,6 +45,7 @@ check_path(const struct http_head *h)
 		must(strlen(out) <= h->path.n);
 		must(str_utf8_ok(out, strlen(out)));
 		must(strstr(out, "/../") == NULL);
+		must(part_of(out) < PARTS_MOST && part_name(part_of(out)) != NULL);
 	}
 	free(out);
 }
@@ -61,6 +77,8 @@ check_coding(const struct http_head *h)
 	size_t n = strlen(tags);
 
 	(void)gzip_accepted(h->fields[F_ACCEPT_ENCODING]);
+	if (openmetrics_wanted(h->fields[F_ACCEPT]))
+		must(h->fields[F_ACCEPT].n >= strlen("application/openmetrics-text"));
 	etag_unmark(tags);
 	must(strlen(tags) <= n && !etag_is_marked(tags, strlen(tags)));
 	must((strlen(tags) < n) == etag_is_marked(has.p, has.n));
@@ -101,6 +119,7 @@ check_fields(struct http_head *h, struct str rest, const char *version)
 	(void)media_is(h->fields[F_CONTENT_TYPE], "application/json");
 	check_forwarded(h->fields[F_X_FORWARDED_FOR]);
 	check_coding(h);
+	check_sent_to(h);
 	check_origin(h->fields[F_ORIGIN]);
 	(void)traceparent_ok(h->fields[F_TRACEPARENT]);
 }

@@ -25,7 +25,7 @@ start(void)
 static void
 as_claims(const uint8_t *p, size_t n)
 {
-	static const struct claims_expect expect = { "metafed", "metafed" };
+	static const struct claims_expect expect = { "metafed", "metafed", 0 };
 	struct claims c;
 
 	(void)!claims_read(arena, p, n, &expect, INT64_C(1900000000000000), &c);

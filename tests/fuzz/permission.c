@@ -27,5 +27,7 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 		return 0;
 	must(!permission_covers(a, b) || !permission_covers(b, a));
 	must(!permission_covers(a, b) || strlen(a) < strlen(b) || strchr(b, '*') == NULL);
+	must(permission_overlap(a, b) == permission_overlap(b, a));
+	must(!permission_covers(a, b) || permission_overlap(a, b));
 	return 0;
 }

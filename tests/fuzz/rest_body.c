@@ -40,9 +40,10 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 			 arena_allocator(a), mf__task_request__pack(q, packed), packed) != NULL);
 	}
 	if (o.route->kind == OP_BULK && q != NULL) {
+		const Mf__TaskResponse m = MF__TASK_RESPONSE__INIT;
 		size_t k;
 
-		(void)bulk_answer(a, &o, body, &k);
+		(void)bulk_answer(a, &o, &m, body, &k);
 	}
 	arena_free(&a);
 	json_decref(body);

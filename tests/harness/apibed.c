@@ -28,11 +28,14 @@ static void
 meta_execute(Mf__Meta_Service *, const Mf__TaskRequest *, Mf__TaskResponse_Closure, void *);
 static void meta_fleet(Mf__Meta_Service *, const Mf__Empty *, Mf__FleetState_Closure, void *);
 static void meta_heartbeat(Mf__Meta_Service *, const Mf__Beat *, Mf__BeatAnswer_Closure, void *);
+static void meta_take_traces(Mf__Meta_Service *, const Mf__TraceBatch *, Mf__Empty_Closure, void *);
+static void meta_mode(Mf__Meta_Service *, const Mf__Empty *, Mf__FleetMode_Closure, void *);
 static void on_cancelled(struct call_dep *);
 static void on_time(struct call *, void *);
 static void answer(struct call *, const Mf__TaskRequest *);
 static bool sign(struct call *, const char *, Mf__TaskResponse *);
 static void page(struct call *, const Mf__TaskRequest *, Mf__TaskResponse *);
+static bool is_blob(const Mf__TaskRequest *);
 static bool is_ready(void);
 
 struct apibed apibed;
@@ -180,7 +183,7 @@ meta_execute(
 	apibed.seen->calls++;
 	if (q->database != NULL && strcmp(q->database->operation, "create") == 0)
 		apibed.seen->creates++;
-	if (q->database == NULL || q->database->limit == 0) {
+	if (q->database == NULL || q->database->limit == 0 || is_blob(q)) {
 		answer(ctx, q);
 		return;
 	}
@@ -191,7 +194,9 @@ meta_execute(
 }
 
 UNSERVED(meta_fleet, Meta, Empty, FleetState)
+UNSERVED(meta_take_traces, Meta, TraceBatch, Empty)
 UNSERVED(meta_heartbeat, Meta, Beat, BeatAnswer)
+UNSERVED(meta_mode, Meta, Empty, FleetMode)
 
 static void
 on_cancelled(struct call_dep *d)
@@ -262,6 +267,14 @@ page(struct call *c, const Mf__TaskRequest *q, Mf__TaskResponse *r)
 			pad = strtoul(q->database->filters[i]->value + 6, NULL, 10);
 	if (q->database != NULL && strcmp(q->database->id, APIBED_LARGE) == 0)
 		pad = 5000;
+	if (is_blob(q)) {
+		body = arena_printf(
+		    call_arena(c), "{\"id\":\"%s\",\"size\":%d}", APIBED_BLOB, APIBED_BLOB_SIZE);
+		r->result = (ProtobufCBinaryData){ strlen(body), (uint8_t *)body };
+		r->raw = (ProtobufCBinaryData){ q->database->limit,
+			arena_zalloc(call_arena(c), q->database->limit + 1) };
+		return;
+	}
 	body = arena_alloc(call_arena(c), pad + 64);
 	n = (size_t)sprintf(body, "{\"items\":[],\"next_cursor\":null");
 	if (pad != 0) {
@@ -272,6 +285,12 @@ page(struct call *c, const Mf__TaskRequest *q, Mf__TaskResponse *r)
 	}
 	body[n++] = '}';
 	r->result = (ProtobufCBinaryData){ n, (uint8_t *)body };
+}
+
+static bool
+is_blob(const Mf__TaskRequest *q)
+{
+	return q->database != NULL && strcmp(q->database->model, "blob") == 0;
 }
 
 static bool

@@ -6,6 +6,7 @@
  *   Authorization: Bearer X  "NAME.ROLE" was verified as NAME with that role; "bad" is refused with
  *                            401, "NAME.forbidden" with 403
  *   POST /v1/auth/login      whoever it is, root with the role admin has logged in
+ *   /v1/blobs                each has APIBED_BLOB_SIZE bytes, all 0; what is brought is forgotten
  *   everything else          done at once, version 1 */
 #ifndef HARNESS_APIBED_H
 #define HARNESS_APIBED_H
@@ -18,6 +19,8 @@
 
 #define APIBED_CONNECTIONS 64
 #define APIBED_TASK        "0199f0c0-1234-7abc-8def-0123456789ab"
+#define APIBED_BLOB        "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+#define APIBED_BLOB_SIZE   (8 << 20)
 #define APIBED_LARGE       "0199f0c0-1234-7abc-8def-00000000babe" /* a task of 5 kB */
 
 struct apibed {

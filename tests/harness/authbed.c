@@ -1,15 +1,48 @@
-/* authbed: see authbed.h. */
+/* authbed: see authbed.h. The calls to it: authbed_login.c, authbed_accounts.c, authbed_web.c. */
 #include <sodium.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "base/id.h"
 #include "base/time.h"
 #include "harness/authbed.h"
 
 struct authbed authbed;
+const struct auth_config authbed_auth_config = { .claims_max_age_us = 3600 * SEC,
+	.verify_try_us = 2 * SEC,
+	.check_try_us = 2 * SEC,
+	.login_failures = 10,
+	.login_window_us = 900 * SEC,
+	.login_delay_us = 1 * SEC,
+	.login_most = 1000,
+	.login_turn_us = 60 * SEC,
+	.risk_factor = 50,
+	.risk_refuse = 85,
+	.risk_lock = 95,
+	.risk_failover = 70,
+	.geo_file = "",
+	.audit_checkpoint = 1000,
+	.audit_checkpoint_after_us = 60 * SEC,
+	.audit_keep_us = 0 };
+const struct jwt_config authbed_jwt_config = { .signing_dir = "",
+	.seal_key = "",
+	.admin_file = "",
+	.signing_alg = "ES256",
+	.key_rotation_us = 30 * 86400 * SEC,
+	.key_publish_ahead_us = 3600 * SEC,
+	.issuer = "metafed",
+	.audience = "metafed",
+	.access_ttl_us = 3600 * SEC,
+	.refresh_ttl_us = 30 * 86400 * SEC,
+	.refresh_repeat_us = 15 * SEC,
+	.revocation_poll_us = 10 * SEC,
+	.password_min = 10,
+	.password_ops = 1,
+	.password_memory_bytes = 8 << 20,
+	.password_threads = 2,
+	.password_queue = 16 };
 
 static struct serve auth_serves[2];
-static struct target *target;
 
 /* --- members that can be down --- */
 
@@ -32,13 +65,42 @@ is_down(struct authbed_member *m, struct call *c)
 			tokens_##method(&m->tokens.service, q, reply, ctx);                        \
 	}
 
-MEMBER(verify, TokenText, VerifiedToken)
+static void
+member_verify(
+    Mf__Jwt_Service *s, const Mf__TokenText *q, Mf__VerifiedToken_Closure reply, void *ctx)
+{
+	struct authbed_member *m = (struct authbed_member *)s;
+
+	if (m->verifies_nothing)
+		call_fail(ctx, ST_UNAVAILABLE, "down");
+	else if (!is_down(m, ctx))
+		tokens_verify(&m->tokens.service, q, reply, ctx);
+}
+
 MEMBER(login, Credentials, TokenPair)
 MEMBER(refresh, RefreshToken, TokenPair)
 MEMBER(logout, RefreshToken, Empty)
 MEMBER(keys, Empty, JwkSet)
-MEMBER(read_user, StoreOp, StoreResult)
-MEMBER(write_user, StoreOp, StoreResult)
+MEMBER(revocations, RevokedSince, RevokedList)
+MEMBER(sign, Checkpoint, SignedCheckpoint)
+MEMBER(authenticate, Credentials, Authenticated)
+MEMBER(read, StoreOp, StoreResult)
+MEMBER(write, StoreOp, StoreResult)
+
+#define WEB_MEMBER(method, In, Out)                                                                \
+	static void web_member_##method(                                                           \
+	    Mf__Oauth_Service *s, const Mf__##In *q, Mf__##Out##_Closure reply, void *ctx)         \
+	{                                                                                          \
+		struct authbed_member *m = container_of(s, struct authbed_member, web);            \
+                                                                                                   \
+		if (!is_down(m, ctx))                                                              \
+			oauth_##method(&m->oauth.service, q, reply, ctx);                          \
+	}
+
+WEB_MEMBER(verify, TokenText, VerifiedToken)
+WEB_MEMBER(web, WebRequest, WebAnswer)
+WEB_MEMBER(read, StoreOp, StoreResult)
+WEB_MEMBER(write, StoreOp, StoreResult)
 
 #define PERMITS(method, In, Out)                                                                   \
 	static void permits_##method(                                                              \
@@ -55,8 +117,8 @@ MEMBER(write_user, StoreOp, StoreResult)
 PERMITS(check, PermissionCheck, PermissionAnswer)
 PERMITS(expand, RoleNames, PermissionList)
 PERMITS(covers, RoleCover, RoleCoverAnswer)
-PERMITS(read_role, StoreOp, StoreResult)
-PERMITS(write_role, StoreOp, StoreResult)
+PERMITS(read, StoreOp, StoreResult)
+PERMITS(write, StoreOp, StoreResult)
 
 /* --- the bed --- */
 
@@ -77,7 +139,7 @@ static bool
 roles_known(void *ctx)
 {
 	(void)ctx;
-	return authbed.rbac.rbac.policy != NULL;
+	return authbed.rbac.rbac.rules != NULL;
 }
 
 static bool
@@ -92,6 +154,13 @@ authbed_until_seeded(void)
 {
 	loop_run_until(authbed.loop, seeded, NULL, 5 * SEC);
 	assert_true(seeded(NULL));
+}
+
+void
+authbed_await(bool *done)
+{
+	loop_run_until(authbed.loop, is_set, done, 30 * SEC);
+	assert_true(*done);
 }
 
 void
@@ -110,7 +179,11 @@ member_start(struct authbed_member *m, const char *name, const char *peer)
 
 	m->jwt = (Mf__Jwt_Service)MF__JWT__INIT(member_);
 	m->tokens.service = (Mf__Jwt_Service)TOKENS_SERVICE;
+	m->web = (Mf__Oauth_Service)MF__OAUTH__INIT(web_member_);
+	m->oauth.service = (Mf__Oauth_Service)OAUTH_SERVICE;
+	m->oauth.tokens = &m->tokens;
 	m->serves[0] = (struct serve){ &m->jwt.base, PRIMARY };
+	m->serves[1] = (struct serve){ &m->web.base, PRIMARY };
 	bus_loopback(authbed.bus, name, m->serves);
 	if (!tokens_start(&m->tokens, &opts, err, sizeof(err)))
 		fail_msg("%s", err);
@@ -135,8 +208,8 @@ auth_begin(struct auth *a)
 	a->service = (Mf__Auth_Service)AUTH_SERVICE;
 	auth_serves[0] = (struct serve){ &a->service.base, PRIMARY };
 	bus_loopback(authbed.bus, "auth", auth_serves);
-	assert_true(auth_start(a, authbed.bus, &authbed.auth_config));
-	target = target_new(authbed.bus, &def);
+	assert_true(auth_start(a, authbed.bus, &authbed.auth_config, authbed.var));
+	authbed.target = target_new(authbed.bus, &def);
 }
 
 static void
@@ -164,26 +237,16 @@ bed_open(bool with_database)
 		.loop = loop_new(),
 		.var = test_dir(),
 		.rbac_config = { .roles_poll_us = 10 * SEC },
-		.auth_config = { .claims_max_age_us = 3600 * SEC,
-		    .verify_try_us = 2 * SEC,
-		    .check_try_us = 2 * SEC,
-		    .login_failures = 10,
-		    .login_window_us = 900 * SEC,
-		    .login_delay_us = 1 * SEC,
-		    .login_most = 1000 },
-		.jwt_config = { .signing_dir = "",
-		    .admin_file = "",
-		    .signing_alg = "ES256",
-		    .issuer = "metafed",
-		    .audience = "metafed",
-		    .access_ttl_us = 3600 * SEC,
-		    .refresh_ttl_us = 30 * 86400 * SEC,
-		    .refresh_repeat_us = 15 * SEC,
-		    .revocation_poll_us = 10 * SEC,
-		    .password_ops = 1,
-		    .password_memory_bytes = 8 << 20,
-		    .password_threads = 2,
-		    .password_queue = 16 },
+		.auth_config = authbed_auth_config,
+		.oauth_config = { .code_ttl_us = 60 * SEC,
+		    .pushed_ttl_us = 90 * SEC,
+		    .device_ttl_us = 600 * SEC,
+		    .device_interval_us = 5 * SEC,
+		    .client_failures = 20,
+		    .open_requests = 20,
+		    .browser_ttl_us = 12 * 3600 * SEC,
+		    .browser_idle_us = 2 * 3600 * SEC },
+		.jwt_config = authbed_jwt_config,
 	};
 	authbed.bus = bus_new(authbed.loop, &opts, err, sizeof(err));
 	assert_non_null(authbed.bus);
@@ -194,6 +257,8 @@ bed_open(bool with_database)
 	member_start(&authbed.jwt, "jwt", "oauth");
 	member_start(&authbed.oauth, "oauth", "jwt");
 	auth_begin(&authbed.auth);
+	assert_true(oauth_start(&authbed.jwt.oauth, authbed.bus, &authbed.oauth_config));
+	assert_true(oauth_start(&authbed.oauth.oauth, authbed.bus, &authbed.oauth_config));
 	if (with_database) {
 		authbed_until_seeded();
 		read_admin();
@@ -218,6 +283,8 @@ int
 authbed_stop(void **state)
 {
 	bus_free(&authbed.bus);
+	oauth_stop(&authbed.jwt.oauth);
+	oauth_stop(&authbed.oauth.oauth);
 	tokens_stop(&authbed.jwt.tokens);
 	tokens_stop(&authbed.oauth.tokens);
 	rbac_stop(&authbed.rbac.rbac);
@@ -225,231 +292,6 @@ authbed_stop(void **state)
 	loop_free(&authbed.loop);
 	memdb_close(&authbed.db);
 	return test_log_check(state);
-}
-
-/* --- calls --- */
-
-static void
-on_end(struct call *c, const struct call_end *end, void *ctx)
-{
-	struct attempt *o = ctx;
-
-	(void)c;
-	o->done = true;
-	if (end->failure == NULL)
-		return;
-	o->status = end->failure->status;
-	o->retry_ms = end->failure->retry_ms;
-	(void)snprintf(o->reason, sizeof(o->reason), "%s", end->failure->reason);
-	(void)snprintf(o->message, sizeof(o->message), "%s", end->failure->message);
-}
-
-static void
-finish(struct attempt *o)
-{
-	Mf__Empty e = MF__EMPTY__INIT;
-
-	if (rpc_failure(o->rpc) != NULL)
-		call_fail_with(o->call, rpc_failure(o->rpc));
-	else
-		call_reply(o->call, &e.base);
-}
-
-static void
-on_pair(const Mf__TokenPair *m, void *ctx)
-{
-	struct attempt *o = ctx;
-
-	if (m != NULL) {
-		(void)snprintf(o->access, sizeof(o->access), "%s", m->access_token);
-		(void)snprintf(o->refresh, sizeof(o->refresh), "%s", m->refresh_token);
-		(void)snprintf(o->name, sizeof(o->name), "%s", m->principal->name);
-		assert_int_equal(m->expires_in, 3600);
-		assert_string_equal(m->token_type, "Bearer");
-	}
-	finish(o);
-}
-
-static void
-on_grant(const Mf__AuthGrant *m, void *ctx)
-{
-	struct attempt *o = ctx;
-
-	if (m != NULL) {
-		(void)snprintf(o->method, sizeof(o->method), "%s", m->method);
-		(void)snprintf(o->name, sizeof(o->name), "%s", m->principal->name);
-		o->sequence = m->sequence;
-		o->epoch = m->sequence_epoch;
-	}
-	finish(o);
-}
-
-static void
-on_empty(const Mf__Empty *m, void *ctx)
-{
-	(void)m;
-	finish(ctx);
-}
-
-static void
-begin(struct attempt *o, const char *operation_id)
-{
-	memset(o, 0, sizeof(*o));
-	o->took_us = time_now_us();
-	o->call = call_root(authbed.bus,
-	    &(struct call_opts){
-		.limit_us = 20 * SEC, .done = on_end, .ctx = o, .operation_id = operation_id });
-	o->rpc = rpc_new(o->call, target, NULL);
-}
-
-void
-try_await(struct attempt *o)
-{
-	loop_run_until(authbed.loop, is_set, &o->done, 30 * SEC);
-	assert_true(o->done);
-	o->took_us = time_now_us() - o->took_us;
-}
-
-void
-try_login_start(struct attempt *o, const char *username, const char *password, const char *address,
-    const char *operation)
-{
-	Mf__Credentials q = MF__CREDENTIALS__INIT;
-	char copy[2000];
-
-	(void)snprintf(copy, sizeof(copy), "%s", password);
-	q.username = (char *)(uintptr_t)username;
-	q.password = copy;
-	q.client_address = (char *)(uintptr_t)address;
-	begin(o, operation);
-	mf__auth__login(&o->rpc->service, &q, on_pair, o);
-}
-
-struct attempt
-try_login(const char *username, const char *password)
-{
-	return try_login_from("192.0.2.1", username, password);
-}
-
-struct attempt
-try_login_from(const char *address, const char *username, const char *password)
-{
-	struct attempt o;
-
-	try_login_start(&o, username, password, address, NULL);
-	try_await(&o);
-	return o;
-}
-
-struct attempt
-try_refresh(const char *token, const char *operation)
-{
-	Mf__RefreshToken q = MF__REFRESH_TOKEN__INIT;
-	struct attempt o;
-
-	q.refresh_token = (char *)(uintptr_t)token;
-	begin(&o, operation);
-	mf__auth__refresh(&o.rpc->service, &q, on_pair, &o);
-	try_await(&o);
-	return o;
-}
-
-struct attempt
-try_logout(const char *token)
-{
-	Mf__RefreshToken q = MF__REFRESH_TOKEN__INIT;
-	struct attempt o;
-
-	q.refresh_token = (char *)(uintptr_t)token;
-	begin(&o, NULL);
-	mf__auth__logout(&o.rpc->service, &q, on_empty, &o);
-	try_await(&o);
-	return o;
-}
-
-struct attempt
-try_check(const char *token, const char *permission)
-{
-	Mf__AuthCheck q = MF__AUTH_CHECK__INIT;
-	struct attempt o;
-
-	q.credential = (char *)(uintptr_t)token;
-	q.permission = (char *)(uintptr_t)permission;
-	begin(&o, NULL);
-	mf__auth__check(&o.rpc->service, &q, on_grant, &o);
-	try_await(&o);
-	return o;
-}
-
-/* --- users and roles --- */
-
-static void
-on_account_end(struct call *c, const struct call_end *end, void *ctx)
-{
-	struct account *o = ctx;
-	const struct failure *f = end->failure;
-
-	(void)c;
-	o->done = true;
-	if (f == NULL)
-		return;
-	o->status = f->status;
-	(void)snprintf(o->reason, sizeof(o->reason), "%s", f->reason);
-	(void)snprintf(o->message, sizeof(o->message), "%s", f->message);
-	if (f->n_violations > 0)
-		(void)snprintf(o->field, sizeof(o->field), "%s", f->violations[0].field);
-}
-
-static void
-on_account(const Mf__StoreResult *m, void *ctx)
-{
-	struct account *o = ctx;
-	Mf__Empty e = MF__EMPTY__INIT;
-
-	if (m == NULL) {
-		call_fail_with(o->call, rpc_failure(o->rpc));
-		return;
-	}
-	(void)snprintf(o->text, sizeof(o->text), "%.*s", (int)m->data.len, (char *)m->data.data);
-	o->version = m->version;
-	o->repeated = m->repeated;
-	call_reply(o->call, &e.base);
-}
-
-struct account
-try_account(const struct account_ask *q)
-{
-	char *roles[] = { (char *)(uintptr_t)(q->as != NULL ? q->as : "admin") };
-	Mf__Principal who = MF__PRINCIPAL__INIT;
-	Mf__StoreOp op = MF__STORE_OP__INIT;
-	struct account o = { 0 };
-	char operation[UUID_LEN], data[2000];
-
-	uuid7(operation);
-	(void)snprintf(data, sizeof(data), "%s", q->data != NULL ? q->data : "");
-	who.id =
-	    (char *)(uintptr_t)(q->by != NULL ? q->by : "018f0000-0000-7000-8000-0000000000aa");
-	who.n_roles = 1;
-	who.roles = roles;
-	op.kind = q->kind;
-	op.model = (char *)(uintptr_t)q->model;
-	op.id = (char *)(uintptr_t)(q->id != NULL ? q->id : "");
-	op.data = (ProtobufCBinaryData){ strlen(data), (uint8_t *)data };
-	op.if_version = q->if_version;
-	op.operation_id = (char *)(uintptr_t)(q->operation != NULL ? q->operation : operation);
-	o.call = call_root(authbed.bus, &(struct call_opts){ .limit_us = 20 * SEC,
-					    .done = on_account_end,
-					    .ctx = &o,
-					    .operation_id = op.operation_id,
-					    .principal = &who });
-	o.rpc = rpc_new(o.call, target, NULL);
-	if (q->kind == MF__STORE_OP__KIND__READ_ONE || q->kind == MF__STORE_OP__KIND__QUERY_MANY)
-		mf__auth__read(&o.rpc->service, &op, on_account, &o);
-	else
-		mf__auth__write(&o.rpc->service, &op, on_account, &o);
-	loop_run_until(authbed.loop, is_set, &o.done, 30 * SEC);
-	assert_true(o.done);
-	return o;
 }
 
 /* --- what is stored --- */

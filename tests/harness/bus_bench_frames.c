@@ -133,6 +133,12 @@ on_hint(void *ctx, struct lane *l, uint64_t epoch, uint64_t value)
 }
 
 static void
+on_unfit(void *ctx, struct lane *l, bool unfit)
+{
+	(void)ctx, (void)l, (void)unfit;
+}
+
+static void
 on_cancel(void *ctx, struct visitor *v, uint64_t id)
 {
 	(void)ctx, (void)v, (void)id;
@@ -150,8 +156,8 @@ on_event(void *ctx, const char *node, const void *p, size_t n)
 	(void)ctx, (void)node, (void)p, (void)n;
 }
 
-static const struct wire_events events = { on_up, on_lane, on_answer, on_lane, on_hint, on_call,
-	on_cancel, on_gone, on_event };
+static const struct wire_events events = { on_up, on_lane, on_answer, on_lane, on_unfit, on_hint,
+	on_call, on_cancel, on_gone, on_event };
 
 static bool
 is_up(void *ctx)

@@ -6,6 +6,7 @@
 #include "harness/unserved.h"
 
 struct bed bed;
+struct pair pair;
 
 struct held {
 	struct call_dep dep;
@@ -58,6 +59,7 @@ note(struct fake *f, struct call *c)
 	f->calls++;
 	f->left_us = call_left(c);
 	f->attempt = call_attempt(c);
+	f->retried = c->retried;
 	snprintf(f->principal, sizeof f->principal, "%s", p != NULL ? p->id : "-");
 	snprintf(f->operation_id, sizeof f->operation_id, "%s", call_operation_id(c));
 	snprintf(f->trace, sizeof f->trace, "%s", call_traceparent(c));
@@ -117,7 +119,12 @@ sql_write(Mf__Sql_Service *s, const Mf__StoreOp *q, Mf__StoreResult_Closure repl
 
 UNSERVED(sql_query, Sql, SqlQuery, SqlRows)
 UNSERVED(sql_events, Sql, EventsAfter, EventPage)
+UNSERVED(sql_keep_traces, Sql, TraceBatch, Empty)
+UNSERVED(sql_find_traces, Sql, TraceQuery, TraceBatch)
 UNSERVED(sql_migration_status, Sql, Empty, Migrations)
+UNSERVED(sql_decide, Sql, DecideAsk, Decisions)
+UNSERVED(sql_forget, Sql, ForgetAsk, Forgotten)
+UNSERVED(sql_replay, Sql, ReplayBatch, ReplayIs)
 
 int
 bed_start(void **state)
@@ -145,13 +152,19 @@ bed_stop(void **state)
 void
 fake_join(struct fake *f, const char *name)
 {
+	fake_serve(f);
+	bus_loopback(bed.bus, name, f->serves);
+}
+
+void
+fake_serve(struct fake *f)
+{
 	f->service = (Mf__Sql_Service)MF__SQL__INIT(sql_);
 	f->serves[0] = (struct serve){ &f->service.base, PRIMARY };
 	if (f->failure.status == ST_OK)
 		f->failure = (struct failure){
 			.status = ST_UNAVAILABLE, .reason = "TIRED", .message = "no"
 		};
-	bus_loopback(bed.bus, name, f->serves);
 }
 
 struct target *
@@ -164,6 +177,28 @@ bed_target(const struct breaker_policy *p, const char *const *members)
 	return target_new(bed.bus, &d);
 }
 
+int
+pair_start(void **state)
+{
+	static const struct breaker_policy p = {
+		.failures = 3, .limit_us = 50 * MS, .probe_us = 20 * MS
+	};
+
+	bed_start(state);
+	memset(&pair, 0, sizeof pair);
+	fake_join(&pair.sql, "sql");
+	fake_join(&pair.nosql, "nosql");
+	pair.t = bed_target(&p, MEMBERS("sql", "nosql"));
+	return 0;
+}
+
+struct target *
+pair_only_sql(void)
+{
+	return bed_target(
+	    &(struct breaker_policy){ .failures = 3, .limit_us = 50 * MS }, MEMBERS("sql"));
+}
+
 static void
 on_result(const Mf__StoreResult *m, void *ctx)
 {
@@ -171,6 +206,7 @@ on_result(const Mf__StoreResult *m, void *ctx)
 
 	o->answers++;
 	snprintf(o->node, sizeof o->node, "%s", rpc_node(o->rpc));
+	o->repeated = rpc_repeated(o->rpc);
 	if (m == NULL) {
 		assert_non_null(rpc_failure(o->rpc));
 		call_fail_with(o->call, rpc_failure(o->rpc));
@@ -226,6 +262,7 @@ ask(struct target *t, struct outcome *o, const struct ask *q)
 		.traceparent = q->traceparent,
 		.done = on_end,
 		.ctx = o });
+	call_set_fence(o->call, q->fence);
 	o->rpc = rpc_new(o->call, t, &q->opts);
 	op.model = (char *)(uintptr_t) "task";
 	if (q->write)

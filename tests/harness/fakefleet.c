@@ -1,6 +1,8 @@
 /* fakefleet: see fakefleet.h. */
 #include "harness/fakefleet.h"
 
+#include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -11,6 +13,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/sendfile.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,6 +21,7 @@
 #include "harness/test.h"
 #include "meta/command.h"
 #include "meta/runfile.h"
+#include "node/crash.h"
 
 #define ARGS 32
 
@@ -29,6 +33,7 @@ find_in_table(const struct fleet *f, const char *name, char state[32], int *pid,
 static bool wanted(const struct fleet *f, int slot);
 static void install(const struct fleet *f);
 static unsigned count_left(const struct fleet *f);
+static unsigned count_in_memory(const struct fleet *f);
 
 void
 fake_main(int argc, char **argv)
@@ -36,6 +41,10 @@ fake_main(int argc, char **argv)
 	const char *base = strrchr(argv[0], '/');
 
 	base = base == NULL ? argv[0] : base + 1;
+	if (strncmp(base, "metafed-", 8) == 0 && getenv("METAFED_NODE") == NULL &&
+	    (strcmp(base, "metafed-meta") != 0 ||
+		(argc > 1 && strcmp(argv[1], "--role=orchestrator") == 0)))
+		exit(0); /* a node that is asked about its configuration */
 	if (strncmp(base, "metafed-", 8) == 0)
 		exit(getenv("METAFED_NODE") != NULL ? fakenode_main() : meta_command(argc, argv));
 	unsetenv("METAFED_CONFIG");
@@ -63,7 +72,7 @@ fake_teardown(void **state)
 {
 	struct fleet *f = *state;
 	int stopped = fake_ended(fake_run(f, "--stop", -1));
-	unsigned left = count_left(f), wrong = fake_history(f, "wrong");
+	unsigned left = count_left(f) + count_in_memory(f), wrong = fake_history(f, "wrong");
 
 	if (stopped != 0 || left != 0 || wrong != 0)
 		fprintf(stderr, "--stop: %d, left: %u, wrong in the history: %u\n", stopped, left,
@@ -275,6 +284,43 @@ fake_pids(const struct fleet *f, pid_t pids[FLEET_SLOTS])
 		pids[i] = wanted(f, i) ? fake_pid(f, fleet_table[i].name) : 0;
 }
 
+uint16_t
+fake_port(const struct fleet *f)
+{
+	FILE *in = fopen(fake_path(f, "run/", "listen"), "re");
+	unsigned port = 0;
+
+	assert_non_null(in);
+	assert_int_equal(fscanf(in, "127.0.0.1:%u", &port), 1);
+	fclose(in);
+	return (uint16_t)port;
+}
+
+int
+fake_dial(uint16_t port)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET,
+		.sin_port = htons(port),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof(at)), 0); /* never refused */
+	return fd;
+}
+
+pid_t
+fake_answer(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	char text[32] = "";
+
+	assert_int_equal(poll(&p, 1, (int)(FAKE_LIMIT / MS)), 1);
+	assert_true(read(fd, text, sizeof(text) - 1) > 0); /* never reset */
+	close(fd);
+	return atoi(text);
+}
+
 static void
 on_term(int sig)
 {
@@ -306,7 +352,7 @@ find_in_table(const struct fleet *f, const char *name, char state[32], int *pid,
 static bool
 wanted(const struct fleet *f, int slot)
 {
-	return !fleet_table[slot].store ||
+	return (!fleet_table[slot].store && fleet_table[slot].standby == 0) ||
 	       (f->stores != NULL && strstr(f->stores, fleet_table[slot].name) != NULL);
 }
 
@@ -337,5 +383,23 @@ count_left(const struct fleet *f)
 
 	for (int i = 0; i < FLEET_SLOTS; i++)
 		left += fake_pid(f, fleet_table[i].name) != 0;
+	return left;
+}
+
+/* What processes of this fleet, and of our user, have left in shared memory. */
+static unsigned
+count_in_memory(const struct fleet *f)
+{
+	char dir[CRASH_PATH], prefix[32];
+	unsigned left = 0;
+	struct dirent *e;
+	DIR *d;
+
+	crash_place(f->var, dir, prefix);
+	if (prefix[0] == '\0' || (d = opendir(dir)) == NULL)
+		return 0;
+	while ((e = readdir(d)) != NULL)
+		left += strncmp(e->d_name, prefix, strlen(prefix)) == 0;
+	closedir(d);
 	return left;
 }

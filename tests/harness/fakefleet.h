@@ -57,4 +57,10 @@ fake_replaced(const struct fleet *f, const char *name, pid_t old); /* READY, and
 bool fake_all_ready(const struct fleet *f);
 void fake_pids(const struct fleet *f, pid_t pids[FLEET_SLOTS]);
 
+/* The fleet's public address: its port, a connection that is never refused, and whose answer there is
+ * to it; that closes the connection. */
+uint16_t fake_port(const struct fleet *f);
+int fake_dial(uint16_t port);
+pid_t fake_answer(int fd);
+
 #endif

@@ -2,12 +2,14 @@
 // load(): an open-loop load generator, so that a slow fleet can't slow its own measurement down.
 import { spawn, spawnSync } from 'node:child_process';
 import { randomInt } from 'node:crypto';
-import { mkdtempSync, readFileSync, readdirSync, rmSync, existsSync, chmodSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync, existsSync, renameSync, statSync, chmodSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import http from 'node:http';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { badLines } from './log_lines.mjs';
+import { body, leaks } from './secrets.mjs';
 
 export const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
 export const BIN = process.env.METAFED_BIN ?? path.join(ROOT, 'build/bin');
@@ -20,12 +22,14 @@ const listens = (port) => new Promise((resolve) => {
   s.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => s.close(() => resolve(true)));
 });
 const given = new Set();
+// Files that run at the same time (scripts/run-node-tests) take each its own share of the ports.
+const [slot, slots] = (process.env.METAFED_SLOT ?? '0/1').split('/').map(Number);
 
 // Below the ports that the kernel takes for connections: nobody gets it before the fleet does. The one behind it is free
 // too and given to nobody: a bus over tcp takes it for its events.
 export async function freePort() {
   for (;;) {
-    const port = 20000 + 2 * randomInt(6000);
+    const port = 20000 + 2 * (slots * randomInt(Math.floor(6000 / slots)) + slot);
     if (given.has(port) || !await listens(port) || !await listens(port + 1)) continue;
     given.add(port);
     return port;
@@ -53,13 +57,17 @@ export async function until(condition, what, limit = 15_000) {
 }
 
 export class Fleet {
-  static async start({ conf = '', dir = newDir(), port } = {}) {
+  // bin: a directory of other executables.
+  static async make({ dir = newDir(), port, bin = BIN } = {}) {
     const f = new Fleet();
-    f.dir = dir;
-    f.var = path.join(dir, 'v');
-    f.port = port ?? await freePort();
+    Object.assign(f, { dir, bin, var: path.join(dir, 'v'), port: port ?? await freePort() });
     f.url = `http://127.0.0.1:${f.port}`;
     f.agent = new http.Agent({ keepAlive: true, maxSockets: 64 });
+    return f;
+  }
+
+  static async start({ conf = '', ...o } = {}) {
+    const f = await Fleet.make(o);
     if (conf) f.configure(conf);
     f.up();
     await f.login();
@@ -70,21 +78,39 @@ export class Fleet {
   configure(conf) {
     run('install', ['-d', '-m', '755', this.var]);
     if (process.getuid() === 0) run('sh', ['-c', `id metafed >/dev/null 2>&1 || useradd --system --no-create-home --shell /usr/sbin/nologin metafed; chown metafed: ${this.var}`]);
-    writeFileSync(path.join(this.var, 'local.conf'), conf);
+    const file = path.join(this.var, 'local.conf');
+    writeFileSync(`${file}.new`, conf);
+    renameSync(`${file}.new`, file);      // whoever starts at this moment reads the one or the other
+  }
+
+  // As up(), for a test that does something meanwhile.
+  upLater() {
+    return new Promise((resolve, reject) => {
+      const p = spawn(path.join(ROOT, 'scripts/run'), ['--detach', '--var', this.var, '--port', String(this.port)],
+        { stdio: 'ignore', timeout: 120_000, env: { ...process.env, METAFED_NO_BUILD: '1', METAFED_BIN: this.bin } });
+      p.on('exit', (status) => (status === 0 ? resolve() : reject(new Error(`run --detach: status ${status}\n${this.logs()}`))));
+    });
   }
 
   up() {
-    const r = run(path.join(ROOT, 'scripts/run'), ['--detach', '--var', this.var, '--port', String(this.port)]);
+    const r = run(path.join(ROOT, 'scripts/run'), ['--detach', '--var', this.var, '--port', String(this.port)], { env: { METAFED_BIN: this.bin } });
     if (r.status !== 0) throw new Error(`run --detach: status ${r.status}\n${r.stdout}${r.stderr}\n${this.logs()}`);
   }
 
+  // Ends it and keeps what it has; up() starts it again.
+  down() { return run(path.join(ROOT, 'scripts/stop'), ['--var', this.var], { env: { METAFED_BIN: this.bin ?? BIN } }); }
+
+  // Afterwards nothing is left of it, and what it wrote is as it must be: lines of logs by their schema, no secret in anything.
   async stop() {
+    const metrics = await this.call('GET', '/metrics', { token: null, timeout: 5_000 }).then((m) => m.text, () => '');
     this.agent?.destroy();
-    const r = run(path.join(ROOT, 'scripts/stop'), ['--var', this.var]);
-    const left = this.processes();
+    const r = this.down();
+    const left = [...this.processes(), ...this.inMemory()];
+    const bad = existsSync(this.var) ? [...badLines(this.var), ...leaks(this.var, { metrics }).map((l) => `a secret: ${l}`)] : [];
     if (process.env.METAFED_KEEP) process.stderr.write(`kept: ${this.dir}\n`);
     else rmSync(this.dir, { recursive: true, force: true });
     if (r.status !== 0 || left.length) throw new Error(`stop: status ${r.status} ${r.stderr}, left: ${JSON.stringify(left)}`);
+    if (bad.length) throw new Error(`logs: ${bad.length} findings\n${bad.slice(0, 20).join('\n')}`);
   }
 
   // Every process that names our directory on its command line or in its environment.
@@ -95,11 +121,26 @@ export class Fleet {
       .map(({ pid, cmd }) => ({ pid, cmd }));
   }
 
+  // What its processes have left in shared memory (common/node/crash.c names it).
+  inMemory() {
+    if (!existsSync(this.var)) return [];
+    let h = (2166136261 ^ statSync(this.var).uid) >>> 0;
+    for (const b of Buffer.from(this.var)) h = Math.imul(h ^ b, 16777619) >>> 0;
+    return readdirSync('/dev/shm').filter((n) => n.startsWith(`metafed-${h.toString(16).padStart(8, '0')}-`));
+  }
+
   logs(node) {
     const dir = path.join(this.var, 'log');
     if (!existsSync(dir)) return '';
     return readdirSync(dir).filter((n) => !node || n === `${node}.log`)
       .map((n) => `--- ${n}\n${readFileSync(path.join(dir, n), 'utf8').split('\n').slice(-15).join('\n')}`).join('\n');
+  }
+
+  // What a node has logged, of the lines with this text: objects. The log takes a moment to its file, the last line may be there in part.
+  logged(node, text = '') {
+    const file = path.join(this.var, 'log', `${node}.log`);
+    if (!existsSync(file)) return [];
+    return readFileSync(file, 'utf8').split('\n').slice(0, -1).filter((l) => l.startsWith('{') && l.includes(text)).map((l) => JSON.parse(l));
   }
 
   admin() { return JSON.parse(readFileSync(path.join(this.var, 'admin.json'), 'utf8')); }
@@ -171,7 +212,35 @@ export class Fleet {
     }
   }
 
-  cli(...args) { return run(path.join(BIN, 'metafed'), ['--var', this.var, ...args], { env: { METAFED_TOKEN_FILE: path.join(this.dir, 'token') } }); }
+  // Every process that works in the directory of a private store: all of PostgreSQL, its back ends too.
+  storeProcesses(store) {
+    return readdirSync('/proc').filter((p) => /^\d+$/.test(p) && alive(p)).filter((p) => {
+      try { return readlinkSync(`/proc/${p}/cwd`).startsWith(path.join(this.var, store)); } catch { return false; }
+    }).map(Number);
+  }
+
+  password(user = 'metafed') { return readFileSync(path.join(this.var, 'secrets', user === 'metafed' ? 'pg-password' : 'pg-admin-password'), 'utf8').trim(); }
+
+  // Past the fleet: what PostgreSQL itself has. Rows of texts.
+  sql(statement, user = 'metafed') {
+    const ask = () => run('psql', ['-h', path.join(this.var, 'run/stores'), '-U', user, '-d', 'metafed', '-AtX', '-F', '\t', '-v', 'ON_ERROR_STOP=1', '-c', statement],
+      { env: { PGPASSWORD: this.password(user) } });
+    let r = ask();
+    // One that was killed before may not have started yet: nothing was done then.
+    for (const end = Date.now() + 15_000; /^psql: error: connection to server .*(not yet accepting|starting up|shutting down|No such file|refused)/s.test(r.stderr) && Date.now() < end; r = ask()) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50);
+    if (r.status !== 0) throw new Error(`psql: ${r.stderr}`);
+    return r.stdout.split('\n').filter(Boolean).map((l) => l.split('\t'));
+  }
+
+  async faults(node, spec, for_ms = 30_000) {
+    const r = await this.call('POST', `/v1/fleet/${node}:faults`, { body: { spec, seed: 1, for_ms } });
+    if (r.status !== 200) throw new Error(`faults of ${node}: ${r.status} ${r.text}`);
+  }
+
+  cli(...args) {
+    args.forEach(body);      // password=..., and JSON
+    return run(path.join(BIN, 'metafed'), ['--var', this.var, ...args], { env: { METAFED_TOKEN_FILE: path.join(this.dir, 'token') } });
+  }
 
   // `rate` requests a second for `seconds`, begun on the clock whatever the answers do. make(i) -> [method, path, opts].
   async load(rate, seconds, make) {

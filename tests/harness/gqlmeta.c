@@ -1,5 +1,6 @@
 /* gqlmeta: see gqlmeta.h. */
 #include "harness/gqlmeta.h"
+#include "harness/unserved.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -189,12 +190,9 @@ meta_fleet(Mf__Meta_Service *s, const Mf__Empty *q, Mf__FleetState_Closure reply
 	call_fail(ctx, ST_UNIMPLEMENTED, "not asked for here");
 }
 
-static void
-meta_heartbeat(Mf__Meta_Service *s, const Mf__Beat *q, Mf__BeatAnswer_Closure reply, void *ctx)
-{
-	(void)s, (void)q, (void)reply;
-	call_fail(ctx, ST_UNIMPLEMENTED, "not asked for here");
-}
+UNSERVED(meta_heartbeat, Meta, Beat, BeatAnswer)
+UNSERVED(meta_mode, Meta, Empty, FleetMode)
+UNSERVED(meta_take_traces, Meta, TraceBatch, Empty)
 
 /* --- a client --- */
 
@@ -304,5 +302,6 @@ gqlmeta_start(void **state)
 	bus_loopback(bed.bus, "meta", metas);
 	bus_loopback(bed.bus, "graphql", graphqls);
 	ops_init(bed.bus);
+	pass(5 * MS); /* its subscription has begun */
 	return 0;
 }

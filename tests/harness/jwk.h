@@ -1,5 +1,5 @@
-/* jwk: a public key of RFC 7517 as PEM, for vectors that give theirs as JWK. Also builds raw tokens
- * out of parts. */
+/* jwk: the public key of an RFC 7517 object that may hold its private part too, for vectors that give
+ * theirs so. Also builds raw tokens out of parts. */
 #ifndef HARNESS_JWK_H
 #define HARNESS_JWK_H
 

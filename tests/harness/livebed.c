@@ -1,5 +1,6 @@
 /* livebed: see livebed.h. */
 #include "harness/livebed.h"
+#include "harness/unserved.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,11 +69,23 @@ fake_fleet(Mf__Meta_Service *s, const Mf__Empty *q, Mf__FleetState_Closure reply
 	call_fail(ctx, ST_UNIMPLEMENTED, "not here");
 }
 
+UNSERVED(fake_heartbeat, Meta, Beat, BeatAnswer)
+UNSERVED(fake_take_traces, Meta, TraceBatch, Empty)
+UNSERVED(fake_keep_traces, Database, TraceBatch, Empty)
+UNSERVED(fake_find_traces, Database, TraceQuery, TraceBatch)
+
 static void
-fake_heartbeat(Mf__Meta_Service *s, const Mf__Beat *q, Mf__BeatAnswer_Closure reply, void *ctx)
+fake_mode(Mf__Meta_Service *s, const Mf__Empty *q, Mf__FleetMode_Closure reply, void *ctx)
 {
+	static const Mf__FleetMode normal = MF__FLEET_MODE__INIT;
+
 	(void)s, (void)q, (void)reply;
-	call_fail(ctx, ST_UNIMPLEMENTED, "not here");
+	if (live.stand_by == 0) {
+		call_reply(ctx, &normal.base);
+		return;
+	}
+	live.stand_by--;
+	call_fail_because(ctx, ST_UNAVAILABLE, "NOT_LEADING", 0, "another one leads");
 }
 
 static void
@@ -145,6 +158,7 @@ livebed_start(void **state)
 	database_service = (Mf__Database_Service)MF__DATABASE__INIT(fake_);
 	bus_loopback(live.bus, "websocket", agent);
 	bus_loopback(live.bus, "meta", meta);
+	bus_loopback(live.bus, "meta-2", meta);
 	bus_loopback(live.bus, "database", database);
 	ops_init(live.bus);
 	agent_init(live.bus);

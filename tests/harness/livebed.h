@@ -16,6 +16,7 @@ struct livebed {
 	struct target *agent;
 	/* level 0 */
 	bool meta_down, revoked, forbidden, hangs; /* hangs: reads are not answered */
+	unsigned stand_by; /* so many of those who are asked say that they don't lead */
 	unsigned checks;
 	char permission[40], credential[40], operation[40], data[200], id[64];
 	uint64_t expires_at;

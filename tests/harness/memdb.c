@@ -8,12 +8,14 @@
 #include "harness/test.h"
 #include "harness/unserved.h"
 
-static const char *const uniques[] = { "username" };
+static const char *const uniques[] = { "username", "account" };
 
 static json_t *model_of(struct memdb *db, const char *model);
 static bool matches(const json_t *row, const Mf__StoreOp *q);
 static json_t *find(struct memdb *db, const Mf__StoreOp *q);
 static json_t *query(struct memdb *db, const Mf__StoreOp *q);
+static json_t *in_order(struct memdb *db, const Mf__StoreOp *q);
+static bool is_bound(const json_t *row, const Mf__KeyValue *f, bool *holds);
 static enum status apply(struct memdb *db, const Mf__StoreOp *q, json_t **out, bool *repeated);
 static enum status create(struct memdb *db, const Mf__StoreOp *q, json_t **out, bool *repeated);
 static enum status update(struct memdb *db, const Mf__StoreOp *q, json_t **out, bool *repeated);
@@ -50,18 +52,50 @@ memdb_read(Mf__Database_Service *s, const Mf__StoreOp *q, Mf__StoreResult_Closur
 	reply_row(ctx, query(db, q), false);
 }
 
+/* What triggers do in the real one: the rows of the policy that are others than at the last look. */
+static void
+log_policy_changes(struct memdb *db)
+{
+	static const char *const models[] = { "role", "group", "grant" };
+	json_t *log = model_of(db, "policy_change");
+
+	for (size_t i = 0; i < sizeof(models) / sizeof(models[0]); i++) {
+		json_t *rows = model_of(db, models[i]),
+		       *seen = json_object_get(db->seen, models[i]), *both = json_object(), *unused;
+		const char *id;
+		char number[24];
+
+		json_object_update(both, seen);
+		json_object_update(both, rows);
+		json_object_foreach(both, id, unused)
+		{
+			(void)unused;
+			if (json_equal(json_object_get(rows, id), json_object_get(seen, id)))
+				continue;
+			(void)snprintf(number, sizeof(number), "%016zu", json_object_size(log) + 1);
+			memdb_put(db, "policy_change", number,
+			    json_pack("{s:s,s:s}", "model", models[i], "subject", id));
+		}
+		json_decref(both);
+		json_object_set_new(db->seen, models[i], json_deep_copy(rows));
+	}
+}
+
 /* A page; the cursor is the number of rows before it. */
 static json_t *
 query(struct memdb *db, const Mf__StoreOp *q)
 {
 	size_t most = q->limit != 0 ? q->limit : 100, skip = strtoul(q->cursor, NULL, 10), at = 0;
-	json_t *items = json_array(), *next = json_null(), *row;
+	json_t *items = json_array(), *cursors = json_array(), *next = json_null(), *rows, *row;
 	char cursor[24];
-	const char *id;
+	size_t i;
 
+	if (strcmp(q->model, "policy_change") == 0)
+		log_policy_changes(db);
+	rows = in_order(db, q);
 	if (db->page != 0 && db->page < most)
 		most = db->page;
-	json_object_foreach(model_of(db, q->model), id, row)
+	json_array_foreach(rows, i, row)
 	{
 		if (!matches(row, q) || at++ < skip)
 			continue;
@@ -71,11 +105,37 @@ query(struct memdb *db, const Mf__StoreOp *q)
 			break;
 		}
 		json_array_append(items, row);
+		(void)snprintf(cursor, sizeof(cursor), "%zu", skip + json_array_size(items));
+		json_array_append_new(cursors, json_string(cursor));
 	}
-	return json_pack("{s:o,s:o}", "items", items, "next_cursor", next);
+	json_decref(rows);
+	row = json_pack("{s:o,s:o}", "items", items, "next_cursor", next);
+	if (q->cursors)
+		json_object_set(row, "cursors", cursors);
+	json_decref(cursors);
+	return row;
+}
+
+/* As they were made, or the last first where anything descends: ids of the real one ascend, too. */
+static json_t *
+in_order(struct memdb *db, const Mf__StoreOp *q)
+{
+	json_t *rows = json_array(), *row;
+	const char *id;
+
+	json_object_foreach(model_of(db, q->model), id, row)
+	{
+		if (q->sort[0] == '-')
+			json_array_insert(rows, 0, row);
+		else
+			json_array_append(rows, row);
+	}
+	return rows;
 }
 
 UNSERVED(memdb_events, Database, EventsAfter, EventPage)
+UNSERVED(memdb_keep_traces, Database, TraceBatch, Empty)
+UNSERVED(memdb_find_traces, Database, TraceQuery, TraceBatch)
 
 static void
 memdb_write(Mf__Database_Service *s, const Mf__StoreOp *q, Mf__StoreResult_Closure reply, void *ctx)
@@ -83,22 +143,29 @@ memdb_write(Mf__Database_Service *s, const Mf__StoreOp *q, Mf__StoreResult_Closu
 	struct memdb *db = (struct memdb *)s;
 	void (*before)(struct memdb * db) = db->before_write;
 	json_t *row = NULL, *items = json_array();
+	bool of_log = q->n_members > 0 && strcmp(q->members[0]->model, "audit") == 0;
 	bool repeated = false;
 	enum status st;
 
 	(void)reply;
 	call_own_json(ctx, items);
-	db->before_write = NULL;
-	if (before != NULL)
+	if (!of_log)
+		db->before_write = NULL;
+	if (before != NULL && !of_log)
 		before(db);
-	if (db->down) {
+	if (db->down || (of_log && db->log_down)) {
 		call_fail_because(ctx, ST_UNAVAILABLE, "STORE_DOWN", 100, "the store is down");
 		return;
 	}
-	db->writes++;
+	db->writes += !of_log;
+	db->log_writes += of_log;
 	st = q->kind == MF__STORE_OP__KIND__TRANSACTION ? transact(db, q, items, &repeated)
 	                                                : apply(db, q, &row, &repeated);
-	if (db->lose_answers > 0 || db->dies_writing) {
+	if (of_log && db->log_loses > 0) {
+		db->log_loses--;
+		json_decref(row);
+		call_fail(ctx, ST_UNAVAILABLE, "the answer was lost");
+	} else if (!of_log && (db->lose_answers > 0 || db->dies_writing)) {
 		db->down = db->dies_writing;
 		db->dies_writing = false;
 		db->lose_answers -= db->lose_answers > 0;
@@ -128,6 +195,7 @@ memdb_open(struct memdb *db, struct bus *bus)
 	db->serves[0] = (struct serve){ &db->service.base, PRIMARY };
 	db->rows = json_object();
 	db->operations = json_object();
+	db->seen = json_object();
 	bus_loopback(bus, "database", db->serves);
 }
 
@@ -136,6 +204,7 @@ memdb_close(struct memdb *db)
 {
 	json_decref(db->rows);
 	json_decref(db->operations);
+	json_decref(db->seen);
 }
 
 json_t *
@@ -174,13 +243,39 @@ static bool
 matches(const json_t *row, const Mf__StoreOp *q)
 {
 	for (size_t i = 0; i < q->n_filters; i++) {
+		if (strcmp(q->filters[i]->key, "id") == 0) { /* any of a list */
+			char list[50000], one[400];
+
+			(void)snprintf(list, sizeof(list), ",%s,", q->filters[i]->value);
+			(void)snprintf(one, sizeof(one), ",%s,",
+			    json_string_value(json_object_get(row, "id")));
+			if (strstr(list, one) == NULL)
+				return false;
+			continue;
+		}
 		const json_t *v = json_object_get(row, q->filters[i]->key);
 		const char *s = json_is_boolean(v) ? (json_is_true(v) ? "true" : "false")
 		                                   : json_string_value(v);
 
-		if (s == NULL || strcmp(s, q->filters[i]->value) != 0)
+		bool holds;
+
+		if (is_bound(row, q->filters[i], &holds)
+			? !holds
+			: s == NULL || strcmp(s, q->filters[i]->value) != 0)
 			return false;
 	}
+	return true;
+}
+
+static bool
+is_bound(const json_t *row, const Mf__KeyValue *f, bool *holds)
+{
+	const char *at = json_string_value(json_object_get(row, "created_at"));
+	bool before = strcmp(f->key, "created_before") == 0;
+
+	if (!before && strcmp(f->key, "created_after") != 0)
+		return false;
+	*holds = before ? strcmp(at, f->value) < 0 : strcmp(at, f->value) >= 0;
 	return true;
 }
 
@@ -212,6 +307,9 @@ apply(struct memdb *db, const Mf__StoreOp *q, json_t **out, bool *repeated)
 	case MF__STORE_OP__KIND__QUERY_MANY:
 	case MF__STORE_OP__KIND__BULK_CREATE:
 	case MF__STORE_OP__KIND__TRANSACTION:
+	case MF__STORE_OP__KIND__BULK:
+	case MF__STORE_OP__KIND__APPEND:
+	case MF__STORE_OP__KIND__TRIM:
 	case _MF__STORE_OP__KIND_IS_INT_SIZE:
 		break;
 	}
@@ -239,6 +337,13 @@ create(struct memdb *db, const Mf__StoreOp *q, json_t **out, bool *repeated)
 			json_decref(row);
 			return ST_ALREADY_EXISTS;
 		}
+	json_object_foreach(m, id, other) if (strcmp(q->model, "factor") == 0 &&
+					      json_equal(json_object_get(row, "user_id"),
+						  json_object_get(other, "user_id")))
+	{
+		json_decref(row);
+		return ST_ALREADY_EXISTS; /* UNIQUE (user_id, kind), and there is one kind */
+	}
 	if (strcmp(q->model, "user") == 0 && json_object_get(row, "disabled") == NULL)
 		json_object_set_new(row, "disabled", json_false());
 	json_object_set_new(row, "id", json_string(q->id));
@@ -255,10 +360,12 @@ update(struct memdb *db, const Mf__StoreOp *q, json_t **out, bool *repeated)
 	json_int_t version = json_integer_value(json_object_get(row, "version"));
 	char now[TIME_RFC3339_LEN];
 
-	assert_string_not_equal(q->operation_id, "");
+	/* a member of a transaction goes by its version, and the whole by its id */
+	assert_true(q->operation_id[0] != '\0' || q->if_version != 0);
 	if (row == NULL)
 		return ST_NOT_FOUND;
-	*repeated = json_object_get(db->operations, q->operation_id) != NULL;
+	*repeated =
+	    q->operation_id[0] != '\0' && json_object_get(db->operations, q->operation_id) != NULL;
 	if (!*repeated) {
 		if (q->if_version != 0 && (json_int_t)q->if_version != version)
 			return ST_ABORTED;
@@ -270,7 +377,8 @@ update(struct memdb *db, const Mf__StoreOp *q, json_t **out, bool *repeated)
 		time_rfc3339(time_wall_us(), now);
 		json_object_set_new(row, "updated_at", json_string(now));
 		json_object_set_new(row, "version", json_integer(version + 1));
-		json_object_set_new(db->operations, q->operation_id, json_true());
+		if (q->operation_id[0] != '\0')
+			json_object_set_new(db->operations, q->operation_id, json_true());
 	}
 	*out = json_incref(row);
 	return ST_OK;

@@ -14,6 +14,7 @@ struct memdb {
 	struct serve serves[2];
 	json_t *rows;          /* {model: {id: object}} */
 	json_t *operations;    /* {operation id: true} */
+	json_t *seen;          /* rows of the policy when their log was last read */
 	bool down;             /* UNAVAILABLE */
 	bool hangs;            /* reads are taken and not answered */
 	unsigned page;         /* items of a page; 0: as many as are asked for */
@@ -22,6 +23,11 @@ struct memdb {
 	void (*before_write)(
 	    struct memdb *db); /* once, when set: something that happens in between */
 	unsigned reads, writes;
+	/* The audit log beside it: none of the above but down is its, and none of its writes counts
+	 * there. */
+	bool log_down;
+	unsigned log_loses; /* as lose_answers */
+	unsigned log_writes;
 };
 
 void memdb_open(struct memdb *db, struct bus *bus); /* serves as "database" on a loop-back bus */

@@ -36,6 +36,27 @@ behaves(struct behaviour *b, struct call *c)
 
 UNSERVED(rest_handle, Rest, HttpRequest, HttpResponse)
 
+static void
+note_bytes(const Mf__TraceBatch *q)
+{
+	size_t n = mf__trace_batch__get_packed_size(q);
+
+	if (n > mb.traces_bytes)
+		mb.traces_bytes = n;
+}
+
+static void
+rest_export(Mf__Rest_Service *s, const Mf__TraceBatch *q, Mf__TraceExport_Closure reply, void *ctx)
+{
+	(void)s, (void)reply;
+	note_bytes(q);
+	if (!mb.exports.off && !mb.exports.again)
+		mb.traces_exported += (unsigned)q->n_items;
+	call_reply(ctx, &mb.exports.base);
+}
+
+UNSERVED(graphql_export, Rest, TraceBatch, TraceExport)
+
 static Mf__DatabaseRequirement *
 meant(struct call *c)
 {
@@ -121,7 +142,12 @@ sql_write(Mf__Sql_Service *s, const Mf__StoreOp *q, Mf__StoreResult_Closure repl
 
 UNSERVED(sql_query, Sql, SqlQuery, SqlRows)
 UNSERVED(sql_events, Sql, EventsAfter, EventPage)
+UNSERVED(sql_keep_traces, Sql, TraceBatch, Empty)
+UNSERVED(sql_find_traces, Sql, TraceQuery, TraceBatch)
 UNSERVED(sql_migration_status, Sql, Empty, Migrations)
+UNSERVED(sql_decide, Sql, DecideAsk, Decisions)
+UNSERVED(sql_forget, Sql, ForgetAsk, Forgotten)
+UNSERVED(sql_replay, Sql, ReplayBatch, ReplayIs)
 
 static void
 jwt_verify(Mf__Jwt_Service *s, const Mf__TokenText *q, Mf__VerifiedToken_Closure reply, void *ctx)
@@ -138,12 +164,15 @@ UNSERVED(jwt_login, Jwt, Credentials, TokenPair)
 UNSERVED(jwt_refresh, Jwt, RefreshToken, TokenPair)
 UNSERVED(jwt_logout, Jwt, RefreshToken, Empty)
 UNSERVED(jwt_keys, Jwt, Empty, JwkSet)
-UNSERVED(jwt_read_user, Jwt, StoreOp, StoreResult)
-UNSERVED(jwt_write_user, Jwt, StoreOp, StoreResult)
+UNSERVED(jwt_revocations, Jwt, RevokedSince, RevokedList)
+UNSERVED(jwt_sign, Jwt, Checkpoint, SignedCheckpoint)
+UNSERVED(jwt_authenticate, Jwt, Credentials, Authenticated)
+UNSERVED(jwt_read, Jwt, StoreOp, StoreResult)
+UNSERVED(jwt_write, Jwt, StoreOp, StoreResult)
 UNSERVED(rbac_expand, Rbac, RoleNames, PermissionList)
 UNSERVED(rbac_covers, Rbac, RoleCover, RoleCoverAnswer)
-UNSERVED(rbac_read_role, Rbac, StoreOp, StoreResult)
-UNSERVED(rbac_write_role, Rbac, StoreOp, StoreResult)
+UNSERVED(rbac_read, Rbac, StoreOp, StoreResult)
+UNSERVED(rbac_write, Rbac, StoreOp, StoreResult)
 
 static void
 rbac_check(Mf__Rbac_Service *s, const Mf__PermissionCheck *q, Mf__PermissionAnswer_Closure reply,
@@ -242,6 +271,35 @@ database_write(
 }
 
 UNSERVED(database_events, Database, EventsAfter, EventPage)
+
+static void
+database_keep_traces(
+    Mf__Database_Service *s, const Mf__TraceBatch *q, Mf__Empty_Closure reply, void *ctx)
+{
+	(void)s, (void)reply;
+	note_bytes(q);
+	if (mb.traces_wait)
+		call_fail_because(ctx, ST_UNAVAILABLE, "STORE_DOWN", 0, "as the test wants it");
+	if (mb.traces_wait || behaves(&mb.traces, ctx))
+		return;
+	mb.traces_stored += (unsigned)q->n_items;
+	call_reply(ctx, &(Mf__Empty)MF__EMPTY__INIT.base);
+	if (mb.searching != NULL)
+		call_reply(mb.searching, &mb.found.base);
+	mb.searching = NULL;
+}
+
+static void
+database_find_traces(
+    Mf__Database_Service *s, const Mf__TraceQuery *q, Mf__TraceBatch_Closure reply, void *ctx)
+{
+	(void)s, (void)q, (void)reply;
+	if (mb.find_waits)
+		mb.searching = ctx;
+	else if (!behaves(&mb.traces, ctx))
+		call_reply(ctx, &mb.found.base);
+	mb.find_waits = false;
+}
 
 static void
 decide(struct passing *p)
@@ -404,6 +462,11 @@ auth_sequence(Mf__Auth_Service *s, const Mf__Empty *q, Mf__AuthSequence_Closure 
 	call_reply(ctx, &out.base);
 }
 
+UNSERVED(auth_authenticate, Auth, Credentials, Authenticated)
+UNSERVED(auth_report, Auth, Sighting, Empty)
+UNSERVED(auth_count, Auth, Permitted, Empty)
+UNSERVED(auth_web, Auth, WebRequest, WebAnswer)
+
 static Mf__Rest_Service rest_service = MF__REST__INIT(rest_),
 			graphql_service = MF__REST__INIT(graphql_);
 static Mf__Sql_Service sql_service_ = MF__SQL__INIT(sql_);
@@ -441,7 +504,9 @@ metabed_start(void **state)
 		{ "database", &database_service_.base }, { "auth", &auth_service_.base } };
 	char err[200];
 
-	mb = (struct metabed){ .epoch = 77,
+	mb = (struct metabed){ .exports = MF__TRACE_EXPORT__INIT,
+		.found = MF__TRACE_BATCH__INIT,
+		.epoch = 77,
 		.sequence = 1,
 		.config = { .slots = 8,
 		    .reserve = 2,
@@ -474,7 +539,7 @@ metabed_stop(void **state)
 {
 	assert_int_equal(bus_in_flight(mb.bus), 0);
 	/* whatever happened, every slot came back */
-	assert_int_equal(mb.meta->slots.used, 0);
+	assert_int_equal(mb.meta->slots.all.used, 0);
 	assert_int_equal(mb.meta->slots.waiting, 0);
 	meta_close(&mb.meta);
 	bus_free(&mb.bus);
@@ -547,6 +612,7 @@ metabed_send(struct result *out, const struct req *q)
 	t.priority = q->priority;
 	t.deadline_ms = q->deadline_ms;
 	t.want_trace = q->trace;
+	t.explain = q->explain;
 	t.remember = q->remember;
 	t.depends_on = q->depends_on;
 	t.n_depends_on = q->n_depends_on;

@@ -36,6 +36,16 @@ struct metabed {
 	/* api: what "translate" answers */
 	const char *means_operation, *means_data, *means_meta, *means_permission;
 	unsigned formats;
+	/* traces: a store that counts them and finds `found`, and a collector behind rest that says
+	 * `exports` */
+	struct behaviour traces;
+	bool traces_wait; /* it takes none, and finds all the same */
+	bool find_waits;  /* one search is answered right after what is stored next, without it */
+	struct call *searching;
+	unsigned traces_stored, traces_exported;
+	size_t traces_bytes; /* of the largest batch */
+	Mf__TraceBatch found;
+	Mf__TraceExport exports;
 };
 extern struct metabed mb;
 
@@ -50,7 +60,7 @@ struct req {
 	    *auth_data, *data, *model, *id, *resource;
 	Mf__Priority priority;
 	uint32_t deadline_ms;
-	bool trace, remember;
+	bool trace, remember, explain;
 	Mf__Dependency **depends_on;
 	size_t n_depends_on;
 	const char *operation_id; /* of the call */

@@ -20,7 +20,8 @@ usable(void *ctx)
 int
 sqlbed_start(void **state)
 {
-	static const struct serve serves[] = { { &sql_service.base, PRIMARY }, { NULL, 0 } };
+	static const struct serve serves[] = { { &sql_service.base, PRIMARY },
+		{ &sql_leader_service.base, PRIMARY }, { NULL, 0 } };
 	static const char *const members[] = { "sql", NULL };
 	char err[200];
 
@@ -45,6 +46,10 @@ sqlbed_start(void **state)
 		.pg_statement_timeout_us = 5 * SEC,
 		.pg_group_most = 64,
 		.pg_group_delay_us = MS,
+		.blob_max = 1 << 30,
+		.blob_uploads = 64,
+		.blob_upload_time_us = 86400 * SEC,
+		.blob_keep_us = 30 * 86400 * SEC,
 	};
 	if (!sql_open(sqlbed.loop, sqlbed.work, &sqlbed.config, NULL))
 		fatal("sql_open failed");
@@ -150,12 +155,19 @@ on_answer(const Mf__StoreResult *m, void *ctx)
 void
 op_start(struct done *d, const Mf__StoreOp *op, int64_t limit_us)
 {
+	op_start_fenced(d, op, limit_us, 0);
+}
+
+void
+op_start_fenced(struct done *d, const Mf__StoreOp *op, int64_t limit_us, uint64_t fence)
+{
 	struct asking *x;
 
 	memset(d, 0, sizeof(*d));
 	d->began_us = time_now_us();
 	d->call = call_root(sqlbed.bus,
 	    &(const struct call_opts){ .limit_us = limit_us, .done = on_end, .ctx = d });
+	call_set_fence(d->call, fence);
 	x = ARENA_NEW(call_arena(d->call), struct asking);
 	x->d = d;
 	x->rpc = rpc_new(

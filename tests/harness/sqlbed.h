@@ -59,6 +59,7 @@ const Mf__StoreOp *op_complete(Mf__StoreOp *op);
 
 void op_start(struct done *d, const Mf__StoreOp *op,
     int64_t limit_us); /* Read or Write by its kind; no retry by the bus */
+void op_start_fenced(struct done *d, const Mf__StoreOp *op, int64_t limit_us, uint64_t fence);
 void op_wait(struct done *d);
 struct done op_run(const Mf__StoreOp *op);         /* start and wait, 5 s */
 void bed_create(const char *id, const char *data); /* a task; must succeed */

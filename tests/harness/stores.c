@@ -20,12 +20,17 @@
 
 #define PG_BIN     "/usr/lib/postgresql/15/bin"
 #define REDIS_MOST 2
+#define STANDBYS   2
 
 struct stores {
 	char dir[64], conninfo[160], data[96];
 	uid_t uid; /* of PostgreSQL; 0: ours */
 	gid_t gid;
 	pid_t postgres;
+	struct standby {
+		pid_t pid;
+		char dir[96], data[112], conninfo[176];
+	} standbys[STANDBYS];
 	struct {
 		const char *name;
 		pid_t pid;
@@ -36,7 +41,8 @@ struct stores {
 static pid_t spawn(const struct stores *s, bool as_postgres, char *const *argv);
 static void run(const struct stores *s, bool as_postgres, char *const *argv);
 static void wait_end(pid_t *pid);
-static void wait_postgres(const struct stores *s, char *socket_dir);
+static pid_t spawn_postgres(const struct stores *s, char *data, char *socket_dir);
+static void wait_postgres(pid_t server, const struct stores *s, char *socket_dir);
 static void wait_redis(const char *path, pid_t pid);
 static int signal_postgres(const struct stores *s, int sig);
 
@@ -59,6 +65,14 @@ stores_new(void)
 	snprintf(s->data, sizeof(s->data), "%s/pg/data", s->dir);
 	snprintf(
 	    s->conninfo, sizeof(s->conninfo), "host=%s/pg dbname=metafed user=metafed", s->dir);
+	for (int i = 0; i < STANDBYS; i++) {
+		struct standby *b = &s->standbys[i];
+
+		snprintf(b->dir, sizeof(b->dir), "%s/standby%d", s->dir, i);
+		snprintf(b->data, sizeof(b->data), "%s/data", b->dir);
+		snprintf(b->conninfo, sizeof(b->conninfo), "host=%s dbname=metafed user=metafed",
+		    b->dir);
+	}
 	s->redis[0].name = "docs";
 	s->redis[1].name = "cache";
 	for (int i = 0; i < REDIS_MOST; i++)
@@ -72,6 +86,8 @@ stores_free(struct stores **s)
 {
 	if (*s == NULL)
 		return;
+	for (unsigned i = 0; i < STANDBYS; i++)
+		stores_stop_standby(*s, i);
 	stores_stop_postgres(*s);
 	for (int i = 0; i < REDIS_MOST; i++)
 		stores_kill_redis(*s, (*s)->redis[i].name);
@@ -132,15 +148,21 @@ stores_start_postgres(struct stores *s)
 		snprintf(src, sizeof(src), "%s/data", template_dir(s));
 		run(s, true, (char *[]){ "/bin/cp", "-a", src, s->data, NULL });
 	}
-	s->postgres = spawn(s, true,
-	    (char *[]){ PG_BIN "/postgres", "-D", s->data, "-k", pg, "-h", "", "-c",
+	s->postgres = spawn_postgres(s, s->data, pg);
+	wait_postgres(s->postgres, s, pg);
+}
+
+static pid_t
+spawn_postgres(const struct stores *s, char *data, char *socket_dir)
+{
+	return spawn(s, true,
+	    (char *[]){ PG_BIN "/postgres", "-D", data, "-k", socket_dir, "-h", "", "-c",
 		"max_connections=50", "-c", "shared_buffers=64MB", "-c", "logging_collector=off",
 		"-c", "log_min_messages=fatal", "-c", "shared_memory_type=mmap", NULL });
-	wait_postgres(s, pg);
 }
 
 static void
-wait_postgres(const struct stores *s, char *socket_dir)
+wait_postgres(pid_t server, const struct stores *s, char *socket_dir)
 {
 	int64_t end = time_now_us() + 20 * SEC;
 	int status;
@@ -154,7 +176,7 @@ wait_postgres(const struct stores *s, char *socket_dir)
 			;
 		if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 			return;
-		if (waitpid(s->postgres, &status, WNOHANG) != 0)
+		if (waitpid(server, &status, WNOHANG) != 0)
 			fatal("stores: PostgreSQL ended at start");
 		usleep(10000);
 	} while (time_now_us() < end);
@@ -200,6 +222,46 @@ stores_pause_postgres(struct stores *s, bool stopped)
 	if (stopped && s->postgres != 0) /* 0 would be ourselves */
 		kill(s->postgres, SIGSTOP);
 	signal_postgres(s, stopped ? SIGSTOP : SIGCONT);
+}
+
+/* --- stand-bys --- */
+
+void
+stores_start_standby(struct stores *s, unsigned i)
+{
+	struct standby *b = &s->standbys[i];
+
+	if (access(b->data, F_OK) != 0) {
+		if (mkdir(b->dir, 0755) != 0 || (s->uid != 0 && chown(b->dir, s->uid, s->gid) != 0))
+			fatal("stores: %s: %s", b->dir, strerror(errno));
+		run(s, true,
+		    (char *[]){ PG_BIN "/pg_basebackup", "-D", b->data, "-R", "-c", "fast",
+			"--no-sync", "-d", s->conninfo, NULL });
+	}
+	b->pid = spawn_postgres(s, b->data, b->dir);
+	wait_postgres(b->pid, s, b->dir);
+}
+
+void
+stores_stop_standby(struct stores *s, unsigned i)
+{
+	if (s->standbys[i].pid == 0)
+		return;
+	kill(s->standbys[i].pid, SIGINT);
+	wait_end(&s->standbys[i].pid);
+}
+
+void
+stores_promote_standby(struct stores *s, unsigned i)
+{
+	run(s, true,
+	    (char *[]){ PG_BIN "/pg_ctl", "promote", "-s", "-w", "-D", s->standbys[i].data, NULL });
+}
+
+const char *
+stores_standby(const struct stores *s, unsigned i)
+{
+	return s->standbys[i].conninfo;
 }
 
 /* All processes that work in the data directory; how many there are. */

@@ -26,6 +26,12 @@ void
 stores_pause_postgres(struct stores *s, bool stopped); /* SIGSTOP, SIGCONT to all its processes */
 const char *stores_conninfo(const struct stores *s);   /* "host=... dbname=metafed user=metafed" */
 
+/* A stand-by of it, made by pg_basebackup, that streams from it; i is 0 or 1. */
+void stores_start_standby(struct stores *s, unsigned i);
+void stores_stop_standby(struct stores *s, unsigned i);
+void stores_promote_standby(struct stores *s, unsigned i);      /* returns when it takes writes */
+const char *stores_standby(const struct stores *s, unsigned i); /* conninfo */
+
 /* name: "docs" (append-only, fsync always, no eviction) or "cache" (volatile). */
 void stores_start_redis(struct stores *s, const char *name);
 void stores_kill_redis(struct stores *s, const char *name);

@@ -66,8 +66,8 @@ test_file(const char *name, const char *content)
 	return p;
 }
 
-static bool
-is_free(uint16_t port)
+bool
+test_port_free(uint16_t port)
 {
 	struct sockaddr_in a = { .sin_family = AF_INET,
 		.sin_port = htons(port),
@@ -87,7 +87,7 @@ test_port(void)
 	for (int tries = 0; tries < 1000; tries++) {
 		uint16_t port = (uint16_t)(first + id_random_u64() % PORTS_OWN / 2 * 2);
 
-		if (is_free(port) && is_free(port + 1))
+		if (test_port_free(port) && test_port_free(port + 1))
 			return port;
 	}
 	fatal("no port is free");

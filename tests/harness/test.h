@@ -12,9 +12,26 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include "base/arena.h"
 #include "base/log.h"
 
-#define T(f)            cmocka_unit_test_setup_teardown(f, test_log_mark, test_log_check)
+#define T(f) cmocka_unit_test_setup_teardown(f, test_log_mark, test_log_check)
+/* TEST_ARENA(a, most) makes an arena `a` for each test of a file that is put into the group by TA(f). */
+#define TEST_ARENA(a, most)                                                                        \
+	static struct arena *a;                                                                    \
+                                                                                                   \
+	static int arena_begin(void **state)                                                       \
+	{                                                                                          \
+		a = arena_new(most);                                                               \
+		return test_log_mark(state);                                                       \
+	}                                                                                          \
+                                                                                                   \
+	static int arena_end(void **state)                                                         \
+	{                                                                                          \
+		arena_free(&a);                                                                    \
+		return test_log_check(state);                                                      \
+	}
+#define TA(f)           cmocka_unit_test_setup_teardown(f, arena_begin, arena_end)
 #define TEST_RUN(tests) cmocka_run_group_tests_name(test_program_name(), (tests), NULL, NULL)
 
 void test_expect_log(
@@ -27,6 +44,7 @@ const char *test_dir(void);
 const char *test_file(const char *name, const char *content);
 /* A port of 127.0.0.1 that is free, and below those that the kernel takes for connections. */
 uint16_t test_port(void);
+bool test_port_free(uint16_t port); /* now */
 
 int test_log_mark(void **state);
 int test_log_check(void **state);

@@ -57,6 +57,13 @@ on_draining(void *ctx, struct lane *l)
 }
 
 static void
+on_unfit(void *ctx, struct lane *l, bool unfit)
+{
+	assert_true(unfit == lane_is_unfit(l));
+	((struct end *)ctx)->unfits++;
+}
+
+static void
 on_hint(void *ctx, struct lane *l, uint64_t epoch, uint64_t value)
 {
 	struct end *e = ctx;
@@ -135,8 +142,8 @@ on_event(void *ctx, const char *node, const void *p, size_t n)
 	mf__event_batch__free_unpacked(b, NULL);
 }
 
-static const struct wire_events events = { on_up, on_down, on_answer, on_draining, on_hint, on_call,
-	on_cancel, on_gone, on_event };
+static const struct wire_events events = { on_up, on_down, on_answer, on_draining, on_unfit,
+	on_hint, on_call, on_cancel, on_gone, on_event };
 
 struct wire *
 end_new(struct end *e, const char *name, const struct node_config *c)

@@ -15,7 +15,7 @@
  * it. */
 struct end {
 	struct wire *w;
-	unsigned ups, downs, answers, calls, cancels, gones, drainings, hints, events;
+	unsigned ups, downs, answers, calls, cancels, gones, drainings, unfits, hints, events;
 	uint64_t hint_value, last_answer, last_cancel, event_seq;
 	char event_node[64], peer[64];
 	size_t event_bytes, events_in_batch;

@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -205,8 +206,57 @@ metrics_are_a_page_of_all_nodes(void **unused)
 	    200);
 	assert_non_null(strstr(out, "\nmetafed_up{node=\"api\"} 1\n"));
 	assert_non_null(strstr(out, "\nmetafed_up{node=\"sql\"} 0\n"));
-	assert_non_null(
-	    strstr(out, "metafed_http_answers_total{node=\"api\",method=\"GET\",status=\"200\"}"));
+	assert_non_null(strstr(
+	    out, "\nmetafed_http_requests_total{node=\"api\",route=\"tasks\",status=\"200\"} "));
+	assert_null(strstr(out, "# EOF"));
+}
+
+#define OPENMETRICS                                                                                \
+	"GET /metrics HTTP/1.1\r\nHost: h\r\nAccept: "                                             \
+	"application/openmetrics-text;version=1.0.0\r\n"                                           \
+	"Connection: close\r\n"
+
+static void
+openmetrics_is_written_to_who_asks_for_it(void **unused)
+{
+	static char out[1 << 20];
+
+	(void)unused;
+	assert_int_equal(raw_ask(OPENMETRICS "\r\n", out, sizeof(out)), 200);
+	assert_non_null(strstr(
+	    out, "Content-Type: application/openmetrics-text; version=1.0.0; charset=utf-8\r\n"));
+	assert_non_null(strstr(out, "Vary: Accept\r\n"));
+	assert_non_null(strstr(out, "\n# TYPE metafed_http_requests counter\n"));
+	assert_string_equal(out + strlen(out) - 6, "# EOF\n");
+}
+
+/* A proxy on this machine has its clients from anywhere. */
+static void
+metrics_from_elsewhere_need_the_token(void **unused)
+{
+	static char out[1 << 20];
+	char file[] = "/tmp/metrics-token-XXXXXX", set[64];
+	int fd = mkstemp(file);
+
+	(void)unused;
+	assert_int_equal(write(fd, "a-token-of-some-length\n", 23), 23);
+	close(fd);
+	snprintf(set, sizeof(set), "metrics_token_file=%s", file);
+	APIBED_RESTART("behind_proxy=true", set);
+	assert_int_equal(raw_ask(OPENMETRICS "\r\n", out, sizeof(out)), 401);
+	assert_non_null(strstr(out, "WWW-Authenticate: Bearer\r\n"));
+	assert_non_null(strstr(out, "METRICS_TOKEN_NEEDED"));
+	assert_int_equal(raw_ask(OPENMETRICS "Authorization: Bearer a-token-of-some-lengt\r\n\r\n",
+			     out, sizeof(out)),
+	    401);
+	assert_int_equal(raw_ask(OPENMETRICS "Authorization: Bearer a-token-of-some-length\r\n\r\n",
+			     out, sizeof(out)),
+	    200);
+	APIBED_RESTART("behind_proxy=true");
+	assert_int_equal(
+	    raw_ask(OPENMETRICS "Authorization: Bearer \r\n\r\n", out, sizeof(out)), 401);
+	unlink(file);
+	apibed_restart(NULL);
 }
 
 static void
@@ -272,6 +322,8 @@ main(void)
 		T(at_the_limit_of_connections_the_next_waits_for_a_free_slot),
 		T(the_death_of_an_agent_fails_no_request),
 		T(metrics_are_a_page_of_all_nodes),
+		T(openmetrics_is_written_to_who_asks_for_it),
+		T(metrics_from_elsewhere_need_the_token),
 		T(http_beyond_loopback_is_refused_at_start),
 		T(a_drain_answers_what_is_under_way_and_says_close),
 	};

@@ -47,7 +47,12 @@ sql_write(Mf__Sql_Service *s, const Mf__StoreOp *q, Mf__StoreResult_Closure repl
 
 UNSERVED(sql_query, Sql, SqlQuery, SqlRows)
 UNSERVED(sql_events, Sql, EventsAfter, EventPage)
+UNSERVED(sql_keep_traces, Sql, TraceBatch, Empty)
+UNSERVED(sql_find_traces, Sql, TraceQuery, TraceBatch)
 UNSERVED(sql_migration_status, Sql, Empty, Migrations)
+UNSERVED(sql_decide, Sql, DecideAsk, Decisions)
+UNSERVED(sql_forget, Sql, ForgetAsk, Forgotten)
+UNSERVED(sql_replay, Sql, ReplayBatch, ReplayIs)
 
 static Mf__Sql_Service sql_service = MF__SQL__INIT(sql_);
 static const struct serve serves[] = { { &sql_service.base, PRIMARY }, { NULL, PRIMARY } };

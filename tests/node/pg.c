@@ -334,7 +334,7 @@ long_rows(const char *statement, const struct pg_most *most, struct got *g)
 static void
 an_answer_of_the_long_lane_that_is_too_large_is_given_up(void **unused)
 {
-	const struct pg_most few = { 5, 1000 };
+	const struct pg_most few = { .rows = 5, .bytes = 1000 };
 	struct got g;
 
 	(void)unused;
@@ -423,6 +423,70 @@ the_victim_of_a_deadlock_runs_again(void **unused)
 	    "SELECT deadlocks > 0 FROM pg_stat_database WHERE datname = current_database()");
 }
 
+/* Each of two sees that there are two, and goes: under a weaker isolation nobody is left. */
+static int
+left_on_call(enum pg_isolation isolation)
+{
+	static const char off[] = "UPDATE oncall SET yes = false WHERE name = $1 AND"
+				  " (SELECT count(*) FROM oncall WHERE yes) > 1 AND"
+				  " pg_sleep(0.2) IS NOT NULL";
+	static const char *const names[] = { "a", "b" };
+	struct got g[2] = { 0 }, n;
+
+	pgbed_own_pool(3, 2 * SEC);
+	pgbed_script("BEGIN READ WRITE; CREATE TABLE IF NOT EXISTS oncall (name text, yes bool);"
+		     " TRUNCATE oncall; INSERT INTO oncall VALUES ('a', true), ('b', true);"
+		     " COMMIT");
+	for (int i = 0; i < 2; i++) {
+		pg_write_isolated(pgbed.pool, NULL, isolation, 1,
+		    &(const struct pg_statement){ off, 1, &names[i] }, got_done, &g[i]);
+		pgbed_pass(20 * MS); /* two groups, on two connections */
+	}
+	got_wait(g, 2);
+	assert_true(g[0].ok && g[1].ok);
+	pgbed_ask("SELECT count(*)::text FROM oncall WHERE yes", &n);
+	pgbed_end_own_pool();
+	return atoi(n.value);
+}
+
+static void
+serializable_transactions_run_again_until_their_order_is_one(void **unused)
+{
+	struct metric *again =
+	    metric_get(metric_family(METRIC_COUNTER, "metafed_pg_retries_total", "", NULL),
+		&(const char *){ "serialization" });
+	double before = again->value;
+
+	(void)unused;
+	assert_int_equal(left_on_call(PG_REPEATABLE_READ), 0);
+	assert_true(again->value == before);
+	assert_int_equal(left_on_call(PG_SERIALIZABLE), 1);
+	assert_true(again->value > before);
+}
+
+static void
+what_is_slow_is_logged_short_and_long_lane_and_reads_too(void **unused)
+{
+	const struct pg_opts opts = {
+		.conninfo = stores_conninfo(pgbed.stores), .short_conns = 1, .slow_us = 100 * MS
+	};
+	struct got g[3] = { 0 };
+
+	(void)unused;
+	test_expect_log(LOG_WARN, 3);
+	pgbed.kept = pgbed.pool;
+	pgbed.pool = pg_pool_new(pgbed.loop, &opts);
+	pgbed_ask("SELECT 7", &g[0]);
+	pg_read(pgbed.pool, NULL, "SELECT pg_sleep(0.2)", 0, NULL, got_done, &g[0]);
+	pgbed_pass(20 * MS);
+	pg_read(pgbed.pool, NULL, "SELECT 8", 0, NULL, got_done, &g[1]); /* waits behind it */
+	got_wait(g, 2);
+	pg_query_long(
+	    pgbed.pool, NULL, "SELECT pg_sleep(0.2), 'long'", 0, NULL, NULL, got_done, &g[2]);
+	got_wait(&g[2], 1);
+	pgbed_end_own_pool();
+}
+
 int
 main(void)
 {
@@ -443,6 +507,8 @@ main(void)
 		T(an_answer_of_the_long_lane_that_is_too_large_is_given_up),
 		T(a_slow_statement_holds_no_write_up),
 		T(the_victim_of_a_deadlock_runs_again),
+		T(serializable_transactions_run_again_until_their_order_is_one),
+		T(what_is_slow_is_logged_short_and_long_lane_and_reads_too),
 	};
 
 	return cmocka_run_group_tests(tests, start, pgbed_stop);

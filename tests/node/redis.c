@@ -1,6 +1,7 @@
 /* redis: commands, scripts and outages against real Redis servers. */
 #include <stdio.h>
 #include <string.h>
+#include "base/metrics.h"
 #include "base/time.h"
 #include "bus/bus.h"
 #include "harness/stores.h"
@@ -242,6 +243,16 @@ a_command_that_was_out_when_the_server_died_may_have_run(void **unused)
 	until(is_up, cache);
 }
 
+/* What the metrics say of it. */
+static double
+shown_as_up(void)
+{
+	const char *address = stores_redis(stores, "cache");
+
+	return metric_get(metric_family(METRIC_GAUGE, "metafed_redis_up", "", NULL), &address)
+	    ->value;
+}
+
 static void
 a_stopped_server_is_refused_after_a_second_and_good_again_when_it_answers(void **unused)
 {
@@ -251,7 +262,9 @@ a_stopped_server_is_refused_after_a_second_and_good_again_when_it_answers(void *
 	(void)unused;
 	stores_pause_redis(stores, "cache", true);
 	start_command(&first, NULL, "SET k slow");
+	assert_true(shown_as_up() == 1);
 	until(is_not_up, cache);
+	assert_true(shown_as_up() == 0);
 	assert_true(time_now_us() - began >= SEC);
 	g = run("GET k");
 	assert_int_equal(g.status, ST_UNAVAILABLE);
@@ -260,6 +273,7 @@ a_stopped_server_is_refused_after_a_second_and_good_again_when_it_answers(void *
 	wait_for(&first);
 	assert_string_equal(first.s, "OK");
 	assert_true(redis_up(cache));
+	assert_true(shown_as_up() == 1);
 	assert_string_equal(run("GET k").s, "slow");
 }
 

@@ -17,6 +17,7 @@
 #include "bus/bus.h"
 #include "harness/test.h"
 #include "harness/unserved.h"
+#include "node/crash.h"
 #include "node/node.h"
 #include "proto/meta.pb-c.h"
 
@@ -142,7 +143,8 @@ toy_main(int argc, char **argv)
 		.fini = toy_fini });
 }
 
-/* In meta's place: answers beats, and asks whoever has beaten three times to exit. */
+/* In meta's place: answers beats, and asks whoever has beaten three times to exit; who is asked says
+ * that he drains. */
 static void
 meta_heartbeat(
     Mf__Meta_Service *service, const Mf__Beat *b, Mf__BeatAnswer_Closure reply, void *ctx)
@@ -151,13 +153,17 @@ meta_heartbeat(
 	static unsigned beats;
 
 	(void)service, (void)reply;
-	must(strcmp(b->node, "cache") == 0 && b->state == NODE_READY && b->pid > 0);
+	must(strcmp(b->node, "cache") == 0 && b->pid > 0);
+	must(b->state == (beats < 3 ? NODE_READY : NODE_DRAINING));
 	answer.exit = ++beats == 3;
 	call_reply(ctx, &answer.base);
 }
 
+UNSERVED(meta_mode, Meta, Empty, FleetMode)
+
 UNSERVED(meta_execute, Meta, TaskRequest, TaskResponse)
 UNSERVED(meta_fleet, Meta, Empty, FleetState)
+UNSERVED(meta_take_traces, Meta, TraceBatch, Empty)
 
 static bool
 meta_init(struct node *n)
@@ -199,10 +205,14 @@ reset(void **state)
 static int
 cleanup(void **state)
 {
+	char left[CRASH_PATH];
+
 	if (toy.pid > 0) {
 		kill(toy.pid, SIGKILL);
 		waitpid(toy.pid, NULL, 0);
 	}
+	crash_path(toy.var, "cache", GENERATION, left);
+	unlink(left);
 	close(toy.status);
 	close(toy.life);
 	return test_log_check(state);
@@ -503,10 +513,17 @@ options_check_and_print_without_starting_anything(void **unused)
 	spawn(false, (const char *const[]){ "--check", "--set", "greeting=rude", NULL });
 	assert_int_equal(ends(2000), 1);
 	assert_non_null(strstr(output(), "metafed-cache: greeting: must be polite\n"));
+	spawn(false, (const char *const[]){ "--check", "--set", "breakers=off", NULL });
+	assert_int_equal(ends(2000), 1);
+	assert_non_null(strstr(output(), "breakers: \"off\": must be active or observe\n"));
+	spawn(false, (const char *const[]){ "--check", "--set", "retry_tries=0", NULL });
+	assert_int_equal(ends(2000), 1);
 	spawn(false, (const char *const[]){ "--print-config", "--set", "hold=1500ms", NULL });
 	assert_int_equal(ends(2000), 0);
 	assert_non_null(strstr(output(), "\nhold = 1500ms\n"));
 	assert_non_null(strstr(output(), "/run/bus\n"));
+	assert_non_null(strstr(output(), "\nretry_tries = 5\n"));
+	assert_non_null(strstr(output(), "\nbreakers = active\n"));
 	spawn(false, (const char *const[]){ "--nonsense", NULL });
 	assert_int_equal(ends(2000), 2);
 	spawn(false, (const char *const[]){ "--version", NULL });

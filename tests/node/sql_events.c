@@ -214,6 +214,33 @@ what_comes_after_a_transaction_under_way_waits_for_it(void **unused)
 	assert_event(&g, 1, "task.created", fast, 1);
 }
 
+/* It wrote something else first, so its number is lower than that of the one whose row it writes then. */
+static void
+events_of_a_task_come_in_the_order_of_its_versions_whoever_began_first(void **unused)
+{
+	const char *a = new_id(), *other = new_id();
+	struct log g;
+	FILE *f;
+
+	(void)unused;
+	bed_create(a, "{\"title\":\"one\"}");
+	log_begin(&g);
+	f = bed_psql("INSERT INTO tasks "
+		     "(id,namespace,title,type,priority,state,created_at,updated_at)"
+		     " VALUES ('%s','default','other','manual',3,'QUEUED',now(),now());",
+	    other);
+	ok(OP(UPDATE, .id = S(a), .data = DATA("{\"title\":\"two\"}")));
+	fprintf(
+	    f, "UPDATE tasks SET version=3 WHERE id='%s';DELETE FROM tasks WHERE id='%s';\n", a, a);
+	bed_psql_commit(f);
+	read_on(&g, 0);
+	assert_int_equal(g.n, 4);
+	assert_event(&g, 0, "task.created", other, 1);
+	assert_event(&g, 1, "task.updated", a, 2);
+	assert_event(&g, 2, "task.updated", a, 3);
+	assert_event(&g, 3, "task.deleted", a, 4);
+}
+
 static void
 a_position_from_before_what_is_kept_is_told_of_the_gap(void **unused)
 {
@@ -297,6 +324,7 @@ assert_begins_anew(const char *log, const char *xid)
 	test_expect_log(LOG_WARN, 1);
 	upkeep_start(0);
 	bed_until(begins_anew, NULL, 10 * SEC);
+	bed_pass(50 * MS); /* the answer comes after the commit */
 	bed_open_anew();
 	bed_create(kept, "{\"title\":\"b\"}");
 	for (int i = 0; i < 2; i++) {
@@ -442,6 +470,7 @@ main(void)
 		T(what_had_no_effect_is_no_event),
 		T(pages_of_the_log_leave_nothing_out),
 		T(what_comes_after_a_transaction_under_way_waits_for_it),
+		T(events_of_a_task_come_in_the_order_of_its_versions_whoever_began_first),
 		T(a_position_from_before_what_is_kept_is_told_of_the_gap),
 		T(the_end_of_a_log_where_nothing_happens_is_no_gap),
 		T(the_log_of_another_server_begins_anew_and_every_reader_is_told),

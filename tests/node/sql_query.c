@@ -345,6 +345,26 @@ an_operators_answer_has_bounds_and_says_which_was_passed(void **unused)
 	assert_int_equal(q.status, ST_INVALID_ARGUMENT);
 }
 
+/* Settings for the session would hold for whoever gets its connection next. */
+static void
+what_an_operator_sets_holds_for_his_statement_only(void **unused)
+{
+	struct asked q;
+
+	(void)unused;
+	for (int i = 0; i < 4; i++) { /* all connections of the long lane */
+		q = query("SELECT set_config('default_transaction_read_only', 'off', false),"
+			  " pg_advisory_lock(4711)::text",
+		    0);
+		assert_int_equal(q.status, ST_OK);
+	}
+	for (int i = 0; i < 4; i++) {
+		q = query("DELETE FROM operations", 0);
+		assert_int_equal(q.status, ST_INVALID_ARGUMENT);
+		assert_non_null(strstr(q.message, "read-only"));
+	}
+}
+
 int
 main(void)
 {
@@ -358,6 +378,7 @@ main(void)
 		T(each_item_has_its_cursor_when_they_are_wanted),
 		T(a_page_of_very_large_rows_is_shorter_and_takes_little_memory),
 		T(an_operators_answer_has_bounds_and_says_which_was_passed),
+		T(what_an_operator_sets_holds_for_his_statement_only),
 	};
 
 	return cmocka_run_group_tests(tests, sqlbed_start, sqlbed_stop);

@@ -190,6 +190,116 @@ the_log_keeps_what_stands_behind_a_transaction_under_way(void **unused)
 	    1);
 }
 
+static uint64_t
+partitions(const char *condition)
+{
+	char text[300];
+
+	snprintf(text, sizeof(text),
+	    "SELECT count(*) FROM pg_class c JOIN pg_inherits i ON c.oid=i.inhrelid"
+	    " WHERE i.inhparent='events'::regclass AND c.relname ~ '^events_until_' AND %s",
+	    condition);
+	return bed_count(text);
+}
+
+static bool
+is_dropped(void *ctx)
+{
+	(void)ctx;
+	return partitions("c.relname < 'events_until_2021'") == 0;
+}
+
+/* Of a day that is long past, with rows of transactions that are over. */
+static void
+a_partition_goes_whole_a_day_after_its_end(void **unused)
+{
+	FILE *f;
+
+	(void)unused;
+	assert_in_range(partitions("true"), 2, 3);
+	(void)bed_count(
+	    "CREATE TABLE events_until_2020010106 (LIKE events INCLUDING ALL);"
+	    " ALTER TABLE events ATTACH PARTITION events_until_2020010106"
+	    " FOR VALUES FROM ('2020-01-01 00:00Z') TO ('2020-01-01 06:00Z');"
+	    " INSERT INTO events (at,kind,namespace,task_id,version,state,type,priority)"
+	    " SELECT '2020-01-01 03:00Z','task.created','old',gen_random_uuid(),1,"
+	    "'QUEUED','x',3 FROM generate_series(1,1000); SELECT 1");
+	bed_create(new_id(), "{\"title\":\"after\"}");
+	/* a reader holds the log: upkeep waits for it, and writes don't wait for upkeep for long */
+	f = bed_psql("SELECT pg_current_xact_id(); LOCK TABLE events_until_2020010106 IN ACCESS"
+		     " SHARE MODE; SELECT count(*) FROM events;");
+	upkeep_start(0);
+	for (int i = 0; i < 20; i++)
+		bed_create(new_id(), "{\"title\":\"meanwhile\"}");
+	assert_false(is_dropped(NULL));
+	bed_psql_commit(f);
+	bed_until(is_dropped, NULL, 20 * SEC);
+	bed_open_anew();
+	assert_int_equal(bed_count("SELECT count(*) FROM events WHERE namespace='old'"), 0);
+	/* who has not read that far is told, and reads what came after it */
+	assert_int_equal(bed_count("SELECT count(*) FROM events e, events_gone g WHERE"
+				   " (e.xid,e.seq)>(g.xid,g.seq)"),
+	    21);
+}
+
+static bool
+nothing_is_left_over(void *ctx)
+{
+	(void)ctx;
+	return left_over() == 0;
+}
+
+static void
+who_holds_the_log_holds_up_nothing_else(void **unused)
+{
+	FILE *f;
+
+	(void)unused;
+	(void)bed_count("CREATE TABLE events_until_2020010106 (LIKE events INCLUDING ALL);"
+			" ALTER TABLE events ATTACH PARTITION events_until_2020010106"
+			" FOR VALUES FROM ('2020-01-01 00:00Z') TO ('2020-01-01 06:00Z');"
+			" SELECT 1");
+	f = bed_psql("SELECT pg_current_xact_id(); SELECT count(*) FROM events;");
+	(void)bed_count("INSERT INTO deleted (row_id,model,at) SELECT gen_random_uuid(),'task'," OLD
+			" FROM generate_series(1,10); SELECT 1");
+	upkeep_start(0);
+	bed_until(nothing_is_left_over, NULL, 20 * SEC);
+	assert_false(is_dropped(NULL));
+	bed_psql_commit(f);
+	bed_open_anew();
+}
+
+static bool
+is_made(void *ctx)
+{
+	(void)ctx;
+	return partitions("c.relname > mf_events_name(now())") == 3;
+}
+
+static void
+partitions_are_made_ahead_and_the_default_one_takes_what_has_none(void **unused)
+{
+	(void)unused;
+	(void)bed_count(
+	    "DO \\$\\$ DECLARE p text; BEGIN FOR p IN SELECT inhrelid::regclass FROM"
+	    " pg_inherits WHERE inhparent='events'::regclass AND inhrelid::regclass::text"
+	    " ~ 'until' LOOP EXECUTE 'DROP TABLE '||p; END LOOP; END \\$\\$; SELECT 1");
+	bed_create(new_id(), "{\"title\":\"to the default one\"}");
+	assert_int_equal(
+	    bed_count("SELECT count(*) FROM events_default WHERE namespace='default'"), 1);
+	upkeep_start(0);
+	bed_pass(300 * MS);
+	bed_open_anew();
+	/* its time is taken by that row; later ones have theirs */
+	assert_int_equal(partitions("c.relname > mf_events_name(now())"), 2);
+	(void)bed_count("DELETE FROM events_default");
+	upkeep_start(0);
+	bed_until(is_made, NULL, 10 * SEC);
+	bed_open_anew();
+	bed_create(new_id(), "{\"title\":\"to its own\"}");
+	assert_int_equal(bed_count("SELECT count(*) FROM events_default"), 0);
+}
+
 int
 main(void)
 {
@@ -198,6 +308,9 @@ main(void)
 		T(one_process_at_a_time_does_it),
 		T(a_row_that_is_changed_meanwhile_is_judged_by_what_it_is_then),
 		T(the_log_keeps_what_stands_behind_a_transaction_under_way),
+		cmocka_unit_test(a_partition_goes_whole_a_day_after_its_end),
+		cmocka_unit_test(who_holds_the_log_holds_up_nothing_else),
+		T(partitions_are_made_ahead_and_the_default_one_takes_what_has_none),
 	};
 
 	return cmocka_run_group_tests(tests, sqlbed_start, sqlbed_stop);

@@ -1,15 +1,12 @@
 /* supervisor: guard and supervisor against thirteen processes that keep the contract and do nothing
  * else (fakefleet.h). */
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "harness/test.h"
@@ -29,43 +26,6 @@ assert_same_but(const pid_t a[FLEET_SLOTS], const pid_t b[FLEET_SLOTS], const ch
 	}
 }
 
-static uint16_t
-port_of(const struct fleet *f)
-{
-	FILE *in = fopen(fake_path(f, "run/", "listen"), "re");
-	unsigned port = 0;
-
-	assert_non_null(in);
-	assert_int_equal(fscanf(in, "127.0.0.1:%u", &port), 1);
-	fclose(in);
-	return (uint16_t)port;
-}
-
-static int
-dial(uint16_t port)
-{
-	struct sockaddr_in at = { .sin_family = AF_INET,
-		.sin_port = htons(port),
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	assert_true(fd >= 0);
-	assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof(at)), 0); /* never refused */
-	return fd;
-}
-
-static int
-answer(int fd)
-{
-	struct pollfd p = { .fd = fd, .events = POLLIN };
-	char text[32] = "";
-
-	assert_int_equal(poll(&p, 1, (int)(FAKE_LIMIT / MS)), 1);
-	assert_true(read(fd, text, sizeof(text) - 1) > 0); /* never reset */
-	close(fd);
-	return atoi(text);
-}
-
 static void
 thirteen_start_and_are_told_exactly_what_the_contract_says(void **state)
 {
@@ -77,7 +37,7 @@ thirteen_start_and_are_told_exactly_what_the_contract_says(void **state)
 	assert_in_range(time_now_us() - began, 1, 3 * SEC);
 	assert_int_equal(fake_history(f, " start"), NODES);
 	assert_int_equal(fake_table(f, "guard", "READY"), f->guard);
-	assert_int_equal(answer(dial(port_of(f))), fake_pid(f, "api"));
+	assert_int_equal(fake_answer(fake_dial(fake_port(f))), fake_pid(f, "api"));
 }
 
 static void
@@ -122,10 +82,10 @@ connections_wait_while_api_is_replaced(void **state)
 	api = fake_pid(f, "api");
 	kill(api, SIGSTOP);
 	for (int i = 0; i < 8; i++)
-		waiting[i] = dial(port_of(f));
+		waiting[i] = fake_dial(fake_port(f));
 	kill(api, SIGKILL);
 	for (int i = 0; i < 8; i++)
-		assert_int_not_equal(answer(waiting[i]), api);
+		assert_int_not_equal(fake_answer(waiting[i]), api);
 }
 
 static void
@@ -211,7 +171,7 @@ without_its_guard_the_supervisor_goes_on_and_a_new_start_makes_a_new_guard(void 
 
 	fake_start(f);
 	UNTIL(fake_all_ready(f));
-	port = port_of(f);
+	port = fake_port(f);
 	super = fake_pid(f, "supervisor");
 	kill(f->guard, SIGKILL);
 	fake_ended(f->guard);
@@ -223,8 +183,8 @@ without_its_guard_the_supervisor_goes_on_and_a_new_start_makes_a_new_guard(void 
 	UNTIL(fake_replaced(f, "supervisor", super) && fake_all_ready(f));
 	fake_pids(f, after);
 	assert_memory_equal(before, after, sizeof(before));
-	assert_int_equal(port_of(f), port);
-	assert_int_equal(answer(dial(port)), after[SLOT_API]);
+	assert_int_equal(fake_port(f), port);
+	assert_int_equal(fake_answer(fake_dial(port)), after[SLOT_API]);
 }
 
 static void
@@ -236,24 +196,24 @@ after_both_were_killed_a_new_start_adopts_everybody_and_the_public_socket(void *
 	uint16_t port;
 
 	fake_up(f, before);
-	port = port_of(f);
+	port = fake_port(f);
 	kill(before[SLOT_API], SIGSTOP);
 	for (int i = 0; i < 8; i++)
-		waiting[i] = dial(port);
+		waiting[i] = fake_dial(port);
 	fake_kill_keepers(f);
 	fake_start(f);
 	UNTIL(fake_pid(f, "supervisor") != 0);
-	assert_int_equal(port_of(f), port);
+	assert_int_equal(fake_port(f), port);
 	kill(before[SLOT_API], SIGCONT);
 	for (int i = 0; i < 8; i++)
-		assert_int_equal(answer(waiting[i]), before[SLOT_API]);
+		assert_int_equal(fake_answer(waiting[i]), before[SLOT_API]);
 	UNTIL(fake_all_ready(f));
 	fake_pids(f, after);
 	assert_memory_equal(before, after, sizeof(before));
 	kill(after[SLOT_API],
 	    SIGKILL); /* the new guard really holds the socket: nobody is refused */
 	for (int i = 0; i < 8; i++)
-		assert_int_not_equal(answer(dial(port)), after[SLOT_API]);
+		assert_int_not_equal(fake_answer(fake_dial(port)), after[SLOT_API]);
 }
 
 /* Yama, or a node that closes itself: what can't be fetched or reopened is made new, and its
@@ -282,7 +242,7 @@ who_can_not_be_looked_into_is_started_anew_and_the_others_go_on(void **state)
 	for (int i = 0; i < FLEET_SLOTS; i++)
 		assert_int_equal(before[i] != after[i], i == SLOT_API || i == SLOT_SQL);
 	assert_int_equal(fake_history(f, " drain"), 2); /* asked to go, not killed */
-	assert_int_equal(answer(dial(port_of(f))), after[SLOT_API]);
+	assert_int_equal(fake_answer(fake_dial(fake_port(f))), after[SLOT_API]);
 }
 
 static void
@@ -336,6 +296,84 @@ a_node_that_keeps_dying_is_given_up_until_an_operator_starts_it(void **state)
 }
 
 static void
+configure(const struct fleet *f, const char *text)
+{
+	FILE *out = fopen(fake_path(f, "", "metafed.conf"), "we");
+
+	assert_non_null(out);
+	fputs(text, out);
+	fclose(out);
+}
+
+static void
+the_orchestrator_is_never_given_up_for_nobody_could_start_it(void **state)
+{
+	struct fleet *f = *state;
+
+	configure(f, "[meta]\nrestart_cap = 20ms\nrestart_max = 2\n");
+	fake_start(f);
+	UNTIL(fake_all_ready(f));
+	fake_put(f, "meta", "crash");
+	kill(fake_pid(f, "meta"), SIGKILL);
+	UNTIL(fake_history(f, "meta ") > 2 + 2 + 3);
+	fake_put(f, "meta", "");
+	UNTIL(fake_replaced(f, "meta", 0) && fake_all_ready(f));
+}
+
+static void
+each_node_starts_again_as_its_part_says(void **state)
+{
+	struct fleet *f = *state;
+	pid_t super;
+
+	configure(f, "[rest]\nrestart = transient\n[graphql]\nrestart = temporary\n"
+		     "[sql]\nrestart_max = 1\n");
+	fake_start(f);
+	UNTIL(fake_all_ready(f));
+	kill(fake_pid(f, "rest"), SIGTERM); /* it ends well */
+	kill(fake_pid(f, "graphql"), SIGKILL);
+	UNTIL(fake_table(f, "rest", "STOPPED") == 0 && fake_table(f, "graphql", "FAILED") == 0);
+	for (int i = 0; i < 2; i++) {
+		pid_t sql = fake_pid(f, "sql");
+
+		kill(sql, SIGKILL);
+		UNTIL(fake_pid(f, "sql") != sql && (i == 1 || fake_ready(f, "sql")));
+	}
+	UNTIL(fake_table(f, "sql", "FAILED") == 0);
+	super = fake_pid(f, "supervisor");
+	kill(super, SIGKILL); /* the next one leaves them as they are */
+	UNTIL(fake_replaced(f, "supervisor", super));
+	fake_pause(100);
+	assert_int_equal(fake_pid(f, "rest"), 0);
+	fake_put(f, "command", "3 rest"); /* VERB_START */
+	UNTIL(fake_ready(f, "rest"));
+	kill(fake_pid(f, "rest"), SIGKILL); /* not well: again */
+	UNTIL(fake_history(f, "rest 3 ") >= 2);
+}
+
+static void
+whoever_starts_after_one_that_died_is_restarted_with_it_where_that_is_said(void **state)
+{
+	struct fleet *f = *state;
+	pid_t before[FLEET_SLOTS], after[FLEET_SLOTS];
+
+	configure(
+	    f, "[jwt]\nstrategy = rest_for_one\n[rbac]\nafter = jwt\n[oauth]\nafter = rbac\n");
+	fake_up(f, before);
+	kill(before[SLOT_RBAC], SIGKILL); /* one_for_one */
+	UNTIL(fake_replaced(f, "rbac", before[SLOT_RBAC]) && fake_all_ready(f));
+	fake_pids(f, after);
+	assert_same_but(before, after, "rbac");
+	kill(after[SLOT_JWT], SIGKILL);
+	UNTIL(fake_replaced(f, "jwt", after[SLOT_JWT]) &&
+	      fake_replaced(f, "rbac", after[SLOT_RBAC]) &&
+	      fake_replaced(f, "oauth", after[SLOT_OAUTH]) && fake_all_ready(f));
+	assert_int_equal(fake_history(f, "rbac 2 "), 3); /* start, ready, drain */
+	assert_int_equal(fake_pid(f, "sql"), after[SLOT_SQL]);
+	assert_int_equal(fake_restarts(f, "oauth"), 0); /* it has done nothing */
+}
+
+static void
 a_planned_restart_drains_and_counts_for_nothing(void **state)
 {
 	struct fleet *f = *state;
@@ -369,6 +407,26 @@ a_node_that_an_operator_stopped_stays_down_whoever_supervises(void **state)
 	assert_int_equal(fake_pid(f, "graphql"), 0);
 	fake_put(f, "command", "3 graphql");
 	UNTIL(fake_all_ready(f));
+}
+
+static void
+an_order_to_start_holds_though_the_node_is_just_going_and_the_supervisor_dies(void **state)
+{
+	struct fleet *f = *state;
+	pid_t super, going;
+
+	fake_start(f);
+	UNTIL(fake_all_ready(f));
+	super = fake_pid(f, "supervisor");
+	kill(going = fake_pid(f, "graphql"), SIGSTOP); /* it does not go at once */
+	fake_put(f, "command", "2 graphql");           /* VERB_STOP */
+	UNTIL(fake_table(f, "graphql", "STOPPING") == going);
+	fake_put(f, "command", "3 graphql"); /* VERB_START */
+	UNTIL(access(fake_path(f, "fake/", "command"), F_OK) < 0);
+	fake_pause(30);
+	kill(super, SIGKILL);
+	UNTIL(fake_replaced(f, "supervisor", super));
+	UNTIL(fake_replaced(f, "graphql", going));
 }
 
 static void
@@ -552,8 +610,12 @@ main(int argc, char **argv)
 		F(who_can_not_be_looked_into_is_started_anew_and_the_others_go_on),
 		F(killed_both_while_starting_nothing_runs_twice),
 		F(a_node_that_keeps_dying_is_given_up_until_an_operator_starts_it),
+		F(the_orchestrator_is_never_given_up_for_nobody_could_start_it),
+		F(each_node_starts_again_as_its_part_says),
+		F(whoever_starts_after_one_that_died_is_restarted_with_it_where_that_is_said),
 		F(a_planned_restart_drains_and_counts_for_nothing),
 		F(a_node_that_an_operator_stopped_stays_down_whoever_supervises),
+		F(an_order_to_start_holds_though_the_node_is_just_going_and_the_supervisor_dies),
 		F(a_node_that_is_not_ready_in_time_is_killed),
 		F(a_fleet_stops_in_the_way_of_a_request_and_leaves_nothing),
 		F(stop_ends_nodes_whose_guard_and_supervisor_are_gone),

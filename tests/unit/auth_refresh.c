@@ -30,7 +30,7 @@ a_refresh_gives_a_new_pair_and_uses_the_old_token_up(void **unused)
 		       two = try_refresh(one.refresh, NULL);
 
 	(void)unused;
-	test_expect_log(LOG_WARN, 1);
+	test_expect_log(LOG_WARN, 2); /* and auth is told */
 	assert_int_equal(two.status, ST_OK);
 	assert_string_not_equal(one.refresh, two.refresh);
 	assert_int_equal(try_check(two.access, "task.read").status, ST_OK);
@@ -47,7 +47,7 @@ a_reused_token_ends_the_whole_session_and_no_other(void **unused)
 	uint64_t before = authbed.auth.sequence;
 
 	(void)unused;
-	test_expect_log(LOG_WARN, 1);
+	test_expect_log(LOG_WARN, 2);
 	REFUSED(try_refresh(one.refresh, NULL), ST_UNAUTHENTICATED, "REFRESH_REUSED");
 	assert_true(authbed.auth.sequence > before);
 	REFUSED(try_refresh(three.refresh, NULL), ST_UNAUTHENTICATED, "TOKEN_INVALID");
@@ -64,7 +64,7 @@ a_session_is_one_row_however_often_it_is_refreshed_and_its_first_token_is_still_
 	struct attempt one = try_login("admin", authbed.admin_password), now = one;
 
 	(void)unused;
-	test_expect_log(LOG_WARN, 1);
+	test_expect_log(LOG_WARN, 2);
 	for (int i = 0; i < 20; i++) {
 		now = try_refresh(now.refresh, NULL);
 		assert_int_equal(now.status, ST_OK);
@@ -157,7 +157,7 @@ without_a_window_only_the_same_operation_gets_the_successor_again(void **unused)
 	struct attempt one = try_login("admin", authbed.admin_password), two, again;
 
 	(void)unused;
-	test_expect_log(LOG_WARN, 1);
+	test_expect_log(LOG_WARN, 2);
 	authbed.jwt_config.refresh_repeat_us = 0;
 	authbed.db.lose_answers = 1;
 	two = try_refresh(one.refresh, "op-1"); /* the bus tries again below */
@@ -179,7 +179,7 @@ without_a_window_the_slower_of_two_refreshes_ends_the_session(void **unused)
 	struct attempt one = try_login("admin", authbed.admin_password);
 
 	(void)unused;
-	test_expect_log(LOG_WARN, 1);
+	test_expect_log(LOG_WARN, 2);
 	authbed.jwt_config.refresh_repeat_us = 0;
 	authbed.db.before_write = refresh_meanwhile;
 	REFUSED(try_refresh(one.refresh, "slower"), ST_UNAUTHENTICATED, "REFRESH_REUSED");

@@ -5,12 +5,12 @@
 #include "harness/authbed.h"
 
 static void
-a_permission_pattern_is_words_with_dots_and_a_star_at_the_end(void **unused)
+a_permission_pattern_is_words_with_dots_and_a_star_at_one_end(void **unused)
 {
 	static const char *const good[] = { "*", "task.*", "task.read", "a.b.c", "node.log_level",
-		"x", "a.b.*", "a-1.b" };
-	static const char *const bad[] = { "", ".", "a.", ".a", "a..b", "**", "a*", "*.a", "a.*.b",
-		"A.read", "a b", "a.*x", "\xc3\xa4" };
+		"x", "a.b.*", "a-1.b", "*.read" };
+	static const char *const bad[] = { "", ".", "a.", ".a", "a..b", "**", "a*", "*.a.b", "*.",
+		"*.*", "a.*.b", "A.read", "a b", "a.*x", "\xc3\xa4" };
 
 	(void)unused;
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
@@ -129,6 +129,94 @@ nobody_gives_a_role_what_he_does_not_have(void **unused)
 	    ST_OK);
 }
 
+#define VERA  "018f0000-0000-7000-8000-0000000000e1"
+#define GRANT "018f0000-0000-7000-8000-0000000000a1"
+
+static void
+make(const char *model, const char *id, const char *data)
+{
+	struct account o = try_account(&(const struct account_ask){
+	    .kind = MF__STORE_OP__KIND__CREATE, .model = model, .id = id, .data = data });
+
+	if (o.status != ST_OK)
+		fail_msg("%s %s: %s", model, id, o.message);
+}
+
+static void
+make_clerk(void)
+{
+	make("role", "clerk",
+	    "{\"permissions\":[\"user.*\",\"role.*\",\"session.*\",\"task.read\"]}");
+}
+
+static void
+who_changes_an_account_has_what_is_granted_to_it_itself(void **unused)
+{
+	(void)unused;
+	make_clerk();
+	make("user", VERA, "{\"username\":\"vera\"}");
+	make("grant", GRANT,
+	    "{\"subject_kind\":\"user\",\"subject\":\"" VERA
+	    "\",\"permissions\":[\"audit.read\"]}");
+	REFUSED(ACCOUNT(UPDATE, .model = "user", .id = VERA, .as = "clerk",
+		    .data = "{\"password\":\"of my own choice\"}"),
+	    ST_PERMISSION_DENIED, "BEYOND_OWN");
+	REFUSED(ACCOUNT(DELETE, .model = "session", .id = "*", .as = "clerk",
+		    .data = "{\"user_id\":\"" VERA "\"}"),
+	    ST_PERMISSION_DENIED, "BEYOND_OWN");
+	REFUSED(ACCOUNT(DELETE, .model = "user", .id = VERA, .as = "clerk"), ST_PERMISSION_DENIED,
+	    "BEYOND_OWN");
+	assert_int_equal(ACCOUNT(DELETE, .model = "user", .id = VERA).status, ST_OK);
+	REFUSED(ACCOUNT(CREATE, .model = "user", .id = VERA, .as = "clerk",
+		    .data = "{\"username\":\"eve\",\"password\":\"of my own choice\"}"),
+	    ST_PERMISSION_DENIED, "BEYOND_OWN");
+	assert_int_equal(ACCOUNT(DELETE, .model = "grant", .id = GRANT).status, ST_OK);
+	assert_int_equal(ACCOUNT(CREATE, .model = "user", .id = VERA, .as = "clerk",
+			     .data = "{\"username\":\"eve\"}")
+			     .status,
+	    ST_OK);
+}
+
+static void
+who_gives_a_group_has_what_is_granted_to_the_roles_that_grants_give_it(void **unused)
+{
+	(void)unused;
+	make_clerk();
+	make("user", VERA, "{\"username\":\"vera\"}");
+	make("group", "night", "{}");
+	make("role", "guard", "{\"permissions\":[\"task.read\"]}");
+	make("grant", GRANT,
+	    "{\"subject_kind\":\"group\",\"subject\":\"night\",\"roles\":[\"guard\"]}");
+	assert_int_equal(ACCOUNT(UPDATE, .model = "user", .id = VERA, .as = "clerk",
+			     .data = "{\"groups\":[\"night\"]}")
+			     .status,
+	    ST_OK);
+	make("grant", "018f0000-0000-7000-8000-0000000000a2",
+	    "{\"subject_kind\":\"role\",\"subject\":\"guard\","
+	    "\"permissions\":[\"audit.read\"]}");
+	make("grant", "018f0000-0000-7000-8000-0000000000a3",
+	    "{\"subject_kind\":\"role\",\"subject\":\"guard\",\"roles\":[\"guard\"]}");
+	REFUSED(ACCOUNT(UPDATE, .model = "user", .id = VERA, .as = "clerk",
+		    .data = "{\"groups\":[\"night\"]}"),
+	    ST_PERMISSION_DENIED, "BEYOND_OWN");
+}
+
+static void
+a_role_that_is_made_anew_gives_nobody_what_was_granted_to_the_old_one(void **unused)
+{
+	(void)unused;
+	make_clerk();
+	make("role", "guard", "{\"permissions\":[\"task.read\"]}");
+	make("grant", GRANT,
+	    "{\"subject_kind\":\"role\",\"subject\":\"guard\","
+	    "\"permissions\":[\"audit.read\"]}");
+	assert_int_equal(ACCOUNT(DELETE, .model = "role", .id = "guard").status, ST_OK);
+	REFUSED(ACCOUNT(CREATE, .model = "role", .id = "guard", .as = "clerk",
+		    .data = "{\"permissions\":[\"task.read\"]}"),
+	    ST_PERMISSION_DENIED, "BEYOND_OWN");
+	make("role", "guard", "{\"permissions\":[\"task.read\"]}");
+}
+
 static void
 the_role_admin_is_fixed(void **unused)
 {
@@ -178,12 +266,15 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(a_permission_pattern_is_words_with_dots_and_a_star_at_the_end),
+		T(a_permission_pattern_is_words_with_dots_and_a_star_at_one_end),
 		T(who_covers_a_role_may_all_that_it_permits),
 		BED(a_role_is_in_force_when_its_creation_is_answered),
 		BED(a_permission_that_was_taken_from_a_role_is_gone_when_that_is_answered),
 		BED(roles_are_read_one_by_one_and_all),
 		BED(nobody_gives_a_role_what_he_does_not_have),
+		BED(who_changes_an_account_has_what_is_granted_to_it_itself),
+		BED(who_gives_a_group_has_what_is_granted_to_the_roles_that_grants_give_it),
+		BED(a_role_that_is_made_anew_gives_nobody_what_was_granted_to_the_old_one),
 		BED(the_role_admin_is_fixed),
 		BED(a_field_that_is_wrong_is_named),
 		BED(without_the_database_nothing_is_written_and_the_roles_stay_in_force),

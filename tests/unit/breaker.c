@@ -187,6 +187,39 @@ a_share_of_one_only_observes(void **unused)
 	assert_true(breaker_fit(&b, now));
 }
 
+static void
+an_observed_breaker_tells_that_it_would_open_and_does_not(void **unused)
+{
+	(void)unused;
+	p.observe = true;
+	assert_false(fail_n(19, false));
+	assert_true(fail_n(1, false));
+	assert_int_equal(breaker_shown(&b), BREAKER_WOULD_OPEN);
+	assert_true(breaker_fit(&b, now));
+	assert_false(fail_n(100, false)); /* told once */
+	now = b.probe_us - 1;
+	assert_false(breaker_success(&b, &p, now)); /* before its probe it would still be open */
+	now = b.probe_us;
+	assert_false(breaker_failure(&b, &p, now, false, 0.5)); /* a failed probe */
+	assert_int_equal(b.probe_us - now, p.probe_us);
+	assert_true(breaker_success(&b, &p, b.probe_us));
+	assert_int_equal(breaker_shown(&b), BREAKER_CLOSED);
+}
+
+static void
+an_observed_breaker_opens_by_loss_of_contact_until_the_first_sign_of_it(void **unused)
+{
+	(void)unused;
+	p.observe = true;
+	assert_true(breaker_trip(&b, &p, now, 0.5));
+	assert_false(breaker_fit(&b, now));
+	now = b.probe_us;
+	assert_true(breaker_fit(&b, now));
+	breaker_begin(&b);
+	assert_true(breaker_failure(&b, &p, now, false, 0.5));
+	assert_int_equal(breaker_shown(&b), BREAKER_CLOSED);
+}
+
 #define B(f) cmocka_unit_test_setup_teardown(f, fresh, test_log_check)
 
 int
@@ -207,6 +240,8 @@ main(void)
 		B(a_bad_probe_opens_again_for_another_while),
 		B(a_call_that_was_out_when_it_opened_changes_nothing),
 		B(a_share_of_one_only_observes),
+		B(an_observed_breaker_tells_that_it_would_open_and_does_not),
+		B(an_observed_breaker_opens_by_loss_of_contact_until_the_first_sign_of_it),
 	};
 
 	return TEST_RUN(tests);

@@ -324,6 +324,43 @@ a_member_that_was_passed_over_is_in_the_hops_with_the_reason(void **unused)
 }
 
 static void
+a_second_try_is_known_above_and_below(void **unused)
+{
+	struct fake meta = { .manner = ASKS }, sql = { 0 }, nosql = { 0 };
+	struct target *t;
+	struct outcome o;
+
+	(void)unused;
+	fake_join(&meta, "meta");
+	fake_join(&sql, "sql");
+	fake_join(&nosql, "nosql");
+	meta.below = bed_target(NULL, MEMBERS("sql", "nosql"));
+	t = bed_target(NULL, MEMBERS("meta"));
+	ask(t, &o, NULL);
+	wait_for(&o);
+	assert_int_equal(o.status, ST_OK);
+	assert_false(o.repeated);
+	sql.manner = FAILS; /* perhaps after its work */
+	ask(t, &o, NULL);
+	wait_for(&o);
+	assert_int_equal(o.status, ST_OK);
+	assert_int_equal(meta.attempt, 1);
+	assert_true(o.repeated);
+	nosql.manner = FAILS; /* of a failure it is known, too */
+	ask(t, &o, &(struct ask){ .opts = { .once = true } });
+	wait_for(&o);
+	assert_int_equal(o.status, ST_UNAVAILABLE);
+	assert_true(o.repeated);
+	/* What has not left is no try. */
+	sql.manner = nosql.manner = ANSWERS;
+	peer_down(bed_peer("sql"));
+	ask(t, &o, NULL);
+	wait_for(&o);
+	assert_int_equal(o.status, ST_OK);
+	assert_false(o.repeated);
+}
+
+static void
 a_message_that_nests_too_deep_is_refused(void **unused)
 {
 	uint8_t op[64] = { 0 };
@@ -399,6 +436,7 @@ main(void)
 		BED(a_member_without_the_service_is_passed_over_for_its_stand_in),
 		BED(hops_tell_node_method_attempt_and_outcome),
 		BED(a_member_that_was_passed_over_is_in_the_hops_with_the_reason),
+		BED(a_second_try_is_known_above_and_below),
 		T(a_message_that_nests_too_deep_is_refused),
 		BED(a_message_that_unpacks_into_very_much_leaves_room_to_refuse_it),
 		T(the_envelope_reads_as_protobuf_c_writes_it_and_the_other_way_round),

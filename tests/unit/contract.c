@@ -51,8 +51,8 @@ intake(const char *model, bool patch, const char *text, struct complaints *e)
 		(void)intake_patch(a, model_find(model), v, id, "", &out, e);
 	else
 		(void)intake_create(a, model_find(model), v,
-		    &(const struct intake_op){ id, "", "me", "2026-01-02T03:04:05.000006Z" }, "",
-		    &row, e);
+		    &(const struct intake_op){ id, "", "me", "2026-01-02T03:04:05.000006Z", NULL },
+		    "", &row, e);
 	json_decref(v);
 }
 

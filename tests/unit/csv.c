@@ -6,23 +6,7 @@
 #include "cli/csv.h"
 
 static struct csv_record r;
-static struct arena *a;
-
-static int
-setup(void **state)
-{
-	(void)state;
-	a = arena_new(1 << 20);
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	arena_free(&a);
-	return 0;
-}
+TEST_ARENA(a, 1 << 20)
 
 static void
 expect(size_t i, const char *want)
@@ -137,13 +121,13 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(fields_are_split_at_commas),
-		cmocka_unit_test(a_quoted_field_holds_commas_line_breaks_and_quotes),
-		cmocka_unit_test(a_bad_record_is_said_and_the_next_is_read),
-		cmocka_unit_test(a_quote_that_is_never_closed_is_said_with_its_line),
-		cmocka_unit_test(a_byte_order_mark_and_empty_lines_are_passed_over),
-		cmocka_unit_test(more_fields_than_a_record_holds_are_refused),
+		TA(fields_are_split_at_commas),
+		TA(a_quoted_field_holds_commas_line_breaks_and_quotes),
+		TA(a_bad_record_is_said_and_the_next_is_read),
+		TA(a_quote_that_is_never_closed_is_said_with_its_line),
+		TA(a_byte_order_mark_and_empty_lines_are_passed_over),
+		TA(more_fields_than_a_record_holds_are_refused),
 	};
 
-	return cmocka_run_group_tests_name("csv", tests, setup, teardown);
+	return TEST_RUN(tests);
 }

@@ -75,6 +75,22 @@ cascade_prevention(void **unused)
 }
 
 static void
+to_be_let_in_alone_is_no_partial_success(void **unused)
+{
+	struct result r;
+
+	(void)unused;
+	mb.database.fails = ST_UNAVAILABLE;
+	RUN(&r, .database = "create", .id = "id-1", .token = "alice", .permission = "task.create",
+	    .deadline_ms = 1500);
+	assert_false(r.r->success);
+	assert_false(r.r->partial_success);
+	assert_int_equal(r.r->status, ST_UNAVAILABLE);
+	assert_true(has_name(r.r->n_successful_domains, r.r->successful_domains, "auth"));
+	assert_string_equal(r.r->failed_domains[0], "database");
+}
+
+static void
 without_auth_nothing_is_executed(void **unused)
 {
 	struct result r;
@@ -150,8 +166,7 @@ a_weaker_permission_does_not_open_a_stronger_operation(void **unused)
 static void
 what_is_auth_s_own_can_not_be_named(void **unused)
 {
-	static const char *const models[] = { "session", "revocation", "auth_state", "audit",
-		"doc.anything", "" };
+	static const char *const models[] = { "revocation", "auth_state", "idempotency", "" };
 	struct result r;
 
 	(void)unused;
@@ -562,6 +577,51 @@ slots_are_bounded_the_queue_too_and_critical_has_its_reserve(void **unused)
 	metabed_pass(10 * MS);
 }
 
+/* 8 slots, 2 of them reserved: what waits for the stores may have 3 of the 6, and 2 places to wait. */
+static void
+stores_that_hang_take_only_their_share_and_who_lacks_them_is_told_at_once(void **unused)
+{
+	struct result r[5], over, form, other;
+
+	(void)unused;
+	mb.config.share = 50;
+	meta_reload(mb.meta, &mb.config);
+	mb.sql.hangs = true;
+	for (int i = 0; i < 5; i++)
+		metabed_send(&r[i], &(const struct req){ .database = "read",
+					.id = "x",
+					.token = "alice",
+					.deadline_ms = i == 4 ? 150 : 0 });
+	metabed_pass(20 * MS);
+	assert_int_equal(mb.reads, 3);
+	RUN(&over, .database = "read", .id = "x", .token = "alice");
+	assert_int_equal(over.failed, ST_OK);
+	assert_int_equal(over.r->status, ST_RESOURCE_EXHAUSTED);
+	assert_string_equal(over.r->problem->reason, "BULKHEAD");
+	assert_true(over.r->problem->retry_delay_ms >= 50);
+	assert_true(has_name(over.r->n_failed_domains, over.r->failed_domains, "database"));
+	assert_true(has_name(over.r->n_successful_domains, over.r->successful_domains, "auth"));
+	mb.means_operation = "read";
+	RUN(&form, .api = "GET /tasks/x", .token = "alice");
+	assert_string_equal(form.r->problem->reason, "BULKHEAD");
+	RUN(&other, .token = "alice");
+	assert_true(other.r->success);
+	RUN(&over, .database = "read", .id = "x", .token = "nobody");
+	assert_int_equal(over.r->status, ST_UNAUTHENTICATED);
+	/* who waited until its time was over lacks the same */
+	metabed_wait(&r[4]);
+	assert_int_equal(r[4].failed, ST_OK);
+	assert_int_equal(r[4].r->status, ST_DEADLINE_EXCEEDED);
+	assert_true(has_name(r[4].r->n_failed_domains, r[4].r->failed_domains, "database"));
+	mb.sql.hangs = false;
+	for (int i = 0; i < 3; i++)
+		call_cancel(r[i].root);
+	metabed_wait(&r[3]);
+	assert_true(r[3].r->success);
+	RUN(&form, .api = "GET /tasks/x", .token = "alice");
+	assert_true(form.r->success);
+}
+
 static void
 log_in_answers_as_oauth_does_and_never_runs_beside_an_effect(void **unused)
 {
@@ -650,6 +710,22 @@ faults_need_their_permission(void **unused)
 }
 
 static void
+faults_are_for_a_time_that_somebody_meant(void **unused)
+{
+	static const char *const wrong[] = { "{\"spec\":\"*: drop=1\",\"for_ms\":-1}",
+		"{\"spec\":\"*: drop=1\",\"for_ms\":4294967296}",
+		"{\"spec\":\"*: drop=1\",\"for_ms\":\"1\"}",
+		"{\"spec\":\"*: drop=1\",\"seed\":-1}" };
+	struct result r;
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		RUN(&r, .meta = "faults", .node = "meta", .token = "admin", .data = wrong[i]);
+		assert_int_equal(r.r->status, ST_INVALID_ARGUMENT);
+	}
+}
+
+static void
 verify_says_who_it_is(void **unused)
 {
 	struct result r;
@@ -669,6 +745,7 @@ main(void)
 		METABED(complete_task_workflow),
 		METABED(agent_failure),
 		METABED(cascade_prevention),
+		METABED(to_be_let_in_alone_is_no_partial_success),
 		METABED(without_auth_nothing_is_executed),
 		METABED(a_hung_auth_lets_nobody_in_and_is_said_before_the_deadline),
 		METABED(a_refusal_is_a_clean_failure_and_stops_what_depends_on_it),
@@ -695,10 +772,12 @@ main(void)
 		METABED(the_edge_gives_the_operation_its_id),
 		METABED(its_own_deadline_ends_a_request_with_what_is_known),
 		METABED(slots_are_bounded_the_queue_too_and_critical_has_its_reserve),
+		METABED(stores_that_hang_take_only_their_share_and_who_lacks_them_is_told_at_once),
 		METABED(log_in_answers_as_oauth_does_and_never_runs_beside_an_effect),
 		METABED(the_fleet_is_for_those_who_may_see_it_and_lists_the_thirteen),
 		METABED(a_restart_is_answered_when_another_process_is_ready),
 		METABED(faults_need_their_permission),
+		METABED(faults_are_for_a_time_that_somebody_meant),
 		METABED(verify_says_who_it_is),
 	};
 

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include "base/step.h"
 #include "harness/busbed.h"
 
 static char err[200];
@@ -110,6 +111,42 @@ an_empty_spec_is_no_fault(void **unused)
 }
 
 static void
+nodes_are_cut_off_and_the_clock_goes_wrong(void **unused)
+{
+	struct fault_set *f =
+	    fault_parse("cut=sql; cut = nosql ;clock=-1500; Sql.*: delay=1", 1, err, sizeof err);
+
+	(void)unused;
+	assert_null(f); /* "cut " is no name of a service */
+	f = fault_parse("cut=sql; cut= nosql ;clock=-1500; Sql.*: delay=1", 1, err, sizeof err);
+	assert_non_null(f);
+	assert_true(fault_cuts(f, "sql"));
+	assert_true(fault_cuts(f, "nosql"));
+	assert_false(fault_cuts(f, "cache"));
+	assert_false(fault_cuts(NULL, "sql"));
+	assert_int_equal(fault_clock_us(f), -1500 * MS);
+	assert_int_equal(fault_clock_us(NULL), 0);
+	fault_free(&f);
+	assert_null(fault_parse("cut=", 1, err, sizeof err));
+	assert_null(fault_parse("cut=../sql", 1, err, sizeof err));
+	assert_null(fault_parse("clock=", 1, err, sizeof err));
+	assert_null(fault_parse("clock=--5", 1, err, sizeof err));
+	assert_null(fault_parse("clock=86400001", 1, err, sizeof err));
+}
+
+static void
+the_wall_clock_is_right_again_when_the_faults_end(void **unused)
+{
+	int64_t before = time_wall_us();
+
+	(void)unused;
+	assert_true(bus_set_faults(bed.bus, "clock=3600000", 1, 0, err, sizeof err));
+	assert_true(time_wall_us() - before > 3500 * SEC);
+	assert_true(bus_set_faults(bed.bus, "", 1, 0, err, sizeof err));
+	assert_true(time_wall_us() - before < 1800 * SEC);
+}
+
+static void
 what_is_wrong_is_said_with_its_place(void **unused)
 {
 	static const char *const bad[] = { "Sql.Read", "Sql.Read:", "Sql: error=1",
@@ -117,7 +154,10 @@ what_is_wrong_is_said_with_its_place(void **unused)
 		"Sql.Read: error=nan", "Sql.Read: error=101%",
 		"Sql.Read: error=", "Sql.Read: explode=1", "Sql.Read: error=1,status=OK",
 		"Sql.Read: error=1,status=BAD", "Sql.Read: delay=x", "Sql.Read: delay=1:2",
-		"Sql.Read: delay=99999999", "S ql.Read: error=1" };
+		"Sql.Read: delay=99999999", "S ql.Read: error=1", "@", "@: kill", "@test.a",
+		"@test.a:", "@test.a: kil", "@test.a: kill=0", "@test.a: kill=x",
+		"@test.a: kill=", "@test.a: kill=1000001", "@test.a: kill, stop",
+		"@test.none: kill", "@te st: kill" };
 
 	(void)unused;
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -125,6 +165,70 @@ what_is_wrong_is_said_with_its_place(void **unused)
 		assert_null(fault_parse(bad[i], 1, err, sizeof err));
 		assert_memory_equal(err, "faults: ", 8);
 	}
+}
+
+/* --- steps --- */
+
+static void
+pass_steps(void)
+{
+	STEP("test.a");
+	STEP("test.b");
+}
+
+static enum step_action
+armed(const char *name, uint32_t *left)
+{
+	const struct step_place *s;
+	size_t n = steps(&s);
+
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(s[i].name, name) == 0) {
+			*left = s[i].left;
+			return s[i].action;
+		}
+	fail_msg("no step %s", name);
+	return STEP_NONE;
+}
+
+static void
+a_set_arms_the_steps_it_names_and_no_other(void **unused)
+{
+	struct fault_set *f = parse("@test.a: kill=3; Sql.Read: error=1 ;@test.b:stop");
+	uint32_t left;
+
+	(void)unused;
+	assert_int_equal(armed("test.a", &left), STEP_NONE); /* parsed is not armed */
+	fault_arm_steps(f);
+	assert_int_equal(armed("test.a", &left), STEP_KILL);
+	assert_int_equal(left, 3);
+	assert_int_equal(armed("test.b", &left), STEP_STOP);
+	assert_int_equal(left, 1);
+	assert_non_null(fault_point(f, "mf.Sql", "Read"));
+	fault_free(&f);
+	f = parse("@test.a: stop=2");
+	fault_arm_steps(f);
+	assert_int_equal(armed("test.a", &left), STEP_STOP);
+	assert_int_equal(armed("test.b", &left), STEP_NONE);
+	fault_arm_steps(NULL);
+	assert_int_equal(armed("test.a", &left), STEP_NONE);
+	pass_steps(); /* and lives */
+	fault_free(&f);
+}
+
+static void
+steps_of_a_bus_are_disarmed_when_its_faults_end(void **unused)
+{
+	uint32_t left;
+
+	(void)unused;
+	assert_true(bus_set_faults(bed.bus, "@test.a: kill=5", 1, 10 * MS, err, sizeof err));
+	assert_int_equal(armed("test.a", &left), STEP_KILL);
+	assert_false(bus_set_faults(bed.bus, "@test.zz: kill", 1, 0, err, sizeof err));
+	assert_string_equal(err, "faults: this program has no step \"test.zz\"");
+	assert_int_equal(armed("test.a", &left), STEP_KILL); /* as it was */
+	pass(20 * MS);
+	assert_int_equal(armed("test.a", &left), STEP_NONE);
 }
 
 /* --- on a call --- */
@@ -223,6 +327,10 @@ main(void)
 		T(the_node_service_is_spared_unless_it_is_named),
 		T(an_empty_spec_is_no_fault),
 		T(what_is_wrong_is_said_with_its_place),
+		T(nodes_are_cut_off_and_the_clock_goes_wrong),
+		BED(the_wall_clock_is_right_again_when_the_faults_end),
+		T(a_set_arms_the_steps_it_names_and_no_other),
+		BED(steps_of_a_bus_are_disarmed_when_its_faults_end),
 		BED(an_error_answers_without_running_the_handler),
 		BED(a_delay_delays),
 		BED(a_hang_never_answers),

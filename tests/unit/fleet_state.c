@@ -269,6 +269,50 @@ a_meta_that_was_stopped_itself_blames_nobody(void **unused)
 	assert_false(fleet_state_beat(mb.meta->fleet, &b));
 }
 
+static void
+beats_of(const char *instance, uint64_t generation, enum contract_state s)
+{
+	Mf__Beat b = MF__BEAT__INIT;
+
+	b.node = (char *)(uintptr_t) "rest";
+	b.instance = (char *)(uintptr_t)instance;
+	b.generation = generation;
+	b.state = s;
+	assert_false(fleet_state_beat(mb.meta->fleet, &b));
+}
+
+static bool
+has_left(void *unused)
+{
+	(void)unused;
+	beats_of("rest-b", 2, NODE_READY);
+	return fleet_state_find(mb.meta->fleet, "rest-b") == NULL;
+}
+
+static void
+of_several_of_a_name_each_has_a_row_and_who_stays_takes_the_one_of_the_name(void **unused)
+{
+	struct fleet_row *r, *rows;
+	size_t n = fleet_state_rows(mb.meta->fleet, &rows);
+
+	(void)unused;
+	beats_of("rest-a", 1, NODE_READY);
+	beats_of("rest-b", 2, NODE_READY);
+	assert_int_equal(fleet_state_rows(mb.meta->fleet, &rows), n + 1);
+	assert_string_equal(fleet_state_find(mb.meta->fleet, "rest")->instance, "rest-a");
+	r = fleet_state_find(mb.meta->fleet, "rest-b");
+	assert_string_equal(r->node, "rest");
+	assert_int_equal(r->level, 2);
+	/* it goes as it was asked to; nobody is isolated for it */
+	beats_of("rest-a", 1, NODE_DRAINING);
+	loop_run_until(mb.loop, has_left, NULL, CONTRACT_HUNG_US + 10 * SEC);
+	assert_int_equal(fleet_state_rows(mb.meta->fleet, &rows), n);
+	r = fleet_state_find(mb.meta->fleet, "rest");
+	assert_string_equal(r->instance, "rest-b");
+	assert_int_equal(r->generation, 2);
+	assert_int_equal(r->state, NODE_READY);
+}
+
 #define WITH_SUPERVISOR(f) cmocka_unit_test_setup_teardown(f, start, stop)
 
 int
@@ -284,6 +328,8 @@ main(void)
 		WITH_SUPERVISOR(without_a_supervisor_the_fleet_shows_who_is_there),
 		METABED(a_node_that_misses_its_beats_is_isolated_and_told_to_go_when_it_is_back),
 		METABED(a_meta_that_was_stopped_itself_blames_nobody),
+		METABED(
+		    of_several_of_a_name_each_has_a_row_and_who_stays_takes_the_one_of_the_name),
 	};
 
 	return TEST_RUN(tests);

@@ -103,7 +103,9 @@ methods_types_and_credentials_are_held_to_theirs(void **unused)
 	gqlmeta_http("POST", "", "{\"query\":\"{__typename}\"}",
 	    H(JSON_BODY, "authorization", "Basic eDp5"));
 	assert_int_equal(gqlgot.status, 401);
-	assert_header("WWW-Authenticate: Bearer realm=\"metafed\", error=\"invalid_token\"");
+	assert_header("WWW-Authenticate: Bearer realm=\"metafed\", error=\"invalid_token\", "
+		      "DPoP realm=\"metafed\", error=\"invalid_token\", "
+		      "algs=\"ES256 EdDSA RS256\"");
 }
 
 static void

@@ -36,7 +36,7 @@ key(const char *token)
 {
 	struct grant_key k;
 
-	grants_key(g, token, "task.read", "", &k);
+	grants_key(g, token, "task.read", "", "", &k);
 	return k;
 }
 
@@ -84,14 +84,14 @@ token_permission_and_resource_all_count(void **unused)
 	struct grant_key k, other;
 
 	(void)unused;
-	grants_key(g, "token", "task.read", "", &k);
-	grants_key(g, "token", "task.reads", "", &other);
+	grants_key(g, "token", "task.read", "", "", &k);
+	grants_key(g, "token", "task.reads", "", "", &other);
 	assert_memory_not_equal(&k, &other, sizeof k);
-	grants_key(g, "token", "task.read", "x", &other);
+	grants_key(g, "token", "task.read", "", "x", &other);
 	assert_memory_not_equal(&k, &other, sizeof k);
-	grants_key(g, "tokentask.read", "", "", &other);
+	grants_key(g, "tokentask.read", "", "", "", &other);
 	assert_memory_not_equal(&k, &other, sizeof k);
-	grants_key(g, "token", "task.read", "", &other);
+	grants_key(g, "token", "task.read", "", "", &other);
 	assert_memory_equal(&k, &other, sizeof k);
 }
 

@@ -127,7 +127,7 @@ a_key_of_one_node_in_the_common_part_is_told_where_it_belongs(void **unused)
 	    says("m.conf:2: api_width: not all nodes have this key; it belongs below [api]\n"));
 	assert_false(check("pg = x\n"));
 	assert_true(says("it belongs below [sql] [nosql]\n"));
-	assert_false(check("restart_max = 3\n"));
+	assert_false(check("start_limit = 30s\n"));
 	assert_true(says("it belongs below [guard]\n"));
 	assert_false(check("api_wdith = 3\n"));
 	assert_true(says("api_wdith: no such key; is api_width meant, below [api]?\n"));

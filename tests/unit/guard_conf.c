@@ -76,7 +76,7 @@ a_part_of_its_own_is_read_and_the_parts_of_others_are_not(void **state)
 	(void)state;
 	assert_true(load(&s, file, NULL));
 	assert_string_equal(s.listen, "127.0.0.1:99");
-	assert_int_equal(s.kill_after_us, 9000000);
+	assert_int_equal(s.all.kill_after_us, 9000000);
 	assert_string_equal(s.config, file);
 	assert_false(conf_has(&s, SLOT_POSTGRES));
 	assert_true(conf_has(&s, SLOT_SQL));
@@ -140,10 +140,88 @@ a_missing_executable_is_said_before_anything_starts(void **state)
 	assert_non_null(strstr(err, "metafed-"));
 }
 
+static void
+a_node_is_supervised_as_its_part_says_else_as_all_are(void **state)
+{
+	struct conf s;
+	struct restart_policy p;
+	const char *file = test_file("m.conf",
+	    "kill_after = 4s\n[sql]\npg = x\nrestart_max = 3\nrestart = transient\nmemory_max = "
+	    "64m\n"
+	    "after = nosql , cache\n[guard]\nrestart_max = 7\n[cache]\nafter = jwt\n");
+
+	(void)state;
+	assert_true(load(&s, file, (char[]){ "recycle_after=1h" }));
+	p = conf_policy(&s, SLOT_SQL);
+	assert_int_equal(p.max, 3);
+	assert_int_equal(p.kind, RESTART_TRANSIENT);
+	assert_int_equal(conf_policy(&s, SLOT_JWT).max, 7);
+	assert_int_equal(conf_policy(&s, SLOT_JWT).kind, RESTART_PERMANENT);
+	assert_int_equal(conf_policy(&s, SLOT_POSTGRES).max, 7);
+	assert_int_equal(s.of[SLOT_SQL].memory_max, 64 << 20);
+	assert_int_equal(s.of[SLOT_JWT].kill_after_us, 4000000);
+	assert_int_equal(s.of[SLOT_SQL].recycle_after_us, INT64_C(3600000000));
+	assert_true((s.after[SLOT_SQL] & SLOT_BIT(SLOT_NOSQL)) != 0);
+	assert_true((s.after[SLOT_SQL] & SLOT_BIT(SLOT_JWT)) != 0); /* through cache */
+	assert_true((s.after[SLOT_SQL] & SLOT_BIT(SLOT_META)) != 0);
+	assert_true((s.after[SLOT_JWT] & SLOT_BIT(SLOT_CACHE)) == 0);
+	conf_free(&s);
+}
+
+static void
+what_is_wrong_with_a_supervision_is_said_with_its_part(void **state)
+{
+	static const struct {
+		const char *text, *says;
+	} bad[] = {
+		{ "[sql]\nrestart_max = 0\n", "m.conf:2" },
+		{ "[sql]\nrestart = always\n", "[sql] restart: \"always\": must be permanent" },
+		{ "[jwt]\nstrategy = all\n", "[jwt] strategy" },
+		{ "[jwt]\nafter = jwt\n", "[jwt] after" },
+		{ "[jwt]\nafter = redis\n", "\"redis\" is no other node" },
+		{ "[jwt]\nafter = rbac\n[rbac]\nafter = jwt\n", "would start after itself" },
+		{ "[jwt]\ncores = yes\n", "would hold keys" },
+		{ "[guard]\ncores = yes\n", "for each node by itself" },
+		{ "[sql]\nmemory_max = 512\n", "[sql] memory_max: must be 1m or more" },
+		{ "[api]\nmemory_max = 1m\nrecycle_rss = 1m\n", "[api] recycle_rss" },
+	};
+	struct conf s;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_false(load(&s, test_file("m.conf", bad[i].text), NULL));
+		if (strstr(err, bad[i].says) == NULL)
+			fail_msg("%s", err);
+	}
+}
+
+static void
+what_is_printed_of_a_node_is_what_differs(void **state)
+{
+	struct conf s;
+	char *text = NULL;
+	size_t n;
+	FILE *f = open_memstream(&text, &n);
+
+	(void)state;
+	assert_true(load(&s, test_file("m.conf", "[sql]\nrestart_max = 3\n"), NULL));
+	conf_print(&s, f);
+	fclose(f);
+	assert_non_null(strstr(text, "\nrestart_max = 10\n"));
+	assert_non_null(strstr(text, "[sql]\n"));
+	assert_non_null(strstr(text, "\nrestart_max = 3\n"));
+	assert_null(strstr(text, "[jwt]"));
+	free(text);
+	conf_free(&s);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		T(a_node_is_supervised_as_its_part_says_else_as_all_are),
+		T(what_is_wrong_with_a_supervision_is_said_with_its_part),
+		T(what_is_printed_of_a_node_is_what_differs),
 		T(http_beyond_loopback_is_refused_unless_a_proxy_is_in_front),
 		T(what_is_no_address_is_refused),
 		T(a_part_of_its_own_is_read_and_the_parts_of_others_are_not),

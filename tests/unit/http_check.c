@@ -293,6 +293,19 @@ a_trace_is_taken_over_only_when_it_is_one(void **unused)
 }
 
 static void
+of_two_traces_neither_is_believed_and_the_request_goes_on(void **unused)
+{
+	static const char *const lines[] = { "Host: h",
+		"traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+		"Traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", NULL };
+	struct http_head h;
+
+	(void)unused;
+	assert_int_equal(refusal_of(lines, "HTTP/1.1", &h), 0);
+	assert_false(traceparent_ok(h.fields[F_TRACEPARENT]));
+}
+
+static void
 every_state_in_which_a_client_could_be_slow_has_a_limit(void **unused)
 {
 	const struct api_config c = { .head_time_us = 1 * SEC,
@@ -311,47 +324,21 @@ every_state_in_which_a_client_could_be_slow_has_a_limit(void **unused)
 }
 
 static void
-metrics_of_many_nodes_are_one_page_with_one_head_per_family(void **unused)
+openmetrics_is_written_for_who_names_it_and_wants_it_as_much(void **unused)
 {
-	Mf__MetricSample a = MF__METRIC_SAMPLE__INIT, b = MF__METRIC_SAMPLE__INIT;
-	Mf__MetricFamily fa = MF__METRIC_FAMILY__INIT, fb = MF__METRIC_FAMILY__INIT,
-			 ha = MF__METRIC_FAMILY__INIT;
-	Mf__MetricSample h = MF__METRIC_SAMPLE__INIT;
-	Mf__Metrics ma = MF__METRICS__INIT, mb = MF__METRICS__INIT;
-	Mf__KeyValue label = MF__KEY_VALUE__INIT, node = MF__KEY_VALUE__INIT;
-	const char *const names[] = { "api", "sql", "jwt" };
-	const Mf__Metrics *const metrics[] = { &ma, &mb, NULL };
-	double bounds[] = { 0.001, 0.5 };
-	uint64_t counts[] = { 1, 2 };
-	struct buf page = { NULL, 0, 0 };
-
 	(void)unused;
-	label.key = (char *)"what", label.value = (char *)"a\"b\\c\nd";
-	node.key = (char *)"node", node.value = (char *)"rest";
-	a.value = 3, a.n_labels = 2, a.labels = (Mf__KeyValue *[]){ &label, &node };
-	b.value = 0.25;
-	fa.name = fb.name = (char *)"x_total", fa.help = fb.help = (char *)"Some\nhelp.";
-	fa.n_samples = 1, fa.samples = (Mf__MetricSample *[]){ &a };
-	fb.n_samples = 1, fb.samples = (Mf__MetricSample *[]){ &b };
-	ha.name = (char *)"h_seconds", ha.kind = MF__METRIC_KIND__HISTOGRAM, ha.n_bounds = 2,
-	ha.bounds = bounds;
-	h.count = 3, h.value = 1.5, h.n_bucket_counts = 2, h.bucket_counts = counts;
-	ha.n_samples = 1, ha.samples = (Mf__MetricSample *[]){ &h };
-	ma.n_families = 2, ma.families = (Mf__MetricFamily *[]){ &fa, &ha };
-	mb.n_families = 1, mb.families = (Mf__MetricFamily *[]){ &fb };
-	exposition_write(&page, 3, names, metrics);
-	assert_string_equal(page.p,
-	    "# HELP metafed_up Whether the node answered this scrape.\n# TYPE metafed_up gauge\n"
-	    "metafed_up{node=\"api\"} 1\nmetafed_up{node=\"sql\"} 1\nmetafed_up{node=\"jwt\"} 0\n"
-	    "# HELP h_seconds \n# TYPE h_seconds histogram\n"
-	    "h_seconds_bucket{node=\"api\",le=\"0.001\"} "
-	    "1\nh_seconds_bucket{node=\"api\",le=\"0.5\"} 2\n"
-	    "h_seconds_bucket{node=\"api\",le=\"+Inf\"} 3\nh_seconds_sum{node=\"api\"} "
-	    "1.5\nh_seconds_count{node=\"api\"} 3\n"
-	    "# HELP x_total Some\\nhelp.\n# TYPE x_total counter\n"
-	    "x_total{node=\"api\",what=\"a\\\"b\\\\c\\nd\",exported_node=\"rest\"} "
-	    "3\nx_total{node=\"sql\"} 0.25\n");
-	buf_free(&page);
+	assert_true(openmetrics_wanted(
+	    STR("application/openmetrics-text;version=1.0.0,application/openmetrics-text;"
+		"version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1")));
+	assert_true(openmetrics_wanted(STR("application/openmetrics-text")));
+	assert_true(openmetrics_wanted(STR("text/plain, application/openmetrics-text")));
+	assert_false(openmetrics_wanted(STR("")));
+	assert_false(openmetrics_wanted(STR("*/*")));
+	assert_false(openmetrics_wanted(STR("application/*")));
+	assert_false(openmetrics_wanted(STR("application/openmetrics-text; version=0.0.1")));
+	assert_false(openmetrics_wanted(STR("application/openmetrics-text;q=0")));
+	assert_false(openmetrics_wanted(STR("application/openmetrics-text;q=0.4,text/plain")));
+	assert_true(media_compressible("application/openmetrics-text; version=1.0.0"));
 }
 
 int
@@ -366,8 +353,9 @@ main(void)
 		T(gzip_is_sent_only_to_who_takes_it_at_least_as_gladly),
 		T(text_is_compressed_and_nothing_else),
 		T(a_trace_is_taken_over_only_when_it_is_one),
+		T(of_two_traces_neither_is_believed_and_the_request_goes_on),
 		T(every_state_in_which_a_client_could_be_slow_has_a_limit),
-		T(metrics_of_many_nodes_are_one_page_with_one_head_per_family),
+		T(openmetrics_is_written_for_who_names_it_and_wants_it_as_much),
 	};
 
 	return TEST_RUN(tests);

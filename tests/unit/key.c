@@ -7,7 +7,7 @@
 
 #define BODY "{\"title\":\"x\",\"labels\":{\"a\":\"1\",\"b\":\"2\"}}"
 
-static struct arena *a;
+TEST_ARENA(a, 1 << 20)
 
 static void
 a_key_is_a_string_of_a_structured_field(void **unused)
@@ -119,33 +119,17 @@ a_password_is_not_in_the_fingerprint(void **unused)
 		"POST", "/v1/users", "", "{\"username\":\"v\",\"password\":\"other\"}", ""));
 }
 
-static int
-start(void **unused)
-{
-	(void)unused;
-	a = arena_new(1 << 20);
-	return 0;
-}
-
-static int
-stop(void **unused)
-{
-	(void)unused;
-	arena_free(&a);
-	return 0;
-}
-
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(a_key_is_a_string_of_a_structured_field),
-		T(anything_else_is_none),
-		T(a_key_has_at_most_255_characters),
-		T(a_row_is_of_its_principal_and_its_key),
-		T(a_fingerprint_is_of_what_is_asked_not_of_how_it_is_written),
-		T(a_password_is_not_in_the_fingerprint),
+		TA(a_key_is_a_string_of_a_structured_field),
+		TA(anything_else_is_none),
+		TA(a_key_has_at_most_255_characters),
+		TA(a_row_is_of_its_principal_and_its_key),
+		TA(a_fingerprint_is_of_what_is_asked_not_of_how_it_is_written),
+		TA(a_password_is_not_in_the_fingerprint),
 	};
 
-	return cmocka_run_group_tests_name("key", tests, start, stop);
+	return TEST_RUN(tests);
 }

@@ -102,7 +102,16 @@ who_is_late_or_silent_is_killed(void **state)
 	expect(NODE_STARTING, EV_LATE, NODE_STARTING, ACT_KILL);
 	expect(NODE_DRAINING, EV_LATE, NODE_STOPPING, ACT_KILL);
 	expect(NODE_STOPPING, EV_LATE, NODE_STOPPING, ACT_KILL);
-	expect(NODE_READY, EV_HUNG, NODE_STOPPING, ACT_KILL);
+	expect(NODE_READY, EV_HUNG, NODE_STOPPING, ACT_ABORT); /* it may tell where it hangs */
+}
+
+static void
+who_holds_too_much_memory_is_killed_and_may_tell_where_it_was(void **state)
+{
+	(void)state;
+	expect(NODE_READY, EV_HEAVY, NODE_STOPPING, ACT_ABORT);
+	expect(NODE_DRAINING, EV_HEAVY, NODE_STOPPING, ACT_ABORT);
+	expect(NODE_STARTING, EV_HEAVY, NODE_STARTING, ACT_KILL);
 }
 
 static void
@@ -138,6 +147,7 @@ main(void)
 		T(a_planned_restart_is_asked_for_not_forced),
 		T(a_process_is_asked_only_once),
 		T(who_is_late_or_silent_is_killed),
+		T(who_holds_too_much_memory_is_killed_and_may_tell_where_it_was),
 		T(who_was_given_up_comes_back_only_when_an_operator_says_so),
 		T(a_late_word_of_readiness_does_not_undo_a_drain),
 	};

@@ -1,5 +1,6 @@
 /* live_v1: metafed.v1 turn by turn: what is said, and what the next turn makes of the state. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "harness/livebed.h"
 #include "proto/live.pb-c.h"
@@ -624,6 +625,27 @@ the_fleets_events_are_numbered_by_meta(void **unused)
 }
 
 static void
+error_patterns_are_told_to_who_names_their_kind(void **unused)
+{
+	Mf__ErrorPattern p = MF__ERROR_PATTERN__INIT;
+
+	(void)unused;
+	open_signed();
+	livebed_publish("sql", "READY");
+	p.node = (char *)(uintptr_t) "sql";
+	p.cause = (char *)(uintptr_t) "PEER_LOST";
+	bus_publish(live.bus, "error.pattern", &p.base);
+	TURN("{\"type\":\"subscribe\",\"id\":\"f\",\"topic\":\"fleet\",\"after\":\"7.0\"}");
+	assert_said("\"position\":\"7.1\",\"event\":\"fleet.node\"");
+	assert_int_equal(livebed_count("error.pattern"), 0);
+	TURN("{\"type\":\"subscribe\",\"id\":\"g\",\"topic\":\"fleet\",\"after\":\"7.0\","
+	     "\"filter\":{\"kind\":\"error.pattern\",\"domain\":\"database\"}}");
+	assert_int_equal(livebed_count("\"type\":\"event\""), 1);
+	assert_said("\"position\":\"7.2\",\"event\":\"error.pattern\"");
+	assert_said("\"node\":\"sql\",\"method\":\"\",\"status\":\"\",\"cause\":\"PEER_LOST\"");
+}
+
+static void
 events_of_a_meta_that_is_gone_are_a_gap(void **unused)
 {
 	(void)unused;
@@ -633,6 +655,46 @@ events_of_a_meta_that_is_gone_are_a_gap(void **unused)
 	assert_said("{\"type\":\"gap\",\"id\":\"f\"");
 	assert_said("\"position\":\"7.1\",\"event\"");
 	assert_said("{\"type\":\"caught_up\",\"id\":\"f\",\"position\":\"7.1\"}");
+}
+
+/* All of them publish what the supervisor reports; the numbers of one say nothing of another's. */
+static void
+the_fleets_events_are_those_of_whoever_leads(void **unused)
+{
+	(void)unused;
+	open_signed();
+	livebed_publish("sql", "READY");
+	TURN("{\"type\":\"subscribe\",\"id\":\"f\",\"topic\":\"fleet\"}");
+	assert_said("\"position\":\"7.1\"");
+	live.stand_by = 1;
+	livebed_publish("sql", "DRAINING");
+	livebed_ring();
+	assert_said("{\"type\":\"gap\",\"id\":\"f\",\"position\":\"7.1\"}");
+	assert_int_equal(livebed_count("\"type\":\"event\""), 0);
+	livebed_publish("rest", "READY");
+	livebed_ring();
+	assert_said("\"position\":\"7.3.2\",\"event\":\"fleet.node\"");
+	assert_int_equal(livebed_count("\"type\":\"event\""), 1);
+	assert_int_equal(livebed_count("\"type\":\"gap\""), 0);
+	TURN("{\"type\":\"subscribe\",\"id\":\"g\",\"topic\":\"fleet\",\"after\":\"7.1.2\"}");
+	assert_int_equal(livebed_count("\"type\":\"gap\""), 0);
+	assert_int_equal(livebed_count("\"type\":\"event\",\"subscription\":\"g\""), 2);
+	TURN("{\"type\":\"subscribe\",\"id\":\"h\",\"topic\":\"fleet\",\"after\":\"7.1.4\"}");
+	assert_said("\"type\":\"error\",\"id\":\"h\"");
+}
+
+static int
+with_standbys(void **state)
+{
+	setenv("METAFED_STANDBYS", "1", 1);
+	return livebed_start(state);
+}
+
+static int
+without_standbys(void **state)
+{
+	unsetenv("METAFED_STANDBYS");
+	return livebed_stop(state);
 }
 
 static void
@@ -713,7 +775,10 @@ main(void)
 		LIVE(when_nobody_can_judge_nothing_is_told_and_nothing_is_lost),
 		LIVE(while_the_log_can_not_be_read_it_is_asked_again),
 		LIVE(the_fleets_events_are_numbered_by_meta),
+		LIVE(error_patterns_are_told_to_who_names_their_kind),
 		LIVE(events_of_a_meta_that_is_gone_are_a_gap),
+		cmocka_unit_test_setup_teardown(
+		    the_fleets_events_are_those_of_whoever_leads, with_standbys, without_standbys),
 		LIVE(what_the_ring_has_lost_is_a_gap),
 		LIVE(a_state_that_is_none_is_refused),
 		LIVE(a_topic_of_a_newer_program_is_refused),

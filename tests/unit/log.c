@@ -2,12 +2,14 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "base/json.h"
 #include "base/str.h"
+#include "base/time.h"
 #include "harness/test.h"
 
 static int out[2];
@@ -91,6 +93,7 @@ a_line_says_who_when_and_what(void **unused)
 	assert_true(json_is_true(json_object_get(v, "held")));
 	assert_true(json_is_null(json_object_get(v, "none")));
 	assert_int_equal(strlen(string_of(v, "time")), 27);
+	assert_int_equal(json_integer_value(json_object_get(v, "seq")), 1);
 	json_decref(v);
 }
 
@@ -175,7 +178,7 @@ log_many(void *ctx)
 }
 
 static void
-lines_of_threads_never_mix(void **unused)
+lines_of_threads_never_mix_and_stand_in_the_order_of_their_numbers(void **unused)
 {
 	pthread_t t[4];
 	int who[4];
@@ -193,22 +196,44 @@ lines_of_threads_never_mix(void **unused)
 		json_t *v = json_read(p, (size_t)(end - p), &e);
 
 		assert_non_null(v);
+		assert_int_equal(json_integer_value(json_object_get(v, "seq")), lines + 1);
 		json_decref(v);
 	}
 	assert_int_equal(lines, 400);
 }
 
 static void
-a_reader_that_does_not_read_holds_nobody_up(void **unused)
+a_reader_that_does_not_read_holds_nobody_up_and_is_told_what_it_missed(void **unused)
 {
-	char fill[4096];
+	char fill[4096], *p;
+	struct json_error e;
+	uint64_t before;
+	json_t *v;
 
 	(void)unused;
 	memset(fill, 'x', sizeof(fill));
 	while (write(out[1], fill, sizeof(fill)) > 0)
 		;
+	before = log_lost();
 	log_info("lost"); /* returns: that is the test */
+	log_info("lost");
+	assert_int_equal(log_lost(), before + 2);
 	assert_string_equal(logged() + strlen(text) - 1, "x");
+	while (logged()[0] != '\0')
+		; /* there was more than fits */
+	log_info("seen");
+	p = strchr(logged(), '\n') + 1;
+	v = json_read(text, (size_t)(p - text), &e);
+	assert_string_equal(string_of(v, "event"), "seen");
+	assert_int_equal(json_integer_value(json_object_get(v, "seq")), 3);
+	json_decref(v);
+	v = json_read(p, strlen(p), &e);
+	assert_string_equal(string_of(v, "event"), "lines_lost");
+	assert_int_equal(json_integer_value(json_object_get(v, "lines")), 2);
+	assert_int_equal(json_integer_value(json_object_get(v, "seq")), 4);
+	json_decref(v);
+	log_info("after");
+	json_decref(one_line());
 }
 
 static void
@@ -248,6 +273,50 @@ levels_have_names(void **unused)
 	assert_false(log_level_from_name("fatal", &level)); /* nobody can turn errors off */
 }
 
+static void
+a_level_for_a_time_ends_by_itself(void **unused)
+{
+	(void)unused;
+	log_set_level_for(LOG_DEBUG, 50 * MS);
+	assert_true(log_on(LOG_DEBUG));
+	assert_int_equal(log_level(), LOG_DEBUG);
+	log_set_level(LOG_WARN); /* the configuration was read again meanwhile */
+	assert_true(log_on(LOG_DEBUG));
+	usleep(60 * MS);
+	assert_false(log_on(LOG_INFO));
+	assert_int_equal(log_level(), LOG_WARN);
+	log_set_level_for(LOG_DEBUG, 3600 * SEC);
+	log_set_level_for(LOG_ERROR, 0);
+	assert_false(log_on(LOG_WARN));
+	assert_string_equal(log_level_name(log_level()), "error");
+	log_set_level(LOG_INFO);
+	assert_true(log_on(LOG_INFO));
+}
+
+static void
+numbers_go_on_in_the_image_that_a_process_becomes(void **unused)
+{
+	json_t *v;
+
+	(void)unused;
+	log_info("before");
+	logged();
+	log_hand_over();
+	log_init("sql", 3, out[1]);
+	log_take_over();
+	log_info("after");
+	v = one_line();
+	assert_int_equal(json_integer_value(json_object_get(v, "seq")), 2);
+	json_decref(v);
+	assert_null(getenv("METAFED_LOG_SEQ"));
+	log_init("sql", 4, out[1]);
+	log_take_over();
+	log_info("another");
+	v = one_line();
+	assert_int_equal(json_integer_value(json_object_get(v, "seq")), 1);
+	json_decref(v);
+}
+
 #define L(f) cmocka_unit_test_setup_teardown(f, start, stop)
 
 int
@@ -259,10 +328,12 @@ main(void)
 		L(hostile_text_stays_inside_its_quotes),
 		L(a_line_never_outgrows_an_atomic_write),
 		L(a_call_site_writes_ten_lines_a_second_and_says_what_it_held_back),
-		L(lines_of_threads_never_mix),
-		L(a_reader_that_does_not_read_holds_nobody_up),
+		L(lines_of_threads_never_mix_and_stand_in_the_order_of_their_numbers),
+		L(a_reader_that_does_not_read_holds_nobody_up_and_is_told_what_it_missed),
 		L(fatal_exits_with_1_and_panic_aborts),
 		L(levels_have_names),
+		L(a_level_for_a_time_ends_by_itself),
+		L(numbers_go_on_in_the_image_that_a_process_becomes),
 	};
 
 	return TEST_RUN(tests);

@@ -1,4 +1,5 @@
 /* metrics: families, series, and the walk over them. */
+#include <stdio.h>
 #include <string.h>
 #include "base/metrics.h"
 #include "harness/test.h"
@@ -104,6 +105,84 @@ a_gauge_may_be_filled_when_somebody_looks(void **unused)
 }
 
 static void
+what_has_gone_is_dropped_and_comes_back_anew(void **unused)
+{
+	static const char *const by[] = { "process", NULL };
+	struct metric_family *f = metric_family(METRIC_COUNTER, "t_gone_total", "Gone.", by);
+	const char *a = "a", *b = "b";
+	struct seen s = { 0 };
+
+	(void)unused;
+	metric_inc(metric_get(f, &a));
+	metric_inc(metric_get(f, &b));
+	metric_drop(f, metric_get(f, &a));
+	wanted = "t_gone_total";
+	metric_each(visit, &s);
+	assert_int_equal(s.n, 1);
+	assert_string_equal(s.values, "b;");
+	assert_true(metric_get(f, &a)->value == 0);
+}
+
+static void
+a_label_without_bounds_fills_no_memory_and_is_told_of_once(void **unused)
+{
+	struct metric_family *f =
+	    metric_family(METRIC_COUNTER, "t_unbounded_total", "Unbounded.", labels);
+	struct seen s = { 0 };
+	char name[16];
+
+	(void)unused;
+	test_expect_log(LOG_ERROR, 1);
+	for (int i = 0; i < 6000; i++) {
+		snprintf(name, sizeof(name), "%d", i);
+		metric_inc(metric_get(f, (const char *const[]){ name, "OK" }));
+	}
+	wanted = "t_unbounded_total";
+	metric_each(visit, &s);
+	assert_int_equal(s.n, 4096 + 1);
+	assert_true(s.value == 6000);
+	assert_true(metric_get(f, (const char *const[]){ "other", "other" })->value == 6000 - 4096);
+}
+
+static void
+an_exemplar_is_the_last_one_of_its_bucket(void **unused)
+{
+	static const char first[] = "4bf92f3577b34da6a3ce929d0e0e4736",
+			  last[] = "5bf92f3577b34da6a3ce929d0e0e4736",
+			  slow[] = "6bf92f3577b34da6a3ce929d0e0e4736";
+	struct metric *m = metric_simple(METRIC_HISTOGRAM, "t_traced_seconds", "Time.");
+	size_t n;
+	const double *b = metric_bounds(&n);
+
+	(void)unused;
+	assert_null(m->exemplars);
+	metric_exemplar(m, 1000, first);
+	metric_exemplar(m, 900, last);
+	metric_exemplar(m, 3600000000, slow);
+	for (size_t i = 0; i <= n; i++) {
+		const char *want = i == n ? slow : b[i] == 0.001 ? last : "";
+
+		assert_string_equal(m->exemplars[i].trace, want);
+	}
+	assert_int_equal(m->exemplars[n].us, 3600000000);
+	assert_true(m->exemplars[n].at_us > 0);
+}
+
+static void
+what_is_no_trace_is_no_exemplar(void **unused)
+{
+	static const char *const none[] = { "", "00000000000000000000000000000000",
+		"4bf92f3577b34da6a3ce929d0e0e473", "4bf92f3577b34da6a3ce929d0e0e47361",
+		"4BF92F3577B34DA6A3CE929D0E0E4736", "4bf92f3577b34da6a3ce929d0e0e473\"" };
+	struct metric *m = metric_simple(METRIC_HISTOGRAM, "t_untraced_seconds", "Time.");
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++)
+		metric_exemplar(m, 1000, none[i]);
+	assert_null(m->exemplars);
+}
+
+static void
 bounds_rise(void **unused)
 {
 	size_t n;
@@ -123,6 +202,10 @@ main(void)
 		T(a_walk_sees_every_series_with_its_labels),
 		T(a_histogram_counts_microseconds),
 		T(a_gauge_may_be_filled_when_somebody_looks),
+		T(what_has_gone_is_dropped_and_comes_back_anew),
+		T(a_label_without_bounds_fills_no_memory_and_is_told_of_once),
+		T(an_exemplar_is_the_last_one_of_its_bucket),
+		T(what_is_no_trace_is_no_exemplar),
 		T(bounds_rise),
 	};
 

@@ -2,6 +2,7 @@
  * loop-back. */
 #include <string.h>
 #include "harness/busbed.h"
+#include "harness/unserved.h"
 #include "proto/nosql.pb-c.h"
 
 static struct call *root;
@@ -190,6 +191,10 @@ front_write(Mf__Nosql_Service *s, const Mf__StoreOp *q, Mf__StoreResult_Closure 
 {
 	front_read(s, q, reply, ctx);
 }
+
+UNSERVED(front_stage, Nosql, StoreOp, StoreResult)
+UNSERVED(front_settle, Nosql, SettleAsk, Settled)
+UNSERVED(front_staged, Nosql, Empty, StagedParts)
 
 static Mf__Nosql_Service front = MF__NOSQL__INIT(front_);
 

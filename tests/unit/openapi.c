@@ -170,6 +170,28 @@ the_fields_of_a_collection_are_those_of_its_schema(void **unused)
 	}
 }
 
+/* Of an operation of level 0, where they stand in the query. */
+static const char *const *
+arguments_of(const char *own)
+{
+	static const char *const none[] = { NULL };
+	static const struct {
+		const char *own, *names[12];
+	} of[] = {
+		{ "errors", { "node", "status", "window", "limit", NULL } },
+		{ "figures", { "window", NULL } },
+		{ "crashes", { "node", "limit", NULL } },
+		{ "settings", { "node", NULL } },
+		{ "traces", { "status", "min_ms", "max_ms", "node", "method", "route", "since",
+				"until", "trace_id", "limit", "cursor", NULL } },
+	};
+
+	for (size_t i = 0; i < sizeof(of) / sizeof(of[0]); i++)
+		if (strcmp(of[i].own, own) == 0)
+			return of[i].names;
+	return none;
+}
+
 static void
 lists_declare_their_filters_and_nothing_else_has_parameters(void **unused)
 {
@@ -190,12 +212,28 @@ lists_declare_their_filters_and_nothing_else_has_parameters(void **unused)
 			assert_true(has_parameter(op, "fields", "query"));
 			n++;
 		}
+		if (r->of != NULL && r->of->may_be_old &&
+		    (r->kind == OP_LIST || r->kind == OP_READ)) {
+			assert_true(has_parameter(op, "consistency", "query"));
+			assert_true(has_parameter(op, "max_age_ms", "query"));
+			assert_true(has_parameter(op, "Metafed-Session", "header"));
+			n += 2;
+		}
+		if (r->kind == OP_COUNT)
+			n = declared(op, r->of->filters) + declared(op, filters_of_all);
+		if (r->kind == OP_BLOB_LIST || r->kind == OP_HISTORY) {
+			assert_true(has_parameter(op, "limit", "query"));
+			assert_true(has_parameter(op, "cursor", "query"));
+			n = 2;
+		}
 		if (r->kind == OP_FLEET) {
 			static const char *const filters[] = { "name", "level", "domain", "state",
 				NULL };
 
 			n = declared(op, filters);
 		}
+		if (r->kind == OP_OWN)
+			n = declared(op, arguments_of(r->own));
 		if (r->kind == OP_EVENTS) {
 			assert_true(has_parameter(op, "topics", "query"));
 			assert_true(has_parameter(op, "after", "query"));
@@ -215,14 +253,17 @@ conditions_keys_and_bodies_are_declared_where_they_are_taken(void **unused)
 	(void)unused;
 	for (size_t i = 0; (r = route_at(i)) != NULL; i++) {
 		const json_t *op = operation_of(r);
-		bool changes = r->kind == OP_UPDATE || r->kind == OP_DELETE,
+		bool bytes = op_is_bytes(r->kind),
+		     changes = r->kind == OP_UPDATE || r->kind == OP_DELETE,
 		     body = (strcmp(r->method, "POST") == 0 && r->kind != OP_RESTART) ||
-		            r->kind == OP_UPDATE;
+		            r->kind == OP_UPDATE || r->kind == OP_BLOB_PUT ||
+		            r->kind == OP_UPLOAD_PIECE;
 
 		assert_int_equal(has_parameter(op, "If-Match", "header"), changes);
-		assert_int_equal(has_parameter(op, "If-None-Match", "header"), r->kind == OP_READ);
+		assert_int_equal(has_parameter(op, "If-None-Match", "header"),
+		    r->kind == OP_READ || r->kind == OP_BLOB_GET);
 		assert_int_equal(has_parameter(op, "Idempotency-Key", "header"),
-		    strcmp(r->method, "GET") != 0 && !str_starts(r->pattern, "/auth/"));
+		    strcmp(r->method, "GET") != 0 && !bytes && !str_starts(r->pattern, "/auth/"));
 		assert_int_equal(json_object_get(op, "requestBody") != NULL, body);
 	}
 }

@@ -10,6 +10,7 @@
 static struct arena *a;
 static struct failure f;
 static json_t *body;
+static const Mf__TaskResponse first_try = MF__TASK_RESPONSE__INIT;
 
 static Mf__TaskRequest *
 build_route(const struct route *r, const char *id, const char *text)
@@ -244,6 +245,7 @@ each_member_of_a_bulk_has_its_own_answer(void **unused)
 	    "\",\"title\":\"other\"}]}");
 	struct json_error e;
 	json_t *r = json_read(result, sizeof(result) - 1, &e), *answer, *sent;
+	Mf__TaskResponse later_try = MF__TASK_RESPONSE__INIT;
 	size_t n;
 	char *text;
 	static const int want[] = { 201, 422, 422, 200, 409 };
@@ -255,7 +257,7 @@ each_member_of_a_bulk_has_its_own_answer(void **unused)
 	assert_int_equal(json_array_size(sent), 5);
 	assert_string_equal(
 	    json_string_value(json_object_get(json_array_get(sent, 3), "id")), CHOSEN);
-	text = bulk_answer(a, &(const struct op){ .body = body }, r, &n);
+	text = bulk_answer(a, &(const struct op){ .body = body }, &first_try, r, &n);
 	answer = json_read(text, n, &e);
 	for (size_t i = 0; i < 5; i++) {
 		const json_t *item = json_array_get(json_object_get(answer, "items"), i);
@@ -269,6 +271,11 @@ each_member_of_a_bulk_has_its_own_answer(void **unused)
 			assert_null(place);
 	}
 	json_decref(answer);
+	later_try.retried = true;
+	text = bulk_answer(a, &(const struct op){ .body = body }, &later_try, r, &n);
+	assert_non_null(memmem(text, n, "\"status\":503", 12));
+	assert_non_null(memmem(text, n, "OUTCOME_UNKNOWN", 15));
+	assert_null(memmem(text, n, "ID_TAKEN", 8));
 	json_decref(sent);
 	json_decref(r);
 }
@@ -292,11 +299,11 @@ a_bulk_in_an_array_or_in_lines_points_into_what_was_written(void **unused)
 
 	(void)unused;
 	assert_non_null(q);
-	text = bulk_answer(a, &(const struct op){ .body = body }, r, &n);
+	text = bulk_answer(a, &(const struct op){ .body = body }, &first_try, r, &n);
 	assert_non_null(strstr(text, "\"pointer\":\"#/1/title\""));
 	assert_non_null(strstr(text, "\"pointer\":\"#/2\""));
-	text = bulk_answer(
-	    a, &(const struct op){ .body = body, .refused = refused, .lines = true }, r, &n);
+	text = bulk_answer(a, &(const struct op){ .body = body, .refused = refused, .lines = true },
+	    &first_try, r, &n);
 	assert_non_null(
 	    strstr(text, "{\"status\":201,\"task\":{\"title\":\"a\"}}\n{\"status\":422,"));
 	assert_non_null(strstr(text, "\"pointer\":\"#/title\""));
@@ -331,7 +338,7 @@ a_member_that_is_refused_beforehand_reaches_no_store_and_hinders_no_other(void *
 	assert_true(bulk_data(a, &o, &data, &f));
 	assert_null(memmem(data.data, data.len, "titel", 5));
 	assert_non_null(memmem(data.data, data.len, "\"/\":null", 8));
-	text = bulk_answer(a, &o, r, &n);
+	text = bulk_answer(a, &o, &first_try, r, &n);
 	assert_non_null(strstr(text, "{\"status\":201,"));
 	assert_non_null(strstr(text, "\"pointer\":\"#/tasks/1/title\",\"detail\":\"is required\""));
 	json_decref(r);
@@ -362,6 +369,17 @@ sent_again_means_the_same_when_each_given_field_is_as_stored(void **unused)
 		    true },
 		{ "{\"payload\":{\"b\":[2,1]}}", "{\"payload\":{\"b\":[1,2]}}", false },
 		{ "{\"payload\":null}", "{}", true },
+		/* a large one, kept as a blob */
+		{ "{\"payload\":{ \"a\": [1, \"x\"]}}",
+		    "{\"payload\":{\"$blob\":{\"id\":\"sha256:"
+		    "5e49f471d8b615a8ae0ecf0a53dbe2f5f617abb2dfe6246974aa6e4bdeb89725\"}}}",
+		    true },
+		{ "{\"payload\":{\"a\":[1,\"y\"]}}",
+		    "{\"payload\":{\"$blob\":{\"id\":\"sha256:"
+		    "5e49f471d8b615a8ae0ecf0a53dbe2f5f617abb2dfe6246974aa6e4bdeb89725\"}}}",
+		    false },
+		{ "{\"payload\":{\"$blob\":{\"id\":\"x\"}}}",
+		    "{\"payload\":{\"$blob\":{\"id\":\"x\"}}}", true },
 		{ "{\"title\":\"y\"}", "{\"title\":\"x\"}", false },
 	};
 	struct json_error e;

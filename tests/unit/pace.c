@@ -173,6 +173,18 @@ the_third_is_asked_when_the_second_is_slow_too(void **unused)
 }
 
 static void
+of_two_that_give_way_each_has_its_turn(void **unused)
+{
+	static const int64_t own[] = { 300 * MS, 200 * MS, 1 * MS };
+
+	(void)unused;
+	run(3 * SEC, 10 * MS, own, &a);
+	assert_true(a.gives_way && b.gives_way);
+	assert_in_range(run(3200 * MS, 10 * MS, own, &a), 9, 11);
+	assert_in_range(run(3200 * MS, 10 * MS, own, &b), 9, 11);
+}
+
+static void
 where_all_give_way_the_fastest_has_it(void **unused)
 {
 	a = (struct pace){ .own_us = 3 * SEC, .at_us = now, .calls = 4, .gives_way = true };
@@ -262,6 +274,7 @@ main(void)
 		P(between_the_limits_it_stays_as_it_is),
 		P(where_all_are_slow_the_order_stands_and_nobody_is_chased_around),
 		P(the_third_is_asked_when_the_second_is_slow_too),
+		P(of_two_that_give_way_each_has_its_turn),
 		P(where_all_give_way_the_fastest_has_it),
 		P(what_was_not_measured_for_long_is_forgotten),
 		P(who_answers_nothing_while_calls_pile_up_is_passed_over_until_it_answers),

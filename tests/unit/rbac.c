@@ -44,7 +44,11 @@ a_pattern_covers_itself_or_what_its_star_stands_for(void **unused)
 	assert_false(permission_covers("task.*", "task."));
 	assert_false(permission_covers("task.*", "tasks.read"));
 	assert_false(permission_covers("task*", "task.read"));
-	assert_false(permission_covers("*.read", "task.read"));
+	assert_true(permission_covers("*.read", "task.read"));
+	assert_true(permission_covers("*.read", "task.a.read"));
+	assert_false(permission_covers("*.read", "read"));
+	assert_false(permission_covers("*.read", ".read"));
+	assert_false(permission_covers("*.read", "task.reread"));
 	assert_true(permission_covers("*", "anything"));
 	assert_false(permission_covers("*", ""));
 	assert_false(permission_covers("", ""));
@@ -122,14 +126,16 @@ an_expansion_is_sorted_and_names_each_pattern_once(void **unused)
 		(char *)(uintptr_t) "nobody" };
 	struct arena *a = arena_new(65536);
 	char **out;
-	size_t n;
+	size_t n, read = 0;
 
 	(void)unused;
 	assert_true(policy_expand(p, a, 3, roles, &out, &n));
-	assert_int_equal(n, 5);
-	assert_string_equal(out[0], "fault.inject");
-	assert_string_equal(out[1], "fleet.read");
-	assert_string_equal(out[4], "task.read");
+	for (size_t i = 0; i < n; i++) {
+		assert_true(i == 0 || strcmp(out[i - 1], out[i]) < 0);
+		read += strcmp(out[i], "fleet.read") == 0; /* both roles have it */
+	}
+	assert_int_equal(read, 1);
+	assert_true(n > 5);
 	arena_free(&a);
 	policy_free(&p);
 }
@@ -419,7 +425,7 @@ without_a_database_there_is_no_decision_until_the_roles_were_read(void **unused)
 	a = check("admin", "task.read");
 	assert_int_equal(a.status, ST_UNAVAILABLE);
 	db.down = false;
-	while (rbac.policy == NULL)
+	while (rbac.rules == NULL)
 		loop_run_until(loop, never, NULL, 50 * MS);
 	assert_true(check("admin", "task.read").allowed);
 }

@@ -143,6 +143,21 @@ the_number_before_is_a_repeat_for_a_moment_and_reuse_after_it(void **unused)
 	assert_int_equal(judged(4, &r, NOW + REPEAT), SESSION_REUSED);
 }
 
+/* The store's clock is a little ahead; then ours was set back. */
+static void
+a_clock_that_goes_back_holds_no_window_open(void **unused)
+{
+	struct session_row r = row(5);
+	struct session_token t = token(4);
+
+	(void)unused;
+	assert_int_equal(judged(4, &r, NOW - SEC), SESSION_REPEAT);
+	assert_int_equal(session_judge(&r, &t, 0, NOW - SEC), SESSION_REUSED);
+	assert_int_equal(judged(4, &r, NOW - SESSION_CLOCKS_US), SESSION_REUSED);
+	assert_int_equal(judged(4, &r, NOW - 7200 * SEC), SESSION_REUSED);
+	assert_int_equal(judged(5, &r, NOW - 7200 * SEC), SESSION_LIVE);
+}
+
 static void
 once_the_successor_was_used_too_it_is_reuse_at_once(void **unused)
 {
@@ -157,12 +172,13 @@ once_the_successor_was_used_too_it_is_reuse_at_once(void **unused)
 /* --- revoked sessions --- */
 
 static void
-revoke(struct revoked *r, const char *id, uint64_t below, int64_t expires_us)
+revoke(struct revoked *r, const char *id, uint64_t below, int64_t forget_us)
 {
-	struct revocation v = { .below = below, .expires_us = expires_us };
+	struct revocation v = { .below = below,
+		.expires_us = 1 }; /* what the wall clock says is nothing */
 
 	memcpy(v.id, id, sizeof(v.id));
-	revoked_add(r, &v);
+	revoked_add(r, &v, forget_us);
 }
 
 static void
@@ -208,6 +224,7 @@ main(void)
 		T(the_same_operation_of_the_same_user_begins_the_same_session_and_any_other_another),
 		T(the_number_that_the_row_has_is_live_until_the_session_ends),
 		T(the_number_before_is_a_repeat_for_a_moment_and_reuse_after_it),
+		T(a_clock_that_goes_back_holds_no_window_open),
 		T(once_the_successor_was_used_too_it_is_reuse_at_once),
 		T(a_revocation_counts_until_the_last_access_token_has_expired),
 		T(of_a_user_the_tokens_from_before_his_newest_change_are_revoked),

@@ -3,9 +3,11 @@
 #include "api/ops/ops.h"
 #include "api/rest/contract.h"
 #include "api/rest/pages.h"
+#include "api/rest/ui.h"
 #include "api/rest/rest.h"
 #include "base/time.h"
 #include "harness/busbed.h"
+#include "harness/unserved.h"
 #include "proto/api.pb-c.h"
 
 #define ID    "0199f0c0-1234-7abc-8def-0123456789ab"
@@ -62,12 +64,9 @@ meta_fleet(Mf__Meta_Service *s, const Mf__Empty *q, Mf__FleetState_Closure reply
 	call_fail(ctx, ST_UNIMPLEMENTED, "not asked for here");
 }
 
-static void
-meta_heartbeat(Mf__Meta_Service *s, const Mf__Beat *q, Mf__BeatAnswer_Closure reply, void *ctx)
-{
-	(void)s, (void)q, (void)reply;
-	call_fail(ctx, ST_UNIMPLEMENTED, "not asked for here");
-}
+UNSERVED(meta_heartbeat, Meta, Beat, BeatAnswer)
+UNSERVED(meta_mode, Meta, Empty, FleetMode)
+UNSERVED(meta_take_traces, Meta, TraceBatch, Empty)
 
 static void
 on_end(struct call *c, const struct call_end *end, void *ctx)
@@ -271,10 +270,13 @@ refusals_are_problems_with_the_headers_that_belong_to_them(void **unused)
 	meta_fails(ST_UNAUTHENTICATED, "");
 	http("GET", "/v1/tasks", "", "", NULL);
 	assert_int_equal(got.status, 401);
-	assert_header("WWW-Authenticate: Bearer realm=\"metafed\"");
+	assert_header("WWW-Authenticate: Bearer realm=\"metafed\", DPoP realm=\"metafed\", "
+		      "algs=\"ES256 EdDSA RS256\"");
 	assert_header("Content-Type: application/problem+json");
 	http("GET", "/v1/tasks", "", "", H("authorization", "Bearer x"));
-	assert_header("WWW-Authenticate: Bearer realm=\"metafed\", error=\"invalid_token\"");
+	assert_header("WWW-Authenticate: Bearer realm=\"metafed\", error=\"invalid_token\", "
+		      "DPoP realm=\"metafed\", error=\"invalid_token\", "
+		      "algs=\"ES256 EdDSA RS256\"");
 	meta_fails(ST_UNAVAILABLE, "BREAKER_OPEN");
 	meta.problem.retry_delay_ms = 1500;
 	http("GET", "/v1/tasks", "", "", NULL);
@@ -508,6 +510,39 @@ the_document_and_its_page_are_served_without_meta(void **unused)
 	assert_int_equal(meta.calls, 0);
 }
 
+/* Built with it or without: what may run in it, and what there is not. */
+static void
+the_dashboard_is_served_without_meta(void **unused)
+{
+	char tag[64];
+
+	(void)unused;
+	http("GET", "/ui/assets/gone-0123.js", "", "", NULL);
+	assert_int_equal(got.status, 404);
+	http("GET", "/ui/tasks/" ID, "", "", NULL);
+	if (ui_files[0].name == NULL) {
+		assert_int_equal(got.status, 404);
+		assert_non_null(strstr(got.body, "\"NO_DASHBOARD\""));
+		return;
+	}
+	assert_int_equal(got.status, 200);
+	assert_header("Cache-Control: no-cache");
+	assert_non_null(strstr(got.headers, "default-src 'none'; script-src 'self'"));
+	assert_null(strstr(got.headers, "unsafe"));
+	assert_int_equal(sscanf(got.headers, "ETag: %63s", tag), 1);
+	http("GET", "/ui", "", "", H("if-none-match", tag));
+	assert_int_equal(got.status, 304);
+	http("GET", "/ui/", "", "", H("if-none-match", tag, "accept-encoding", "gzip"));
+	assert_int_equal(got.status, 200);
+	assert_header("Content-Encoding: gzip");
+	assert_header("Vary: Accept-Encoding");
+	http("POST", "/ui/", "", "{}", NULL);
+	assert_int_equal(got.status, 405);
+	http("GET", "/uix", "", "", NULL);
+	assert_int_equal(got.status, 404);
+	assert_int_equal(meta.calls, 0);
+}
+
 static void
 translating_says_what_an_endpoint_means(void **unused)
 {
@@ -605,6 +640,7 @@ start(void **state)
 	bus_loopback(bed.bus, "meta", metas);
 	bus_loopback(bed.bus, "rest", rests);
 	ops_init(bed.bus);
+	pass(5 * MS); /* its subscription has begun */
 	return 0;
 }
 
@@ -630,6 +666,7 @@ main(void)
 		R(of_the_fleet_only_what_is_asked_for_is_answered),
 		R(a_broken_result_is_a_500_and_an_error_in_the_log),
 		R(the_document_and_its_page_are_served_without_meta),
+		R(the_dashboard_is_served_without_meta),
 		R(an_operation_that_is_to_go_says_so_whatever_it_answers),
 		R(one_that_stays_says_nothing),
 		R(translating_says_what_an_endpoint_means),

@@ -18,7 +18,7 @@ a_node_that_was_healthy_starts_again_at_once(void **state)
 
 	(void)state;
 	assert_int_equal(
-	    restart_next(&policy, &s, 7 * SEC, policy.healthy_us, 0, &at), RESTART_NOW);
+	    restart_next(&policy, &s, 7 * SEC, policy.healthy_us, false, 0, &at), RESTART_NOW);
 	assert_int_equal(at, 7 * SEC);
 }
 
@@ -32,7 +32,7 @@ a_node_that_dies_before_it_is_ready_waits_twice_as_long_each_time(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(waits) / sizeof(waits[0]); i++) {
-		assert_int_equal(restart_next(&policy, &s, now, 0, 0, &at), RESTART_LATER);
+		assert_int_equal(restart_next(&policy, &s, now, 0, false, 0, &at), RESTART_LATER);
 		assert_int_equal(at - now, waits[i]);
 		now = at;
 	}
@@ -46,7 +46,7 @@ one_that_was_ready_only_for_a_moment_waits_too(void **state)
 
 	(void)state;
 	assert_int_equal(
-	    restart_next(&policy, &s, SEC, policy.healthy_us - 1, 0, &at), RESTART_LATER);
+	    restart_next(&policy, &s, SEC, policy.healthy_us - 1, false, 0, &at), RESTART_LATER);
 }
 
 static void
@@ -57,7 +57,7 @@ jitter_takes_up_to_half_of_a_wait_away_and_never_adds(void **state)
 		struct restart_state s = { 0 };
 		int64_t at;
 
-		restart_next(&policy, &s, 0, 0, (uint32_t)jitter, &at);
+		restart_next(&policy, &s, 0, 0, false, (uint32_t)jitter, &at);
 		assert_in_range(at, policy.base_us / 2, policy.base_us);
 	}
 }
@@ -70,9 +70,9 @@ a_healthy_time_makes_the_waits_begin_anew(void **state)
 
 	(void)state;
 	for (int i = 0; i < 4; i++)
-		restart_next(&policy, &s, i, 0, 0, &at);
-	assert_int_equal(restart_next(&policy, &s, SEC, 5 * SEC, 0, &at), RESTART_NOW);
-	assert_int_equal(restart_next(&policy, &s, 2 * SEC, 0, 0, &at), RESTART_LATER);
+		restart_next(&policy, &s, i, 0, false, 0, &at);
+	assert_int_equal(restart_next(&policy, &s, SEC, 5 * SEC, false, 0, &at), RESTART_NOW);
+	assert_int_equal(restart_next(&policy, &s, 2 * SEC, 0, false, 0, &at), RESTART_LATER);
 	assert_int_equal(at - 2 * SEC, policy.base_us);
 }
 
@@ -85,11 +85,12 @@ more_starts_than_allowed_in_the_window_and_it_is_given_up_healthy_or_not(void **
 	(void)state;
 	for (int i = 0; i < 10; i++)
 		assert_int_not_equal(
-		    restart_next(&policy, &s, i * SEC, i % 2 == 0 ? 5 * SEC : 0, 0, &at),
+		    restart_next(&policy, &s, i * SEC, i % 2 == 0 ? 5 * SEC : 0, false, 0, &at),
 		    RESTART_NEVER);
 	assert_int_equal(restart_count(&policy, &s, 10 * SEC), 10);
-	assert_int_equal(restart_next(&policy, &s, 10 * SEC, 5 * SEC, 0, &at), RESTART_NEVER);
-	assert_int_equal(restart_next(&policy, &s, 11 * SEC, 0, 0, &at), RESTART_NEVER);
+	assert_int_equal(
+	    restart_next(&policy, &s, 10 * SEC, 5 * SEC, false, 0, &at), RESTART_NEVER);
+	assert_int_equal(restart_next(&policy, &s, 11 * SEC, 0, false, 0, &at), RESTART_NEVER);
 }
 
 static void
@@ -101,7 +102,7 @@ starts_older_than_the_window_do_not_count(void **state)
 	(void)state;
 	for (int i = 0; i < 1000; i++) /* one each 7 s, for ever: never more than 9 within 60 s */
 		assert_int_equal(
-		    restart_next(&policy, &s, i * 7 * SEC, 5 * SEC, 0, &at), RESTART_NOW);
+		    restart_next(&policy, &s, i * 7 * SEC, 5 * SEC, false, 0, &at), RESTART_NOW);
 	assert_int_equal(restart_count(&policy, &s, 999 * 7 * SEC), 9);
 	assert_int_equal(restart_count(&policy, &s, 999 * 7 * SEC + policy.window_us), 0);
 }
@@ -116,14 +117,46 @@ a_policy_that_allows_more_than_is_remembered_gives_up_at_what_is_remembered(void
 	(void)state;
 	p.max = 1000;
 	for (int i = 0; i < RESTART_KEPT; i++)
-		assert_int_equal(restart_next(&p, &s, i, 5 * SEC, 0, &at), RESTART_NOW);
-	assert_int_equal(restart_next(&p, &s, RESTART_KEPT, 5 * SEC, 0, &at), RESTART_NEVER);
+		assert_int_equal(restart_next(&p, &s, i, 5 * SEC, false, 0, &at), RESTART_NOW);
+	assert_int_equal(restart_next(&p, &s, RESTART_KEPT, 5 * SEC, false, 0, &at), RESTART_NEVER);
+}
+
+static void
+a_transient_node_that_ended_well_is_done_and_one_that_did_not_starts_again(void **state)
+{
+	struct restart_policy p = policy;
+	struct restart_state s = { 0 };
+	int64_t at;
+
+	(void)state;
+	p.kind = RESTART_TRANSIENT;
+	assert_int_equal(restart_next(&p, &s, SEC, 5 * SEC, true, 0, &at), RESTART_DONE);
+	assert_int_equal(restart_count(&p, &s, SEC), 0);
+	assert_int_equal(restart_next(&p, &s, SEC, 5 * SEC, false, 0, &at), RESTART_NOW);
+	p.kind = RESTART_PERMANENT;
+	assert_int_equal(restart_next(&p, &s, 2 * SEC, 5 * SEC, true, 0, &at), RESTART_NOW);
+}
+
+static void
+a_temporary_node_never_starts_again_by_itself(void **state)
+{
+	struct restart_policy p = policy;
+	struct restart_state s = { 0 };
+	int64_t at;
+
+	(void)state;
+	p.kind = RESTART_TEMPORARY;
+	assert_int_equal(restart_next(&p, &s, SEC, 5 * SEC, true, 0, &at), RESTART_DONE);
+	assert_int_equal(restart_next(&p, &s, SEC, 5 * SEC, false, 0, &at), RESTART_NEVER);
+	assert_int_equal(restart_count(&p, &s, SEC), 0);
 }
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		T(a_transient_node_that_ended_well_is_done_and_one_that_did_not_starts_again),
+		T(a_temporary_node_never_starts_again_by_itself),
 		T(a_node_that_was_healthy_starts_again_at_once),
 		T(a_node_that_dies_before_it_is_ready_waits_twice_as_long_each_time),
 		T(one_that_was_ready_only_for_a_moment_waits_too),

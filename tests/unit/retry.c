@@ -90,6 +90,22 @@ there_are_five_tries(void **unused)
 }
 
 static void
+how_many_tries_there_are_can_be_said(void **unused)
+{
+	struct retry_case c = failed(METHOD_READ, ST_UNAVAILABLE);
+
+	(void)unused;
+	c.tries_most = 1;
+	assert_false(again(c));
+	c.tries_most = 2;
+	assert_true(again(c));
+	c.tries = 2;
+	assert_false(again(c));
+	c.never_left = true; /* that was none */
+	assert_true(again(c));
+}
+
+static void
 back_off_doubles_under_full_jitter_up_to_its_cap(void **unused)
 {
 	struct retry_case c = failed(METHOD_READ, ST_UNAVAILABLE);
@@ -167,7 +183,7 @@ the_budget_stops_a_storm(void **unused)
 	/* Ten seconds of nothing but failures, 10 000 a second. */
 	for (unsigned i = 0; i < 100000; i++) {
 		now += 100;
-		retry_budget_first(&budget, 0.3);
+		retry_budget_first(&budget, 0.3, false);
 		for (c.tries = 1; again(c); c.tries++)
 			retries++;
 	}
@@ -201,6 +217,7 @@ main(void)
 		R(an_unsafe_call_is_tried_again_only_when_it_provably_never_left),
 		R(a_lost_late_or_garbled_answer_of_a_read_is_asked_for_again_at_once),
 		R(there_are_five_tries),
+		R(how_many_tries_there_are_can_be_said),
 		R(back_off_doubles_under_full_jitter_up_to_its_cap),
 		R(another_member_is_tried_without_waiting),
 		R(the_servers_pushback_is_honoured),

@@ -3,7 +3,7 @@
 #include "api/ops/ops.h"
 #include "harness/test.h"
 
-static struct arena *a;
+TEST_ARENA(a, 1 << 20)
 
 static void
 each_method_and_path_means_one_operation(void **unused)
@@ -113,32 +113,16 @@ a_query_that_is_none_is_refused(void **unused)
 	}
 }
 
-static int
-start(void **unused)
-{
-	(void)unused;
-	a = arena_new(1 << 20);
-	return 0;
-}
-
-static int
-stop(void **unused)
-{
-	(void)unused;
-	arena_free(&a);
-	return 0;
-}
-
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(each_method_and_path_means_one_operation),
-		T(what_is_no_resource_is_none),
-		T(another_method_learns_which_there_are),
-		T(a_query_is_decoded_once_and_in_order),
-		T(a_query_that_is_none_is_refused),
+		TA(each_method_and_path_means_one_operation),
+		TA(what_is_no_resource_is_none),
+		TA(another_method_learns_which_there_are),
+		TA(a_query_is_decoded_once_and_in_order),
+		TA(a_query_that_is_none_is_refused),
 	};
 
-	return cmocka_run_group_tests_name("route", tests, start, stop);
+	return TEST_RUN(tests);
 }

@@ -6,21 +6,7 @@
 #include "harness/test.h"
 #include <jansson.h>
 
-static struct arena *a;
-
-static int
-start(void **state)
-{
-	a = arena_new(16 << 20);
-	return test_log_mark(state);
-}
-
-static int
-stop(void **state)
-{
-	arena_free(&a);
-	return test_log_check(state);
-}
+TEST_ARENA(a, 16 << 20)
 
 static void
 an_item_is_a_value_and_its_parameters(void **unused)
@@ -191,9 +177,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		S(an_item_is_a_value_and_its_parameters),
-		S(as_many_parameters_are_read_as_the_rfc_wants_and_no_more),
-		S(items_are_read_as_the_vectors_have_them),
+		TA(an_item_is_a_value_and_its_parameters),
+		TA(as_many_parameters_are_read_as_the_rfc_wants_and_no_more),
+		TA(items_are_read_as_the_vectors_have_them),
 	};
 
 	return TEST_RUN(tests);

@@ -148,7 +148,8 @@ take(const char *data, struct row *row, struct complaints *e)
 
 	*e = (struct complaints){ .arena = arena };
 	ok = intake_create(arena, model_find("task"), v,
-	    &(const struct intake_op){ ID, "", "me", "2026-01-02T03:04:05.000006Z" }, "", row, e);
+	    &(const struct intake_op){ ID, "", "me", "2026-01-02T03:04:05.000006Z", NULL }, "", row,
+	    e);
 	json_decref(v);
 	return ok;
 }
@@ -272,8 +273,8 @@ a_cursor_leads_back_to_its_place_in_its_query_only(void **unused)
 
 	(void)unused;
 	assert_true(filter(&f, "", 1, filters));
-	cursor =
-	    arena_strdup(arena, filter_cursor(arena, &f, &(const struct row){ .values = { ID } }));
+	cursor = arena_strdup(
+	    arena, filter_cursor(arena, &f, &(const struct row){ .values = { ID } }, 1));
 	assert_true(filter(&f, cursor, 1, filters));
 	assert_string_equal(f.after, ID);
 	assert_false(filter(&f, cursor, 0, NULL));
@@ -309,7 +310,7 @@ a_sorted_query_goes_on_behind_the_values_of_its_last_row(void **unused)
 	assert_true(sorted(&f, "-created_at,priority", ""));
 	assert_non_null(strstr(text_query(arena, &f),
 	    " WHERE true AND namespace=$1 ORDER BY created_at DESC,priority,id LIMIT $2"));
-	cursor = filter_cursor(arena, &f, &last);
+	cursor = filter_cursor(arena, &f, &last, 1);
 	assert_true(sorted(&f, "-created_at,priority", cursor));
 	assert_non_null(strstr(text_query(arena, &f),
 	    "(created_at<$2::timestamptz OR (created_at=$2::timestamptz AND "
@@ -336,7 +337,7 @@ who_sorts_by_what_nothing_is_sorted_by_hears_what_there_is(void **unused)
 	assert_string_equal(e.list[0].field, "sort");
 	assert_string_equal(e.list[0].what,
 	    "must be up to 4 different ones of type, priority, state, created_at, updated_at, "
-	    "each perhaps behind a -");
+	    "each perhaps behind a -, or, with q, relevance alone");
 }
 
 static void

@@ -224,7 +224,8 @@ each_operation_has_its_permission_and_unknown_ones_none(void **unused)
 	assert_true(permits_model("task"));
 	assert_true(permits_model("user") && permits_of_auth("user"));
 	assert_false(permits_of_auth("task"));
-	assert_false(permits_model("session"));
+	assert_string_equal(permits_store(k, "session"), "session.delete");
+	assert_false(permits_model("revocation") || permits_model("auth_state"));
 	assert_false(permits_model(""));
 	assert_string_equal(permits_own("restart"), "node.restart");
 	assert_string_equal(permits_own("health"), "");

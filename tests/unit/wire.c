@@ -133,7 +133,7 @@ what_is_too_much_is_refused_at_once(void **unused)
 	assert_non_null(end_new(&a, "api", &end_config));
 	l = end_connect(&a, "sql");
 	memcpy(big, &id, sizeof(id));
-	assert_int_equal(lane_call(l, id, big, sizeof(big)), ST_RESOURCE_EXHAUSTED);
+	assert_int_equal(lane_call(l, id, big, sizeof(big)), ST_OUT_OF_RANGE);
 	/* the largest there is, both ways */
 	assert_int_equal(lane_call(l, id, big, sizeof(big) - 1), ST_OK);
 	assert_true(end_wait(&a.answers, 1, 5 * SEC));
@@ -195,6 +195,33 @@ hints_and_draining_ride_along_and_a_new_link_learns_them_too(void **unused)
 	(void)end_connect(&c, "sql");
 	assert_true(end_wait(&c.drainings, 1, 100 * MS));
 	assert_true(c.hint_value == 1000);
+	end_free(&c);
+	end_free(&a);
+	end_free(&b);
+}
+
+static void
+who_is_unfit_says_so_and_takes_it_back_on_every_link(void **unused)
+{
+	struct end a, b, c;
+	struct lane *l;
+
+	(void)unused;
+	end_serve(&b, "sql");
+	assert_non_null(end_new(&a, "api", &end_config));
+	l = end_connect(&a, "sql");
+	wire_set_unfit(b.w, true);
+	assert_true(end_wait(&a.unfits, 1, SEC));
+	assert_true(lane_is_unfit(l));
+	assert_int_equal(end_call(l, 1), ST_OK);
+	assert_true(end_wait(&a.answers, 1, SEC));
+	assert_int_equal(a.unfits, 1);
+	assert_non_null(end_new(&c, "auth", &end_config));
+	(void)end_connect(&c, "sql");
+	assert_true(end_wait(&c.unfits, 1, SEC));
+	wire_set_unfit(b.w, false);
+	assert_true(end_wait(&a.unfits, 2, SEC));
+	assert_false(lane_is_unfit(l));
 	end_free(&c);
 	end_free(&a);
 	end_free(&b);
@@ -382,6 +409,7 @@ main(int argc, char **argv)
 		W(what_is_too_much_is_refused_at_once),
 		W(a_cancelled_call_is_told_and_its_answer_dropped),
 		W(hints_and_draining_ride_along_and_a_new_link_learns_them_too),
+		W(who_is_unfit_says_so_and_takes_it_back_on_every_link),
 		W(an_idle_link_falls_silent_with_all_receipts_given),
 		W(events_reach_a_subscriber_as_they_were_published),
 		W(a_killed_peer_is_down_at_once_and_up_again_when_it_is_back),

@@ -19,8 +19,8 @@ if (![rounds, seconds].every((n) => Number.isInteger(n) && n > 0) || !(warmUnits
 const say = (text) => process.stderr.write(`${text}\n`);
 const median = (a) => a.sort((x, y) => x - y)[Math.floor(a.length / 2)];
 
-// As it would be but for ids and times, which are each side's own.
-const same = (answer) => JSON.parse(JSON.stringify(answer), (key, v) => (/^(id|taskId|position|Location|at|(created|updated)(_a|A)t)$/.test(key) ? typeof v : v));
+// As it would be but for ids and times, which are each side's own, and for sessions, which the peers don't have.
+const same = (answer) => JSON.parse(JSON.stringify(answer), (key, v) => (key === 'Metafed-Session' ? undefined : /^(id|taskId|trace_id|position|Location|at|(created|updated)(_a|A)t)$/.test(key) ? typeof v : v));
 
 async function compare(face, work, sides) {
   const answers = [];

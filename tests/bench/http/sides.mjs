@@ -3,7 +3,7 @@
 // nodes are: a scheduler that shares by session treats all alike.
 import { spawn } from 'node:child_process';
 import { createPublicKey } from 'node:crypto';
-import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { ROOT, freePort, run } from '../../harness/fleet.mjs';
 
@@ -16,7 +16,7 @@ function stat(pid) {
 }
 
 // Of a process, and of its children that have ended: a back end that goes leaves its time with the postmaster.
-function cpu(pid) {
+export function cpuOf(pid) {
   const s = stat(pid);
   return s ? [11, 12, 13, 14].reduce((sum, i) => sum + Number(s[i]), 0) * TICK_US : 0;
 }
@@ -35,7 +35,7 @@ class Side {
     return [pid, ...this.f.children(pid)];
   }
 
-  async cpu() { return [...new Set(await this.pids())].reduce((sum, pid) => sum + cpu(pid), 0); }
+  async cpu() { return [...new Set(await this.pids())].reduce((sum, pid) => sum + cpuOf(pid), 0); }
 
   rows() {
     const r = run('psql', ['-h', path.join(this.f.var, 'run/stores'), '-U', 'metafed', '-d', 'metafed', '-Atc', `SELECT count(*) FROM ${this.table}`],
@@ -68,10 +68,9 @@ export class FleetSide extends Side {
 export class NodeSide extends Side {
   static async start(f, program) {
     const side = new NodeSide(f, 'Node', await freePort(), 'bench_tasks');
-    const keys = path.join(f.var, 'secrets/signing');
-    const pem = readdirSync(keys).map((n) => readFileSync(path.join(keys, n), 'utf8')).find((t) => t.includes('PRIVATE KEY'));
+    const { keys: [jwk] } = await (await fetch(`${f.url}/.well-known/jwks.json`)).json();   // a new fleet has one
     const key = path.join(f.dir, 'public.pem');
-    writeFileSync(key, createPublicKey(pem).export({ type: 'spki', format: 'pem' }));
+    writeFileSync(key, createPublicKey({ key: jwk, format: 'jwk' }).export({ type: 'spki', format: 'pem' }));
     side.process = spawn(process.execPath, [path.join(PEERS, program)], { detached: true, stdio: ['ignore', 'inherit', 'inherit', 'ipc'], env: { ...process.env,
       NODE_ENV: 'production', BENCH_PORT: String(side.port), BENCH_KEY: key, BENCH_SOCKET: path.join(f.var, 'run/stores'),
       BENCH_PASSWORD_FILE: path.join(f.var, 'secrets/pg-password'), BENCH_SCHEMA: path.join(ROOT, 'services/api/graphql/schema.graphql') } });

@@ -1,0 +1,150 @@
+/* mode: reads and writes of tasks while the mode of the stores changes, over the real sql, journal,
+ * PostgreSQL and Redis. PostgreSQL is away where the relay to sql says so; what becomes of a change of
+ * the mode is not told where the relay to the journal keeps it. */
+#include <string.h>
+
+#include "base/time.h"
+#include "database/mode.h"
+#include "database/nosql/journal.h"
+#include "harness/cohbed.h"
+
+static struct redis *docs;
+static bool untold;
+static Mf__Journal_Service to_journal;
+
+static void
+relay_mode(Mf__Journal_Service *s, const Mf__ModeChange *q, Mf__ModeIs_Closure reply, void *ctx)
+{
+	if (untold)
+		call_fail_because(ctx, ST_UNAVAILABLE, "OUTCOME_UNKNOWN", 10, "kept by the relay");
+	else
+		journal_service.mode(s, q, reply, ctx);
+}
+
+static bool
+is_in(void *ctx)
+{
+	cohbed_step();
+	return mode_now()->mode == *(enum mode *)ctx && mode_now()->epoch != 0;
+}
+
+static void
+until_mode(enum mode m)
+{
+	bed_until(is_in, &m, 10 * SEC);
+}
+
+/* A write that finds PostgreSQL away. */
+static void
+degrade(const char *id)
+{
+	cohbed.away = true;
+	answer(OP(CREATE, .id = S(id), .data = DATA("{\"title\":\"journalled\"}")));
+	assert_int_equal(mode_now()->mode, MODE_DEGRADED);
+}
+
+/* What was acknowledged waits in the journal, perhaps: PostgreSQL, which is back, knows nothing of it. */
+static void
+while_the_mode_is_not_known_nothing_is_read_past_the_journal(void **unused)
+{
+	const char *id = new_id();
+	struct asked one, list;
+
+	(void)unused;
+	degrade(id);
+	untold = true;
+	cohbed.away = false;
+	until_mode(MODE_UNKNOWN);
+	asked_start(&one, OP(READ_ONE, .id = S(id)));
+	asked_start(&list, OP(QUERY));
+	bed_pass(300 * MS);
+	cohbed_step();
+	assert_false(one.ended || list.ended);
+	untold = false;
+	asked_wait(&one);
+	asked_wait(&list);
+	assert_int_equal(one.status, ST_OK);
+	assert_string_equal(one.title, "journalled");
+	assert_string_equal(list.reason, "STORE_DOWN"); /* the mode is the old one */
+	asked_free(&one);
+	until_mode(MODE_NORMAL);
+	assert_string_equal(answer(OP(READ_ONE, .id = S(id))).title, "journalled");
+}
+
+/* Until the fence is up a write from before may still land: what PostgreSQL has is no base. */
+static void
+before_the_fence_is_up_nothing_is_built_on_what_postgresql_has(void **unused)
+{
+	const char *id = new_id();
+	uint64_t before = mode_now()->epoch;
+	struct asked x;
+	struct done late;
+
+	(void)unused;
+	answer(OP(CREATE, .id = S(id), .data = DATA("{\"title\":\"1\"}")));
+	degrade(new_id());
+	cohbed.hold_fence = true;
+	cohbed.away = false;
+	until_mode(MODE_REPLAYING);
+	x = outcome(OP(UPDATE, .id = S(id), .data = DATA("{\"title\":\"on 1\"}")));
+	assert_int_equal(x.status, ST_UNAVAILABLE);
+	assert_string_equal(x.reason, "BASE_UNKNOWN");
+	late = op_run(OP(UPDATE, .id = S(id), .mode_epoch = before,
+	    .data = DATA("{\"title\":\"2\"}"), .operation_id = S(new_id())));
+	assert_int_equal(late.status, ST_OK);
+	done_free(&late);
+	cohbed.hold_fence = false;
+	until_mode(MODE_NORMAL);
+	x = answer(OP(UPDATE, .id = S(id), .data = DATA("{\"title\":\"on 2\"}")));
+	assert_int_equal(x.version, 3);
+	assert_int_equal(bed_count("SELECT count(*) FROM replay_refused"), 0);
+}
+
+/* --- life --- */
+
+static int
+start(void **state)
+{
+	static const struct serve nosqls[] = { { &to_journal.base, PRIMARY }, { NULL, 0 } };
+	static const struct journal_limits limits = { .entries = 1000, .bytes = 1 << 20 };
+
+	if (cohbed_start(state) != 0)
+		return -1;
+	stores_start_redis(sqlbed.stores, "docs");
+	docs = redis_new(
+	    sqlbed.loop, &(const struct redis_opts){ .address = stores_redis(sqlbed.stores, "docs"),
+			     .require_durable = true });
+	journal_init(docs, &limits);
+	to_journal = journal_service;
+	to_journal.mode = relay_mode;
+	bus_loopback(cohbed.bus, "nosql", nosqls);
+	until_mode(MODE_NORMAL);
+	return 0;
+}
+
+static int
+stop(void **state)
+{
+	redis_free(&docs);
+	return cohbed_stop(state);
+}
+
+static int
+resume(void **state)
+{
+	untold = false;
+	return cohbed_resume(state);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(
+		    while_the_mode_is_not_known_nothing_is_read_past_the_journal, resume),
+		cmocka_unit_test_teardown(
+		    before_the_fence_is_up_nothing_is_built_on_what_postgresql_has, resume),
+	};
+
+	return cmocka_run_group_tests(tests, start, stop);
+}
