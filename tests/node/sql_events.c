@@ -155,7 +155,10 @@ every_effect_is_one_event_in_its_order(void **unused)
 static void
 what_had_no_effect_is_no_event(void **unused)
 {
+	/* the next transaction's: nor has it one, which would have to be committed */
+	static const char number[] = "SELECT pg_snapshot_xmax(pg_current_snapshot())";
 	const char *a = new_id(), *op = new_id();
+	uint64_t before;
 	struct log g;
 	struct done d;
 
@@ -163,10 +166,12 @@ what_had_no_effect_is_no_event(void **unused)
 	bed_create(a, "{\"title\":\"a\"}");
 	ok(OP(UPDATE, .id = S(a), .operation_id = S(op), .data = DATA("{\"title\":\"b\"}")));
 	log_begin(&g);
+	before = bed_count(number);
 	ok(OP(CREATE, .id = S(a), .data = DATA("{\"title\":\"a\"}")));
 	ok(OP(UPDATE, .id = S(a), .operation_id = S(op), .data = DATA("{\"title\":\"b\"}")));
 	d = op_run(OP(UPDATE, .id = S(a), .if_version = 9, .data = DATA("{\"title\":\"c\"}")));
 	assert_int_equal(d.status, ST_ABORTED);
+	assert_int_equal(bed_count(number), before);
 	read_on(&g, 0);
 	assert_int_equal(g.n, 0);
 }
