@@ -167,8 +167,15 @@ a_commit_whose_answer_was_lost_is_found_when_the_server_is_back(void **unused)
 	bed_pass(100 * MS);
 	stores_start_postgres(sqlbed.stores);
 	assert_writes_done(d, "lost");
+}
+
+static int
+without_a_standby(void **unused)
+{
+	(void)unused;
 	bed_count("alter system reset synchronous_standby_names");
 	bed_count("select pg_reload_conf()::int");
+	return 0;
 }
 
 static void
@@ -290,7 +297,9 @@ main(void)
 		cmocka_unit_test(a_dead_server_is_told_at_once_and_found_again),
 		cmocka_unit_test(calls_of_a_fresh_process_wait_for_its_first_log_in),
 		cmocka_unit_test(a_call_of_a_fresh_process_does_not_wait_for_ever),
-		cmocka_unit_test(a_commit_whose_answer_was_lost_is_found_when_the_server_is_back),
+		cmocka_unit_test_teardown(
+		    a_commit_whose_answer_was_lost_is_found_when_the_server_is_back,
+		    without_a_standby),
 		cmocka_unit_test(a_write_that_the_server_lost_is_done_when_it_is_back),
 		cmocka_unit_test(
 		    a_server_that_stays_away_leaves_a_write_with_a_clear_answer_before_its_deadline),
