@@ -3,6 +3,7 @@
 // In brief: each step once by its own death, and a few pairs by lot. METAFED_WHOLE=1 (make soak): every pair.
 import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
 import { Fleet } from '../harness/fleet.mjs';
 import { random } from '../harness/simulate.mjs';
 import { CONF, VICTIMS, allSteps, inject, row, startAt } from '../harness/steps.mjs';
@@ -13,9 +14,18 @@ console.log(`# measured seed ${seed}`);
 const only = process.env.METAFED_STEP && new RegExp(process.env.METAFED_STEP);
 const steps = allSteps().filter((s) => !row(s.step).elsewhere && (!only || only.test(s.step)));
 const r = random(seed);
+// A collector that takes all: traces that nobody wants are sent nowhere, and the step of sending them is met once in a minute.
+const collector = createServer((q, answer) => q.resume().on('end', () => answer.writeHead(200, { 'content-type': 'application/x-protobuf' }).end()));
 let f;
-before(async () => { f = await Fleet.start({ conf: CONF }); });
-after(async () => { await f?.stop(); });
+before(async () => {
+  await new Promise((done) => collector.listen(0, '127.0.0.1', done));
+  f = await Fleet.start({ conf: `${CONF}[rest]\notlp_endpoint = http://127.0.0.1:${collector.address().port}\n` });
+});
+after(async () => {
+  await f?.stop();
+  collector.closeAllConnections();
+  collector.close();
+});
 
 const reached = new Set();
 
