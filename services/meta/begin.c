@@ -26,6 +26,8 @@
 #include "meta/takeover.h"
 
 #define LOCK_PATIENCE (1 * SEC) /* a guard that is just ending, or a --stop that looks */
+/* No guard has it, but a process that one left behind between its fork and its exec. */
+#define BUSY_PATIENCE (10 * SEC)
 
 static void directories(const struct conf *s);
 static int
@@ -108,22 +110,21 @@ static int
 lock(const struct conf *s, uint64_t *generation)
 {
 	const char *path = conf_path(s, "run/guard.run");
-	int64_t limit = time_now_us() + LOCK_PATIENCE;
+	int64_t began = time_now_us(), waited;
 	struct contract_run run;
 	int fd, pidfd;
 
 	while ((fd = runfile_claim(path, generation)) < 0) {
 		if (errno != EWOULDBLOCK)
 			fatal("%s: %s", path, strerror(errno));
-		if (time_now_us() < limit) {
-			usleep(10000);
-			continue;
-		}
-		if (runfile_probe(path, &run, &pidfd) == RUN_ALIVE)
+		waited = time_now_us() - began;
+		if (waited >= LOCK_PATIENCE && runfile_probe(path, &run, &pidfd) == RUN_ALIVE)
 			fatal("a fleet runs in %s already (guard: pid %d); scripts/stop or "
 			      "metafed-meta --stop ends it",
 			    s->var, (int)run.pid);
-		fatal("%s is locked by another process; try again", path);
+		if (waited >= BUSY_PATIENCE)
+			fatal("%s is locked by another process; try again", path);
+		usleep(10000);
 	}
 	fd = held_high(fd);
 	if (s->drop && fchown(fd, s->uid, s->gid) < 0)
