@@ -10,7 +10,7 @@
 
 #define APPEND .kind = MF__STORE_OP__KIND__APPEND, .model = S("blob")
 
-#define LEASE_MS 300
+#define LEASE_MS 600
 #define LEASE    (LEASE_MS * MS)
 
 static struct target *leader;
