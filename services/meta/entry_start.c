@@ -37,6 +37,7 @@ entry_find(struct entry *e, const struct super_note *memo)
 		if (e->generation == h->holdings->slot[e->slot].blind_generation)
 			entry_event(e, EV_RESTART);
 		break;
+	case RUN_STRANGE:
 	case RUN_BUSY: /* being started by the one before us, or its children live on */
 		entry_enter(e, NODE_STARTING);
 		break;
@@ -122,6 +123,7 @@ entry_attempt(struct entry *e)
 		case RUN_ALIVE:
 			adopt(e, &run, pidfd);
 			break;
+		case RUN_STRANGE:
 		case RUN_BUSY:
 			busy(e, path);
 			break;

@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -25,9 +26,11 @@
 
 static const char magic[8] = "MFRUN1\n";
 
+static int open_run(const char *path, int flags, uid_t *owner);
 static bool lock(int fd);
 static bool read_run(int fd, struct contract_run *run);
 static bool identify(const struct contract_run *run, int *pidfd);
+static bool is_of(pid_t pid, uid_t owner);
 static void await_end(pid_t pid);
 static bool holds(pid_t pid, const struct stat *file);
 static bool has_lock(pid_t pid, const char *number);
@@ -38,12 +41,15 @@ enum run_probe
 runfile_probe(const char *path, struct contract_run *run, int *pidfd)
 {
 	enum run_probe found = RUN_BUSY;
-	int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	uid_t owner;
+	int fd = open_run(path, O_RDWR, &owner);
 
 	*pidfd = -1;
 	memset(run, 0, sizeof(*run));
 	if (fd < 0)
-		return errno == ENOENT ? RUN_FREE : RUN_BUSY;
+		return errno == ENOENT                      ? RUN_FREE
+		       : errno == ELOOP || errno == ENOTDIR ? RUN_STRANGE
+		                                            : RUN_BUSY;
 	for (int tries = 0; tries < LOOKS && found == RUN_BUSY; tries++) {
 		bool locked = flock(fd, LOCK_SH | LOCK_NB) < 0, named = read_run(fd, run);
 
@@ -52,11 +58,15 @@ runfile_probe(const char *path, struct contract_run *run, int *pidfd)
 		else if (!named || run->pid <= 0)
 			break; /* being started */
 		else if (identify(run, pidfd))
-			found = RUN_ALIVE;
+			found = is_of(run->pid, owner) ? RUN_ALIVE : RUN_STRANGE;
 		else
 			await_end(run->pid);
 	}
 	close(fd);
+	if (found == RUN_STRANGE) {
+		close(*pidfd);
+		*pidfd = -1;
+	}
 	return found;
 }
 
@@ -66,7 +76,8 @@ runfile_probe_settled(const char *path, struct contract_run *run, int *pidfd)
 	int64_t limit = time_now_us() + STARTING_LIMIT;
 	enum run_probe found;
 
-	while ((found = runfile_probe(path, run, pidfd)) == RUN_BUSY && time_now_us() < limit)
+	while (((found = runfile_probe(path, run, pidfd)) == RUN_BUSY || found == RUN_STRANGE) &&
+	       time_now_us() < limit)
 		usleep(2000);
 	return found;
 }
@@ -74,8 +85,9 @@ runfile_probe_settled(const char *path, struct contract_run *run, int *pidfd)
 int
 runfile_claim(const char *path, uint64_t *generation)
 {
-	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600), saved;
 	struct contract_run run;
+	uid_t owner;
+	int fd = open_run(path, O_RDWR | O_CREAT, &owner), saved;
 
 	if (fd < 0)
 		return -1;
@@ -105,24 +117,28 @@ runfile_enter(int fd, uint64_t generation)
 unsigned
 runfile_signal_holders(const char *path, int sig)
 {
-	DIR *d = opendir("/proc");
+	uid_t owner;
+	int fd = open_run(path, O_PATH, &owner);
 	struct stat file;
 	struct dirent *e;
 	unsigned n = 0;
+	bool there;
+	DIR *d;
 
-	if (d == NULL || stat(path, &file) < 0) {
-		if (d != NULL)
-			closedir(d);
+	if (fd < 0)
 		return 0;
-	}
+	there = fstat(fd, &file) == 0 && S_ISREG(file.st_mode);
+	close(fd);
+	if (!there || (d = opendir("/proc")) == NULL)
+		return 0;
 	while ((e = readdir(d)) != NULL) {
 		pid_t pid = (pid_t)strtol(e->d_name, NULL, 10);
 		int pidfd;
 
 		if (pid <= 1 || pid == getpid() || (pidfd = pidfd_open(pid, 0)) < 0)
 			continue;
-		if (holds(pid, &file)) { /* looked at after the pidfd was opened: it is the one who
-			                    gets the signal */
+		/* looked at after the pidfd was opened: it is the one who gets the signal */
+		if (holds(pid, &file) && is_of(pid, owner)) {
 			n++;
 			pidfd_send_signal(pidfd, sig, NULL, 0);
 		}
@@ -168,6 +184,28 @@ proc_start_us(uint64_t ticks)
 	       ((boot.tv_sec - mono.tv_sec) * 1000000 + (boot.tv_nsec - mono.tv_nsec) / 1000);
 }
 
+/* In its directory, whose owner says whose processes it may name. The user of the fleet may put
+ * anything into either place. */
+static int
+open_run(const char *path, int flags, uid_t *owner)
+{
+	const char *name = strrchr(path, '/') + 1;
+	char parent[PATH_MAX];
+	struct stat st = { 0 };
+	int dir, fd, saved;
+
+	/* without the slash, which would follow a link */
+	snprintf(parent, sizeof(parent), "%.*s", (int)(name - 1 - path), path);
+	if ((dir = open(parent, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)) < 0)
+		return -1;
+	fd = fstat(dir, &st) == 0 ? openat(dir, name, flags | O_CLOEXEC | O_NOFOLLOW, 0600) : -1;
+	*owner = st.st_uid;
+	saved = errno;
+	close(dir);
+	errno = saved;
+	return fd;
+}
+
 /* A probe has the file locked for some microseconds, shared: whoever claims it waits for that, but not
  * for a claim. */
 static bool
@@ -200,6 +238,27 @@ identify(const struct contract_run *run, int *pidfd)
 	close(*pidfd);
 	*pidfd = -1;
 	return false;
+}
+
+/* May we act on it? For all but root the kernel decides. The real user id is what it decides by, too.
+ * Asked after the pidfd was opened: if the pid was used again in between, the signal goes nowhere. */
+static bool
+is_of(pid_t pid, uid_t owner)
+{
+	char path[64], line[128];
+	unsigned uid = 0;
+	bool found = false;
+	FILE *f;
+
+	if (geteuid() != 0)
+		return true;
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	if ((f = fopen(path, "re")) == NULL)
+		return false;
+	while (!found && fgets(line, sizeof(line), f) != NULL)
+		found = sscanf(line, "Uid: %u", &uid) == 1;
+	fclose(f);
+	return found && uid == owner;
 }
 
 /* A zombie's other threads may hold its lock for a moment longer; its pidfd tells when all are gone. */

@@ -4,7 +4,8 @@
  *
  * Invariant: whoever starts NAME holds the lock from before the fork until the process and all that
  * inherited the lock are gone, so nothing ever runs twice. The content is written by the process
- * itself. */
+ * itself, so root takes its word only for processes of the user whom the directory belongs to: no
+ * link is followed from the directory on, and nobody else is found or signalled. */
 #ifndef META_RUNFILE_H
 #define META_RUNFILE_H
 
@@ -18,13 +19,15 @@ enum run_probe {
 	RUN_ALIVE, /* *run is right and the process lives */
 	RUN_BUSY, /* locked, but by no process that the file names: being started, or left by a dead
 	             one's children */
+	RUN_STRANGE, /* not to be acted on: a link stands in its place (*run is empty), or, to root, it
+	                names a process of another user than the directory's */
 };
 
 /* ALIVE: *pidfd is the caller's to close, and was opened before the start time was compared. Else
  * -1. */
 enum run_probe runfile_probe(const char *path, struct contract_run *run, int *pidfd);
-/* The same, but waits up to a second while it is BUSY: between fork and exec a process has the lock
- * and no name yet. */
+/* The same, but waits up to a second while it is BUSY or STRANGE: between fork and exec a process has
+ * the lock and no name yet, and a guard that root starts is root's until it has its socket. */
 enum run_probe runfile_probe_settled(const char *path, struct contract_run *run, int *pidfd);
 
 /* Locks, and writes the next generation without a process. The descriptor (close-on-exec) holds the

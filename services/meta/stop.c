@@ -1,6 +1,6 @@
 /* stop: see stop.h. Finds everybody by run file and start time, never by name or pid alone, so that
  * it can't hit a stranger or another fleet. Gone means: the lock is free, so PostgreSQL's back ends
- * count, too. */
+ * count, too. The run files are the fleet's user's to write; what runfile.h calls strange is refused. */
 #include "meta/stop.h"
 
 #include <errno.h>
@@ -27,6 +27,7 @@
 
 static bool nodes_are_gone(const struct conf *s);
 static bool is_free(const struct conf *s, const char *name);
+static bool refused(const struct conf *s, const char *name);
 static bool show(const struct conf *s, const char *name);
 static unsigned end_keeper(const struct conf *s, const char *name);
 static bool gone(int pidfd, int64_t limit_us);
@@ -43,12 +44,16 @@ fleet_stop(const struct conf *s)
 
 	n += end_keeper(s, "supervisor");
 	n += fleet_sweep(s);
+	left |= refused(s, "guard");
+	left |= refused(s, "supervisor");
 	for (int i = 0; i < FLEET_SLOTS; i++) {
 		if (is_free(s, fleet_table[i].name))
 			continue;
+		left = 1;
+		if (refused(s, fleet_table[i].name))
+			continue;
 		fprintf(stderr, "metafed: %s is still there (%s)\n", fleet_table[i].name,
 		    conf_path(s, "run/%s.run", fleet_table[i].name));
-		left = 1;
 	}
 	if (n == 0 && left == 0)
 		printf("nothing ran in %s\n", s->var);
@@ -119,6 +124,30 @@ is_free(const struct conf *s, const char *name)
 	if (pidfd >= 0)
 		close(pidfd);
 	return found == RUN_FREE;
+}
+
+/* Said: not everybody who asks for the end of a fleet is the one who wrote its run files. */
+static bool
+refused(const struct conf *s, const char *name)
+{
+	const char *path = conf_path(s, "run/%s.run", name);
+	struct contract_run run;
+	int pidfd;
+	enum run_probe found = runfile_probe(path, &run, &pidfd);
+
+	if (pidfd >= 0)
+		close(pidfd);
+	if (found != RUN_STRANGE)
+		return false;
+	if (run.pid != 0)
+		fprintf(stderr,
+		    "metafed: %s: refused: it names process %d, which another user runs than the "
+		    "one whom %s belongs to\n",
+		    path, (int)run.pid, conf_path(s, "run"));
+	else
+		fprintf(stderr, "metafed: %s: refused: it is a link, or %s is\n", path,
+		    conf_path(s, "run"));
+	return true;
 }
 
 static bool
@@ -198,6 +227,7 @@ ask(const struct conf *s, int slot)
 		return 1;
 	case RUN_BUSY:
 		return 1;
+	case RUN_STRANGE:
 	case RUN_FREE:
 		break;
 	}
@@ -218,6 +248,8 @@ wait_free(const struct conf *s, int slot, int64_t asked_us)
 	while ((found = runfile_probe(path, &run, &pidfd)) != RUN_FREE) {
 		int64_t now = time_now_us();
 
+		if (found == RUN_STRANGE)
+			return;
 		if (pidfd >= 0 && now >= limit)
 			pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
 		if (pidfd >= 0)
@@ -240,7 +272,7 @@ settle_left(const struct conf *s)
 	char id[EVIDENCE_ID_MAX];
 	struct stat st;
 
-	if (stat(conf_path(s, "crash"), &st) < 0 ||
+	if (lstat(conf_path(s, "crash"), &st) < 0 || !S_ISDIR(st.st_mode) ||
 	    (geteuid() != st.st_uid && seteuid(st.st_uid) < 0))
 		return;
 	for (int i = 0; i <= FLEET_SLOTS; i++) {

@@ -3,14 +3,17 @@
 #include <fcntl.h>
 #include <pwd.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include "harness/test.h"
 #include "harness/fakefleet.h"
+#include "meta/runfile.h"
 #include "node/contract.h"
 
 #define NODES 13
@@ -483,6 +486,42 @@ stop_ends_nodes_whose_guard_and_supervisor_are_gone(void **state)
 		assert_int_equal(fake_pid(f, fleet_table[i].name), 0);
 }
 
+/* Whoever the fleet runs as writes its run files, and would have root end what he may not end. */
+static void
+stop_by_root_refuses_a_run_file_that_names_a_process_of_another_user(void **state)
+{
+	struct fleet *f = *state;
+	const char *path = fake_path(f, "run/", "guard.run");
+	char text[2048] = "";
+	uint64_t generation;
+	int fd, p[2], status;
+	pid_t stranger;
+
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(mkdir(fake_path(f, "", "run"), 0700), 0);
+	assert_true((fd = runfile_claim(path, &generation)) >= 0);
+	assert_int_equal(chown(fake_path(f, "", "run"), 65534, 65534), 0);
+	if ((stranger = fork()) == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		_exit(runfile_enter(fd, generation) ? pause() : 1);
+	}
+	UNTIL(pread(fd, &status, sizeof(status), offsetof(struct contract_run, pid)) ==
+		  (ssize_t)sizeof(status) &&
+	      status == stranger);
+	assert_int_equal(pipe2(p, O_CLOEXEC), 0);
+	assert_int_equal(fake_ended(fake_run(f, "--stop", p[1])), 1);
+	close(p[1]);
+	assert_true(read(p[0], text, sizeof(text) - 1) > 0);
+	close(p[0]);
+	assert_non_null(strstr(text, path));
+	assert_non_null(strstr(text, "refused"));
+	assert_int_equal(waitpid(stranger, &status, WNOHANG), 0);
+	kill(stranger, SIGKILL);
+	fake_ended(stranger);
+	close(fd);
+}
+
 static void
 asked_twice_a_fleet_does_not_wait_for_who_does_not_go(void **state)
 {
@@ -619,6 +658,7 @@ main(int argc, char **argv)
 		F(a_node_that_is_not_ready_in_time_is_killed),
 		F(a_fleet_stops_in_the_way_of_a_request_and_leaves_nothing),
 		F(stop_ends_nodes_whose_guard_and_supervisor_are_gone),
+		F(stop_by_root_refuses_a_run_file_that_names_a_process_of_another_user),
 		F(asked_twice_a_fleet_does_not_wait_for_who_does_not_go),
 		F(a_second_fleet_in_the_same_directory_is_refused),
 		F(a_link_in_the_place_of_a_directory_is_never_followed),

@@ -13,6 +13,8 @@
 #include "base/time.h"
 #include "meta/runfile.h"
 
+#define NOBODY 65534
+
 static const char *path;
 
 static int
@@ -22,6 +24,18 @@ fresh(void **state)
 	path = test_file("node.run", "");
 	unlink(path);
 	return 0;
+}
+
+/* A name in the directory of `path`, good until the fourth call after it. */
+static const char *
+beside(const char *name)
+{
+	static char names[4][256];
+	static unsigned next;
+	char *p = names[next++ % 4];
+
+	snprintf(p, sizeof(names[0]), "%.*s%s", (int)(strrchr(path, '/') + 1 - path), path, name);
+	return p;
 }
 
 /* A process that has the lock; it enters its name when `enter`. Returns when it has. */
@@ -235,6 +249,55 @@ who_dies_under_the_eyes_of_a_probe_is_not_taken_for_one_being_started(void **sta
 	}
 }
 
+/* The user of a fleet could name any process there, and lock any file that others lock. */
+static void
+root_acts_on_nobody_but_the_user_whom_the_directory_belongs_to(void **state)
+{
+	struct contract_run run;
+	uint64_t generation;
+	int pidfd;
+	pid_t pid;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	pid = holder(true, &generation);
+	assert_int_equal(chown(beside(""), NOBODY, NOBODY), 0);
+	assert_int_equal(runfile_probe(path, &run, &pidfd), RUN_STRANGE);
+	assert_int_equal(run.pid, pid);
+	assert_int_equal(pidfd, -1);
+	assert_int_equal(runfile_signal_holders(path, SIGTERM), 0);
+	assert_int_equal(waitpid(pid, NULL, WNOHANG), 0);
+	assert_int_equal(chown(beside(""), 0, 0), 0);
+	assert_int_equal(runfile_probe(path, &run, &pidfd), RUN_ALIVE);
+	close(pidfd);
+	end(pid);
+}
+
+static void
+no_link_is_followed_from_the_directory_on(void **state)
+{
+	const char *link = beside("link.run"), *dir = beside("link"),
+		   *below = beside("link/node.run");
+	struct contract_run run;
+	uint64_t generation, other;
+	pid_t pid = holder(true, &generation);
+	int pidfd;
+
+	(void)state;
+	assert_int_equal(symlink("node.run", link), 0);
+	assert_int_equal(symlink(".", dir), 0);
+	assert_int_equal(runfile_probe(link, &run, &pidfd), RUN_STRANGE);
+	assert_int_equal(run.pid, 0);
+	assert_int_equal(runfile_probe(below, &run, &pidfd), RUN_STRANGE);
+	assert_int_equal(runfile_signal_holders(link, SIGTERM), 0);
+	assert_int_equal(runfile_signal_holders(below, SIGTERM), 0);
+	assert_int_equal(waitpid(pid, NULL, WNOHANG), 0);
+	end(pid);
+	assert_int_equal(runfile_claim(link, &other), -1);
+	assert_int_equal(runfile_claim(below, &other), -1);
+}
+
 /* A process that does `what` again and again until it is killed. */
 static pid_t
 repeats(void (*what)(void))
@@ -327,6 +390,8 @@ main(void)
 		R(a_process_held_by_a_stop_signal_is_seen),
 		R(what_a_dead_process_left_behind_holds_the_lock_and_can_be_ended),
 		R(who_dies_under_the_eyes_of_a_probe_is_not_taken_for_one_being_started),
+		R(root_acts_on_nobody_but_the_user_whom_the_directory_belongs_to),
+		R(no_link_is_followed_from_the_directory_on),
 		R(a_probe_keeps_nobody_from_claiming),
 		R(who_only_looks_is_not_ended_with_what_a_dead_process_left_behind),
 		R(a_start_time_is_told_on_the_monotonic_clock),
