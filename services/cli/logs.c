@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -37,6 +38,7 @@ struct kept { /* a line of -n */
 	size_t n;
 };
 
+static bool is_link(const char *path);
 static bool all_there(const struct logs *l);
 static bool take_options(struct logs *l, int argc, char **argv);
 static bool take_option(struct logs *l, int o, const char *value);
@@ -73,6 +75,11 @@ cli_logs(struct cli *cli, int argc, char **argv)
 		    "their engine has them");
 		return CLI_USAGE;
 	}
+	if (is_link(l.dir)) {
+		cli_error("%s: is a symbolic link, which no fleet follows: name its own --var DIR",
+		    l.dir);
+		return CLI_NOT_FOUND;
+	}
 	l.colour = !cli->json && isatty(STDOUT_FILENO) && getenv("NO_COLOR") == NULL;
 	l.n = logs_open(l.dir, &l.filter, l.sources, 0);
 	if (!all_there(&l))
@@ -88,6 +95,14 @@ cli_logs(struct cli *cli, int argc, char **argv)
 	for (size_t i = 0; i < l.n; i++)
 		logs_close(&l.sources[i]);
 	return status;
+}
+
+static bool
+is_link(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0 && S_ISLNK(st.st_mode);
 }
 
 /* Is there a log of each name that was asked for? */

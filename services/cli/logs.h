@@ -24,7 +24,8 @@ struct log_reader {
 	uint64_t at; /* of the block */
 	size_t n;
 };
-/* A compressed one is unpacked into a nameless file. False: it can't be read (errno). */
+/* A compressed one is unpacked into a nameless file; no link is followed. False: it can't be read
+ * (errno). */
 bool log_reader_open(struct log_reader *r, const char *path) __attribute__((warn_unused_result));
 void log_reader_close(struct log_reader *r);
 void log_reader_grown(struct log_reader *r); /* it may be longer by now */
@@ -59,6 +60,7 @@ struct logs_source {
 	ino_t end_inode; /* where reading backward began */
 	uint64_t end;
 	bool open, backward;
+	bool looked; /* what is left out was said */
 	struct log_reader reader;
 	uint64_t pos;
 	/* The line that is next, when there is one */

@@ -12,6 +12,8 @@
 
 #include "base/mem.h"
 
+/* root reads what the user of the fleet may have put there: no link, no pipe that has no end */
+#define LOG_OPEN (O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW)
 #define BLOCK    (256u << 10)
 #define LINE_TOP (64u << 10) /* a longer one (a server's, with a statement) is shown in parts */
 
@@ -28,8 +30,7 @@ log_reader_open(struct log_reader *r, const char *path)
 	struct stat st;
 	off_t data;
 
-	*r = (struct log_reader){ .fd = packed ? unpacked(path)
-		                               : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) };
+	*r = (struct log_reader){ .fd = packed ? unpacked(path) : open(path, LOG_OPEN) };
 	if (r->fd < 0)
 		return false;
 	if (fstat(r->fd, &st) < 0 || !S_ISREG(st.st_mode)) {
@@ -231,7 +232,7 @@ static int
 unpacked(const char *path)
 {
 	const char *dir = getenv("TMPDIR") ?: "/tmp";
-	int from = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int from = open(path, LOG_OPEN);
 	struct stat st;
 	bool is_file = from >= 0 && fstat(from, &st) == 0 && S_ISREG(st.st_mode);
 	int fd = is_file ? open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600) : -1;

@@ -1,6 +1,6 @@
 /* logs_source: see logs.h. Files of one name are in the order of their numbers, which their writer gave
  * (base/log_file.h); others (of logrotate, say) by when they were last written. A file is opened when it
- * is reached. */
+ * is reached; a symbolic link is left out. */
 #include "cli/logs.h"
 
 #include <dirent.h>
@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "base/time.h"
+#include "cli/cli.h"
 
 #define SLACK SEC /* lines of threads are out of order by less; so may a file's last write be */
 
@@ -21,7 +22,7 @@ struct found { /* a file of that name */
 	bool live;
 };
 
-static size_t files_of(const char *dir, const char *name, struct found **files);
+static size_t files_of(const char *dir, const char *name, bool say, struct found **files);
 static bool is_file_of(const char *file, const char *name, struct found *out);
 static int64_t written_us(const struct stat *st);
 static int by_order(const void *, const void *);
@@ -75,9 +76,10 @@ void
 logs_look_again(const char *dir, struct logs_source *s)
 {
 	struct found *files;
-	size_t n = files_of(dir, s->name, &files), at = n;
+	size_t n = files_of(dir, s->name, !s->looked, &files), at = n;
 	struct stat st;
 
+	s->looked = true;
 	for (size_t i = 0; s->open && i < n; i++)
 		if (stat(files[i].path, &st) == 0 && st.st_ino == s->inode)
 			at = i;
@@ -186,7 +188,7 @@ whole_end(struct log_reader *r)
 }
 
 static size_t
-files_of(const char *dir, const char *name, struct found **files)
+files_of(const char *dir, const char *name, bool say, struct found **files)
 {
 	DIR *d = opendir(dir);
 	struct dirent *e;
@@ -201,7 +203,9 @@ files_of(const char *dir, const char *name, struct found **files)
 			continue;
 		if (asprintf(&f.path, "%s/%s", dir, e->d_name) < 0)
 			abort();
-		if (stat(f.path, &st) < 0) {
+		if (lstat(f.path, &st) < 0 || S_ISLNK(st.st_mode)) {
+			if (say && S_ISLNK(st.st_mode))
+				cli_error("%s: left out: is a symbolic link", f.path);
 			free(f.path);
 			continue;
 		}

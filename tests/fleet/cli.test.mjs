@@ -1,8 +1,9 @@
 // What the command line and the scripts say of themselves; no fleet is needed for it.
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { BIN, ROOT, newDir, run } from '../harness/fleet.mjs';
 
 const metafed = (...args) => run(path.join(BIN, 'metafed'), args, { timeout: 10_000, env: { METAFED_URL: undefined } });
@@ -32,6 +33,32 @@ test('logs are not to be had over HTTP, which is said', () => {
   const r = metafed('--url', 'http://127.0.0.1:1', 'logs');
   assert.equal(r.status, 2);
   assert.match(r.stderr, /files of a local fleet: say --var DIR/);
+});
+
+test('logs follow no symbolic link, and say which file they left out', () => {
+  const var_ = newDir();
+  const log = path.join(var_, 'log');
+  mkdirSync(log);
+  const line = (n) => `{"time":"2026-11-22T00:00:0${n}.000000Z","level":"info","node":"sql","event":"e${n}"}\n`;
+  writeFileSync(path.join(var_, 'secret'), line(1));
+  writeFileSync(path.join(var_, 'secret.gz'), gzipSync(line(2)));
+  writeFileSync(path.join(log, 'sql.log'), line(3));
+  symlinkSync('../secret', path.join(log, 'sql.log.000001'));
+  symlinkSync('../secret.gz', path.join(log, 'sql.log.000002.gz'));
+  symlinkSync('../secret', path.join(log, 'rest.log'));
+  for (const how of [['-n', '10'], ['--since', '2026-11-21T00:00:00Z']]) {
+    const r = metafed('--var', var_, '--json', 'logs', ...how);
+    assert.deepEqual([r.status, r.stdout], [0, line(3)], r.stderr);
+    for (const name of ['sql.log.000001', 'sql.log.000002.gz', 'rest.log']) {
+      assert.equal(r.stderr.split(`${path.join(log, name)}: left out: is a symbolic link`).length, 2, r.stderr);
+    }
+  }
+  renameSync(log, path.join(var_, 'elsewhere'));
+  symlinkSync('elsewhere', log);
+  const r = metafed('--var', var_, 'logs');
+  assert.deepEqual([r.status, r.stdout], [4, '']);
+  assert.match(r.stderr, /\/log: is a symbolic link/);
+  rmSync(var_, { recursive: true });
 });
 
 test('completion knows nodes and stores', () => {
