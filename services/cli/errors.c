@@ -6,12 +6,14 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/status.h"
 
 #include "cli/cli.h"
 
 #define OFTEN 0.5 /* a share of seconds, each of the other's, from which on two come together */
 
 static bool read_options(struct cli *, int, char **, char **);
+static bool is_status(struct cli *, const char *);
 static bool mark_groups(json_t *);
 static bool together(const json_t *, const json_t *);
 static double share(const json_t *, const json_t *);
@@ -47,7 +49,7 @@ cli_errors(struct cli *cli, int argc, char **argv)
 	return cli_result(cli, a);
 }
 
-/* What they say is the fleet's to judge. */
+/* What they say is the fleet's to judge, but for a status: one that is none would only find nothing. */
 static bool
 read_options(struct cli *cli, int argc, char **argv, char **params)
 {
@@ -59,9 +61,26 @@ read_options(struct cli *cli, int argc, char **argv, char **params)
 			return false;
 		for (char *p = optarg; c == 's' && *p != '\0'; p++)
 			*p = (char)toupper((unsigned char)*p);
+		if (c == 's' && !is_status(cli, optarg))
+			return false;
 		cli_encode(cli->arena, params, longs[at].name, optarg);
 	}
 	return optind == argc;
+}
+
+static bool
+is_status(struct cli *cli, const char *name)
+{
+	const char *all = "";
+
+	for (int s = ST_CANCELLED; s <= ST_UNAUTHENTICATED; s++) {
+		if (strcmp(name, status_name((enum status)s)) == 0)
+			return true;
+		all = arena_printf(cli->arena, "%s%s%s", all, *all == '\0' ? "" : ", ",
+		    status_name((enum status)s));
+	}
+	cli_error("--status %s: is none of %s", name, all);
+	return false;
 }
 
 /* Each item's group, from 1; none: it comes alone. False: all do. */

@@ -61,6 +61,13 @@ test('logs follow no symbolic link, and say which file they left out', () => {
   rmSync(var_, { recursive: true });
 });
 
+test('errors of a status that is none are refused, with those that there are', () => {
+  const r = metafed('errors', '--status', 'nope');
+  assert.equal(r.status, 2);
+  assert.match(r.stderr, /--status NOPE: is none of CANCELLED, .*\bUNAVAILABLE\b.*, UNAUTHENTICATED\n/);
+  assert.notEqual(metafed('--url', 'http://127.0.0.1:1', 'errors', '--status', 'unknown').status, 2);
+});
+
 test('completion knows nodes and stores', () => {
   const words = (...line) => run('bash', ['-c', `${metafed('completion', 'bash').stdout}
 COMP_WORDS=(${line.join(' ')} ''); COMP_CWORD=${line.length}; _metafed; echo "\${COMPREPLY[@]}"`]).stdout.trim().split(' ');
