@@ -387,13 +387,13 @@ ask(struct job *j, const char *operation, json_t *data, const char *cursor)
 	json_t *q = json_pack("{s:s, s:s, s:s, s:o*, s:s*}", "operation", operation, "model",
 	    j->model, "id", j->id, "data", data, "cursor", cursor);
 	int64_t until = time_now_us() + PATIENCE_US;
-	const char *why = "";
+	struct refusal refused = { "", "" };
 	const json_t *r;
 
 	if (q == NULL)
 		abort();
 	do {
-		r = cli_store_try(j->cli, json_incref(q), &j->status, &why);
+		r = cli_store_try(j->cli, json_incref(q), &j->status, &refused);
 		if (r == NULL && j->status == CLI_UNAVAILABLE && !stopped)
 			usleep(AGAIN_US);
 	} while (r == NULL && j->status == CLI_UNAVAILABLE && !stopped && time_now_us() < until);
@@ -404,7 +404,10 @@ ask(struct job *j, const char *operation, json_t *data, const char *cursor)
 		return false;
 	}
 	if (r == NULL) {
-		cli_error("%s", why);
+		cli_error("%s%s", refused.why,
+		    strcmp(j->model, "restore") == 0 && strcmp(refused.reason, "NOT_EMPTY") == 0
+			? ": say --replace"
+			: "");
 		return false;
 	}
 	json_decref(j->result);
@@ -428,7 +431,7 @@ static int
 broken(struct job *j)
 {
 	int status = j->status != CLI_OK ? j->status : CLI_REFUSED;
-	const char *why = "";
+	struct refusal refused;
 	int unused;
 
 	if (j->archive != NULL && archive_why(j->archive)[0] != '\0' && j->status == CLI_OK)
@@ -437,7 +440,7 @@ broken(struct job *j)
 		(void)cli_store_try(j->cli,
 		    json_pack(
 			"{s:s, s:s, s:s}", "operation", "delete", "model", j->model, "id", j->id),
-		    &unused, &why);
+		    &unused, &refused);
 	else if (strcmp(j->model, "restore") == 0)
 		cli_error("how it ended is not known: restore again when the fleet is back");
 	return status;

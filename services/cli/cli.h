@@ -70,8 +70,11 @@ char *cli_ask(struct cli *cli, const char *prompt, bool piped);
 /* One operation of the stores; takes `database` (a DatabaseRequirement as JSON) over. Its result,
  * valid until the next request; NULL: it failed, was told, and *status is the exit code. */
 const json_t *cli_store(struct cli *cli, json_t *database, int *status);
-/* The same, untold: *why says it. */
-const json_t *cli_store_try(struct cli *cli, json_t *database, int *status, const char **why);
+struct refusal {
+	const char *why, *reason; /* for people; for machines: "" when there is none */
+};
+/* The same, untold: *r says it. */
+const json_t *cli_store_try(struct cli *cli, json_t *database, int *status, struct refusal *r);
 
 /* --- output.c --- */
 /* prints the body (--json) or the problem; the exit code */

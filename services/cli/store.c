@@ -13,16 +13,16 @@ static int exit_of(const json_t *);
 const json_t *
 cli_store(struct cli *cli, json_t *database, int *status)
 {
-	const char *why;
-	const json_t *result = cli_store_try(cli, database, status, &why);
+	struct refusal r;
+	const json_t *result = cli_store_try(cli, database, status, &r);
 
 	if (result == NULL)
-		cli_error("%s", why);
+		cli_error("%s", r.why);
 	return result;
 }
 
 const json_t *
-cli_store_try(struct cli *cli, json_t *database, int *status, const char **why)
+cli_store_try(struct cli *cli, json_t *database, int *status, struct refusal *r)
 {
 	char id[UUID_LEN];
 	json_t *request;
@@ -36,7 +36,7 @@ cli_store_try(struct cli *cli, json_t *database, int *status, const char **why)
 	text = request != NULL ? json_dumps(request, JSON_COMPACT) : NULL;
 	json_decref(request);
 	*status = CLI_USAGE;
-	*why = "arguments must be UTF-8";
+	*r = (struct refusal){ "arguments must be UTF-8", "" };
 	if (text == NULL)
 		return NULL;
 	a = cli_send(
@@ -49,10 +49,13 @@ cli_store_try(struct cli *cli, json_t *database, int *status, const char **why)
 		return json_object_get(a->json, "result");
 	}
 	*status = a->status == 200 ? exit_of(problem) : cli_exit_of(a);
-	*why =
+	if (a->status != 200)
+		problem = a->json;
+	r->why =
 	    a->status == 200 ? json_string_value(json_object_get(problem, "detail")) : a->problem;
-	if (*why == NULL)
-		*why = "refused";
+	if (r->why == NULL)
+		r->why = "refused";
+	r->reason = json_string_value(json_object_get(problem, "reason")) ?: "";
 	return NULL;
 }
 

@@ -202,7 +202,7 @@ test('damaged, cut, foreign, locked files and fleets that have something are ref
   }
   const r = mf(f, 'restore', file);
   assert.equal(r.status, 5, r.stderr);
-  assert.match(r.stderr, /replaced/);
+  assert.match(r.stderr, /shall be replaced.*: say --replace$/m);
   assert.deepEqual([rows(f), keys(f)], before);
   const ok = mf(f, 'restore', locked, '--key-file', key, '--replace');
   assert.equal(ok.status, 0, ok.stderr);

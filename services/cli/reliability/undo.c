@@ -106,12 +106,12 @@ delete_page(struct cli *cli, const struct undo *u, const char *model, size_t *n)
 {
 	json_t *q = requirement(u, "query", model), *members = json_array();
 	const json_t *items, *one;
-	const char *why;
+	struct refusal refused;
 	int status;
 	size_t i;
 
 	json_object_set_new(q, "limit", json_integer(PAGE));
-	items = json_object_get(cli_store_try(cli, q, &status, &why), "items");
+	items = json_object_get(cli_store_try(cli, q, &status, &refused), "items");
 	json_array_foreach(items, i, one)
 	{
 		json_array_append_new(
@@ -123,7 +123,7 @@ delete_page(struct cli *cli, const struct undo *u, const char *model, size_t *n)
 	if (status == CLI_OK && *n > 0) {
 		q = requirement(u, "bulk", "");
 		json_object_set(q, "data", members);
-		(void)cli_store_try(cli, q, &status, &why);
+		(void)cli_store_try(cli, q, &status, &refused);
 	}
 	json_decref(members);
 	return status;
