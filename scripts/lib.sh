@@ -53,3 +53,14 @@ conf_value() {
 		/^[ \t]*\[/ { gsub(/[][ \t]/, ""); now = $0; next }
 		now == part && $0 ~ "^[ \t]*" key "[ \t]*=" { sub(/^[^=]*=[ \t]*/, ""); print }' "$1"
 }
+
+# has_ui URL: has the fleet there the dashboard? Not when it was built without (UI=no).
+has_ui() (
+	at=${1#http://} line=
+	host=${at%:*}
+	host=${host#[}
+	exec 3<>"/dev/tcp/${host%]}/${at##*:}" || exit 1
+	printf 'GET /ui/ HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n' "$at" >&3
+	read -r -t 5 line <&3 || true
+	[[ $line != *' 404 '* ]]
+) 2>/dev/null

@@ -1,7 +1,10 @@
 // What the command line and the scripts say of themselves; no fleet is needed for it.
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { BIN, ROOT, newDir, run } from '../harness/fleet.mjs';
@@ -117,6 +120,28 @@ test('crashes of a fleet that is down are read from its directory', () => {
 test('a script goes by its options, not by what the environment says to the command line', () => {
   const r = run('bash', ['-c', `. ${path.join(ROOT, 'scripts/lib.sh')}; echo "\${METAFED_VAR-}\${METAFED_CONFIG-}\${METAFED_URL-}"`], { env: { METAFED_VAR: '/a', METAFED_CONFIG: '/b', METAFED_URL: 'http://c' } });
   assert.deepEqual([r.status, r.stdout], [0, '\n'], r.stderr);
+});
+
+test('scripts/run names the dashboard only where there is one', async () => {
+  const has = (port) => new Promise((done) => {
+    execFile('bash', ['-c', `. ${path.join(ROOT, 'scripts/lib.sh')}; has_ui http://127.0.0.1:${port}`], (e) => done(e?.code ?? 0));
+  });
+  let status;
+  const asked = [];
+  const server = createServer((q, r) => { asked.push(q.url); r.writeHead(status).end('x'); }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  for (const [says, want] of [[200, 0], [404, 1]]) {
+    status = says;
+    assert.equal(await has(port), want, `${says}`);
+  }
+  assert.deepEqual(asked, ['/ui/', '/ui/']);
+  server.close();
+  await once(server, 'close');
+  assert.equal(await has(port), 1);
+  const script = readFileSync(path.join(ROOT, 'scripts/run'), 'utf8');
+  assert.match(script, /! has_ui "\$url" \|\| dashboard=\$url\/ui$/m);
+  assert.equal(script.split('$url/ui').length, 2, 'it is named nowhere else');
 });
 
 test('the version is the same wherever it is said', () => {
