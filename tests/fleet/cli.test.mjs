@@ -144,6 +144,28 @@ test('scripts/run names the dashboard only where there is one', async () => {
   assert.equal(script.split('$url/ui').length, 2, 'it is named nowhere else');
 });
 
+test('lint takes the generated headers of the build that it is told', () => {
+  const dir = newDir();
+  mkdirSync(path.join(dir, 'bin'));
+  for (const tool of ['gcc', 'clang-tidy', 'cppcheck', 'clang-format-14'])
+    writeFileSync(path.join(dir, 'bin', tool), `#!/bin/sh\necho "${tool} $*" >>${dir}/called\n`, { mode: 0o755 });
+  const lint = (build) => {
+    const r = run(path.join(ROOT, 'scripts/run-lint'), ['common/base/status.c'], { env: { PATH: `${dir}/bin:${process.env.PATH}`, BUILD: build } });
+    assert.equal(r.status, 0, r.stdout + r.stderr);
+    const called = readFileSync(path.join(dir, 'called'), 'utf8').split('\n');
+    rmSync(path.join(dir, 'called'));
+    return (tool) => called.find((l) => l.startsWith(tool));
+  };
+  const there = lint(path.join(dir, 'asan')), here = lint('build');
+  for (const tool of ['gcc', 'cppcheck']) {
+    assert.ok(there(tool).includes(` -I${dir}/asan/gen `), there(tool));
+    assert.ok(here(tool).includes(` -I${ROOT}/build/gen `), here(tool));
+  }
+  assert.ok(there('clang-tidy').includes(` -p ${dir}/asan/lint `));
+  assert.ok(readFileSync(path.join(dir, 'asan/lint/compile_flags.txt'), 'utf8').includes(`-I${dir}/asan/gen\n`));
+  rmSync(dir, { recursive: true });
+});
+
 test('the version is the same wherever it is said', () => {
   const version = /^VERSION := (.*)$/m.exec(readFileSync(path.join(ROOT, 'Makefile'), 'utf8'))[1];
   assert.equal(JSON.parse(readFileSync(path.join(ROOT, 'services/api/rest/openapi.json'), 'utf8')).info.version, version);
