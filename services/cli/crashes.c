@@ -9,6 +9,7 @@
 
 #include "base/str.h"
 #include "cli/cli.h"
+#include "node/node.h"
 
 #define FILES_MOST 1000
 #define CALLS_MOST 16 /* of those that had ended; the JSON has all */
@@ -17,6 +18,7 @@ static bool read_options(struct cli *, int, char **, char **, const char **, con
 static bool has_files(struct cli *, const struct answer *);
 static size_t most(const char *);
 static int one(struct cli *, const char *);
+static void say_name(const char *);
 static void show(const json_t *);
 static void show_lines(const json_t *, const char *, const char *);
 static void show_calls(const json_t *);
@@ -91,12 +93,29 @@ one(struct cli *cli, const char *id)
 	const struct answer *a =
 	    cli_send(cli, &(const struct query){ .method = "GET",
 			      .path = arena_printf(cli->arena, "/v1/crashes/%s", id) });
+	int status;
 
-	if (has_files(cli, a))
-		return from_files(cli, id, NULL, 1);
+	if (has_files(cli, a)) {
+		status = from_files(cli, id, NULL, 1);
+		say_name(id);
+		return status;
+	}
 	if (!cli->json && a->status == 200)
 		show(a->json);
-	return cli_result(cli, a);
+	status = cli_result(cli, a);
+	if (status == CLI_OK || status == CLI_NOT_FOUND)
+		say_name(id);
+	return status;
+}
+
+/* meta-3 is a crash of meta in its third life, and a process that stands by for it. */
+static void
+say_name(const char *id)
+{
+	if (fleet_name_find(id) != NULL)
+		cli_error("%s is the name of a process, too: those of it are listed by crashes "
+			  "--node %s",
+		    id, id);
 }
 
 static void
@@ -105,6 +124,9 @@ show(const json_t *v)
 	const json_t *uptime = json_object_get(v, "uptime");
 
 	printf("%s: %s\n", text(v, "id"), text(v, "how"));
+	if (json_object_get(v, "generation") != NULL)
+		printf("%s, generation %lld, ", text(v, "node"),
+		    (long long)json_integer_value(json_object_get(v, "generation")));
 	printf("at %s, process %lld", text(v, "at"),
 	    (long long)json_integer_value(json_object_get(v, "pid")));
 	if (json_is_number(uptime))

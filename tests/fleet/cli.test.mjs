@@ -114,6 +114,14 @@ test('crashes of a fleet that is down are read from its directory', () => {
   assert.deepEqual(ids('--limit', '1'), ['sql-3']);
   assert.deepEqual(ids('--node', 'rest'), []);
   assert.equal(metafed('--var', var_, 'crashes', 'sql-4').status, 4);
+  writeFileSync(path.join(var_, 'crash/meta-3.json'), JSON.stringify({ id: 'meta-3', node: 'meta', generation: 3, pid: 1, at: '2026-11-22T00:00:04Z', how: 'signal 6' }));
+  const both = metafed('--var', var_, 'crashes', 'meta-3');
+  assert.match(both.stdout, /^meta-3: signal 6\nmeta, generation 3, at /);
+  assert.match(both.stderr, /meta-3 is the name of a process, too: .* crashes --node meta-3\n/);
+  assert.doesNotMatch(metafed('--var', var_, 'crashes', 'sql-3').stderr, /process/);
+  const none = metafed('--var', var_, 'crashes', 'meta-2');
+  assert.equal(none.status, 4);
+  assert.match(none.stderr, /crashes --node meta-2\n/);
   rmSync(var_, { recursive: true });
 });
 
