@@ -1,13 +1,13 @@
-// What the command line and the scripts say of themselves; no fleet is needed for it.
+// What the command line and the scripts say of themselves; no fleet is needed for it. And what runs these tests.
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { BIN, ROOT, newDir, run } from '../harness/fleet.mjs';
+import { BIN, Fleet, ROOT, alive, newDir, run } from '../harness/fleet.mjs';
 
 const metafed = (...args) => run(path.join(BIN, 'metafed'), args, { timeout: 10_000, env: { METAFED_URL: undefined } });
 
@@ -189,4 +189,33 @@ test('every script says what it is for before it does anything', () => {
     assert.match(r.stdout, new RegExp(`^${name}: `));
     assert.equal(run(path.join(ROOT, 'scripts', name), ['--nonsense'], { timeout: 10_000 }).status, 1, name);
   }
+});
+
+test('a file of tests that is killed at its time limit leaves nothing running', async (t) => {
+  const dir = newDir(), said = path.join(dir, 'said'), file = path.join(dir, 'hangs.test.mjs');
+  writeFileSync(file, `import { test } from 'node:test';
+import { spawn } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { Fleet } from '${path.join(ROOT, 'tests/harness/fleet.mjs')}';
+test('hangs', async () => {
+  const alone = spawn('sleep', ['600'], { detached: true, stdio: 'ignore' });
+  const f = await Fleet.make();
+  writeFileSync('${said}', JSON.stringify({ pid: alone.pid, dir: f.dir, var: f.var }));
+  f.up();
+  setInterval(() => {}, 1000);
+  await new Promise(() => {});
+});
+`);
+  const outside = spawn('sleep', ['600'], { stdio: 'ignore' });
+  t.after(() => outside.kill());
+  const r = run(path.join(ROOT, 'scripts/run-node-tests'), [file], { env: { METAFED_TEST_LIMIT: '10', NODE_TEST_CONTEXT: undefined, TEST_JOBS: '1', METAFED_BIN: BIN } });
+  assert.notEqual(r.status, 0);
+  const its = JSON.parse(readFileSync(said, 'utf8'));
+  assert.match(r.stdout, /^it left \d+ processes running, which were ended; its directories: /m);
+  assert.ok(r.stdout.includes(its.dir), r.stdout);
+  assert.equal(alive(its.pid), false);
+  assert.equal(alive(outside.pid), true);
+  assert.deepEqual(Object.assign(await Fleet.make({ dir: its.dir }), its).processes(), []);
+  rmSync(its.dir, { recursive: true });
+  rmSync(dir, { recursive: true });
 });

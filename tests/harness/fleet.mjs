@@ -2,7 +2,7 @@
 // load(): an open-loop load generator, so that a slow fleet can't slow its own measurement down.
 import { spawn, spawnSync } from 'node:child_process';
 import { randomInt } from 'node:crypto';
-import { mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync, existsSync, renameSync, statSync, chmodSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync, existsSync, renameSync, statSync, chmodSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import http from 'node:http';
 import path from 'node:path';
@@ -38,6 +38,7 @@ export async function freePort() {
 
 export function newDir() {
   const dir = mkdtempSync('/tmp/mf-');
+  if (process.env.METAFED_TEST_DIRS) appendFileSync(process.env.METAFED_TEST_DIRS, `${dir}\n`);      // scripts/run-node-tests
   chmodSync(dir, 0o755);      // the fleet's user must be able to enter
   return dir;
 }
