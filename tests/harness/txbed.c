@@ -146,7 +146,13 @@ said_new(int64_t limit_us)
 struct tx_said *
 tx_start(const Mf__StoreOp *op)
 {
-	struct tx_said *x = said_new(8 * SEC);
+	return tx_start_within(op, 8 * SEC);
+}
+
+struct tx_said *
+tx_start_within(const Mf__StoreOp *op, int64_t limit_us)
+{
+	struct tx_said *x = said_new(limit_us);
 
 	call_set_fence(x->call, txbed.fence);
 	x->rpc = rpc_new(x->call, database, NULL);

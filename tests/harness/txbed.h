@@ -39,6 +39,7 @@ struct tx_said { /* what became of a call; good until 512 others */
 	json_t *json;
 };
 struct tx_said *tx_start(const Mf__StoreOp *op);
+struct tx_said *tx_start_within(const Mf__StoreOp *op, int64_t limit_us);
 void tx_wait(struct tx_said *x);
 struct tx_said *tx_ask(const Mf__StoreOp *op);
 struct tx_said *tx_done(const Mf__StoreOp *op); /* fails the test when it does */

@@ -420,6 +420,39 @@ a_database_that_was_started_again_lets_nobody_write_who_was_replaced(void **unus
 	lead_open(txbed.bus, NULL);
 }
 
+/* Nobody asks who leads: it is told before its time is over, and comes to nothing later. */
+static void
+a_write_that_waits_for_a_leader_in_vain_is_told_so_and_never_done(void **unused)
+{
+	const char *doc = new_id(), *dir = stores_dir(sqlbed.stores);
+	uint64_t number = bed_count("SELECT setval('leader_number',70)");
+	const Mf__StoreOp *write =
+	    OP(UPDATE, DOC(doc), .data = DATA("{\"n\":2}"), .operation_id = S(new_id()));
+	struct tx_said *x, *gone;
+	char kept[300];
+
+	(void)unused;
+	put_doc(doc, "{\"n\":1}");
+	txbed.bus->fence = 0;
+	lead_open(txbed.bus, dir);
+	txbed.fence = number;
+	x = tx_start_within(
+	    write, 3400 * MS);  /* 3 s of it, then there is no time for another try */
+	gone = tx_start(write); /* its client goes away */
+	bed_pass(50 * MS);
+	call_cancel(gone->call);
+	tx_wait(x);
+	txbed.fence = 0;
+	assert_int_equal(x->status, ST_UNAVAILABLE);
+	assert_string_equal(x->reason, "LEADER_UNKNOWN");
+	assert_true(asks_who_leads() > number);
+	bed_pass(50 * MS);
+	assert_string_equal(doc_read("doc.n", doc), "1:{\"n\":1}");
+	snprintf(kept, sizeof(kept), "%s/database.leader", dir);
+	assert_int_equal(unlink(kept), 0);
+	lead_open(txbed.bus, NULL);
+}
+
 int
 main(void)
 {
@@ -441,6 +474,7 @@ main(void)
 		TX(what_was_decided_is_published_whoever_leads_by_then),
 		TX(a_bulk_that_is_overtaken_midway_is_done_once_by_the_next_leader),
 		TX(a_database_that_was_started_again_lets_nobody_write_who_was_replaced),
+		TX(a_write_that_waits_for_a_leader_in_vain_is_told_so_and_never_done),
 	};
 
 	return cmocka_run_group_tests_name(test_program_name(), tests, txbed_start, txbed_stop);
