@@ -91,7 +91,7 @@ void database_events(
     Mf__Database_Service *s, const Mf__EventsAfter *q, Mf__EventPage_Closure reply, void *ctx);
 
 void database_keep_traces(
-    Mf__Database_Service *s, const Mf__TraceBatch *q, Mf__Empty_Closure reply, void *ctx);
+    Mf__Database_Service *s, const Mf__TraceBatch *q, Mf__TraceKept_Closure reply, void *ctx);
 void database_find_traces(
     Mf__Database_Service *s, const Mf__TraceQuery *q, Mf__TraceBatch_Closure reply, void *ctx);
 

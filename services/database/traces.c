@@ -2,13 +2,13 @@
 #include "database/backup.h"
 #include "database/inside.h"
 
-static void on_kept(const Mf__Empty *, void *);
+static void on_kept(const Mf__TraceKept *, void *);
 static void on_found(const Mf__TraceBatch *, void *);
 static struct op *op_new(struct call *);
 
 void
 database_keep_traces(
-    Mf__Database_Service *s, const Mf__TraceBatch *q, Mf__Empty_Closure reply, void *ctx)
+    Mf__Database_Service *s, const Mf__TraceBatch *q, Mf__TraceKept_Closure reply, void *ctx)
 {
 	struct op *o = op_new(ctx);
 
@@ -42,7 +42,7 @@ op_new(struct call *c)
 }
 
 static void
-on_kept(const Mf__Empty *m, void *ctx)
+on_kept(const Mf__TraceKept *m, void *ctx)
 {
 	struct op *o = ctx;
 

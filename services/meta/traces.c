@@ -69,10 +69,10 @@ static Mf__TraceBatch *batch_of(struct way *w, size_t n);
 static void call_begin(struct way *w, struct target *to, int64_t limit_us);
 static void send_to_store(struct way *w, size_t n);
 static void on_end(struct call *c, const struct call_end *end, void *ctx);
-static void on_stored(const Mf__Empty *m, void *ctx);
+static void on_stored(const Mf__TraceKept *m, void *ctx);
 static void send_to_agent(struct way *w, size_t n);
 static void on_exported(const Mf__TraceExport *m, void *ctx);
-static void went(struct way *w, bool taken);
+static void went(struct way *w, struct metric *as, size_t n);
 static void went_not(struct way *w, uint32_t retry_ms, const char *why);
 
 struct traces *
@@ -319,15 +319,16 @@ send_to_store(struct way *w, size_t n)
 }
 
 static void
-on_stored(const Mf__Empty *m, void *ctx)
+on_stored(const Mf__TraceKept *m, void *ctx)
 {
 	struct way *w = ctx;
 	const struct failure *f = rpc_failure(w->rpc);
 
+	/* what there is no room for is counted by who says so (sql) */
 	if (m != NULL)
-		went(w, true);
+		went(w, w->went, m->refused < w->out ? w->out - m->refused : 0);
 	else if (f->status == ST_INVALID_ARGUMENT)
-		went(w, false);
+		went(w, w->lost, w->out);
 	else
 		went_not(w, f->retry_ms, f->message);
 }
@@ -351,25 +352,24 @@ on_exported(const Mf__TraceExport *m, void *ctx)
 		went_not(w, m->retry_ms, m->message);
 	} else if (m->off) {
 		w->off = true;
-		went(w, true);
+		went(w, w->went, 0);
 		w->at = w->t->next;
 		timer_in(&w->timer, OFF_US);
 	} else {
 		if (m->rejected > 0 || m->message[0] != '\0')
 			log_warn("traces_rejected", L_INT("spans", m->rejected),
 			    L_STR("why", m->message));
-		went(w, m->message[0] == '\0' || m->rejected == 0);
+		went(w, m->message[0] == '\0' || m->rejected == 0 ? w->went : w->lost, w->out);
 	}
 }
 
-/* Out of the ring's way: taken, or refused for good. */
+/* Out of the ring's way: taken, or refused for good; n of them are counted. */
 static void
-went(struct way *w, bool taken)
+went(struct way *w, struct metric *as, size_t n)
 {
 	struct call *c = w->call;
 
-	if (!w->off)
-		metric_add(taken ? w->went : w->lost, (double)w->out);
+	metric_add(as, (double)n);
 	if (w->at < w->end)
 		w->at = w->end;
 	w->out = 0;

@@ -38,7 +38,7 @@ sql_query(Mf__Sql_Service *s, const Mf__SqlQuery *q, Mf__SqlRows_Closure reply, 
 }
 
 UNSERVED(sql_events, Sql, EventsAfter, EventPage)
-UNSERVED(sql_keep_traces, Sql, TraceBatch, Empty)
+UNSERVED(sql_keep_traces, Sql, TraceBatch, TraceKept)
 UNSERVED(sql_find_traces, Sql, TraceQuery, TraceBatch)
 UNSERVED(sql_migration_status, Sql, Empty, Migrations)
 UNSERVED(sql_decide, Sql, DecideAsk, Decisions)

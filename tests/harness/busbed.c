@@ -119,7 +119,7 @@ sql_write(Mf__Sql_Service *s, const Mf__StoreOp *q, Mf__StoreResult_Closure repl
 
 UNSERVED(sql_query, Sql, SqlQuery, SqlRows)
 UNSERVED(sql_events, Sql, EventsAfter, EventPage)
-UNSERVED(sql_keep_traces, Sql, TraceBatch, Empty)
+UNSERVED(sql_keep_traces, Sql, TraceBatch, TraceKept)
 UNSERVED(sql_find_traces, Sql, TraceQuery, TraceBatch)
 UNSERVED(sql_migration_status, Sql, Empty, Migrations)
 UNSERVED(sql_decide, Sql, DecideAsk, Decisions)

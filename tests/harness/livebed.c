@@ -71,7 +71,7 @@ fake_fleet(Mf__Meta_Service *s, const Mf__Empty *q, Mf__FleetState_Closure reply
 
 UNSERVED(fake_heartbeat, Meta, Beat, BeatAnswer)
 UNSERVED(fake_take_traces, Meta, TraceBatch, Empty)
-UNSERVED(fake_keep_traces, Database, TraceBatch, Empty)
+UNSERVED(fake_keep_traces, Database, TraceBatch, TraceKept)
 UNSERVED(fake_find_traces, Database, TraceQuery, TraceBatch)
 
 static void

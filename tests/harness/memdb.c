@@ -134,7 +134,7 @@ in_order(struct memdb *db, const Mf__StoreOp *q)
 }
 
 UNSERVED(memdb_events, Database, EventsAfter, EventPage)
-UNSERVED(memdb_keep_traces, Database, TraceBatch, Empty)
+UNSERVED(memdb_keep_traces, Database, TraceBatch, TraceKept)
 UNSERVED(memdb_find_traces, Database, TraceQuery, TraceBatch)
 
 static void

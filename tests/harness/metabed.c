@@ -142,7 +142,7 @@ sql_write(Mf__Sql_Service *s, const Mf__StoreOp *q, Mf__StoreResult_Closure repl
 
 UNSERVED(sql_query, Sql, SqlQuery, SqlRows)
 UNSERVED(sql_events, Sql, EventsAfter, EventPage)
-UNSERVED(sql_keep_traces, Sql, TraceBatch, Empty)
+UNSERVED(sql_keep_traces, Sql, TraceBatch, TraceKept)
 UNSERVED(sql_find_traces, Sql, TraceQuery, TraceBatch)
 UNSERVED(sql_migration_status, Sql, Empty, Migrations)
 UNSERVED(sql_decide, Sql, DecideAsk, Decisions)
@@ -274,16 +274,19 @@ UNSERVED(database_events, Database, EventsAfter, EventPage)
 
 static void
 database_keep_traces(
-    Mf__Database_Service *s, const Mf__TraceBatch *q, Mf__Empty_Closure reply, void *ctx)
+    Mf__Database_Service *s, const Mf__TraceBatch *q, Mf__TraceKept_Closure reply, void *ctx)
 {
+	Mf__TraceKept kept = MF__TRACE_KEPT__INIT;
+
 	(void)s, (void)reply;
 	note_bytes(q);
 	if (mb.traces_wait)
 		call_fail_because(ctx, ST_UNAVAILABLE, "STORE_DOWN", 0, "as the test wants it");
 	if (mb.traces_wait || behaves(&mb.traces, ctx))
 		return;
-	mb.traces_stored += (unsigned)q->n_items;
-	call_reply(ctx, &(Mf__Empty)MF__EMPTY__INIT.base);
+	kept.refused = mb.traces_refused < q->n_items ? mb.traces_refused : (uint32_t)q->n_items;
+	mb.traces_stored += (unsigned)q->n_items - kept.refused;
+	call_reply(ctx, &kept.base);
 	if (mb.searching != NULL)
 		call_reply(mb.searching, &mb.found.base);
 	mb.searching = NULL;

@@ -43,7 +43,8 @@ struct metabed {
 	bool find_waits;  /* one search is answered right after what is stored next, without it */
 	struct call *searching;
 	unsigned traces_stored, traces_exported;
-	size_t traces_bytes; /* of the largest batch */
+	uint32_t traces_refused; /* so many of each batch are, for want of room */
+	size_t traces_bytes;     /* of the largest batch */
 	Mf__TraceBatch found;
 	Mf__TraceExport exports;
 };

@@ -64,7 +64,7 @@ shim_events(
 	call_fail(ctx, ST_UNIMPLEMENTED, "nobody asks");
 }
 
-UNSERVED(shim_keep_traces, Database, TraceBatch, Empty)
+UNSERVED(shim_keep_traces, Database, TraceBatch, TraceKept)
 UNSERVED(shim_find_traces, Database, TraceQuery, TraceBatch)
 
 static Mf__Database_Service database = MF__DATABASE__INIT(shim_);

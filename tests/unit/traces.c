@@ -5,6 +5,7 @@
 #include <string.h>
 #include "base/id.h"
 #include "base/json.h"
+#include "base/metrics.h"
 #include "base/time.h"
 #include "harness/metabed.h"
 #include "meta/traces.h"
@@ -123,6 +124,31 @@ what_the_store_does_not_take_waits_and_is_found_here(void **unused)
 	RUN(&r, .meta = "trace", .token = "admin", .node = "00000000000000000000000000000003");
 	assert_int_equal(r.r->status, ST_NOT_FOUND);
 	assert_non_null(strstr(r.r->problem->message, "traceparent")); /* how to have one kept */
+}
+
+static void
+what_there_is_no_room_for_does_not_come_again_nor_counts_as_stored(void **unused)
+{
+	static const char *const by[] = { "to", NULL };
+	const char *const store = "store";
+	struct metric *sent =
+	    metric_get(metric_family(METRIC_COUNTER, "metafed_meta_traces_sent_total",
+			   "Traces that were stored, or taken by the collector.", by),
+		&store);
+	double before = sent->value;
+
+	(void)unused;
+	mb.traces_refused = 30;
+	for (unsigned i = 0; i < 100; i++) /* two batches */
+		tell(i, false, 1);
+	wait_until(&mb.traces_stored, 40);
+	metabed_pass(1500 * MS);
+	assert_int_equal(mb.traces.calls, 2);
+	assert_int_equal(mb.traces_stored, 40);
+	assert_true(sent->value == before + 40);
+	mb.traces_refused = 0;
+	tell(100, false, 1);
+	wait_until(&mb.traces_stored, 41);
 }
 
 static void
@@ -348,6 +374,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		METABED(they_are_stored_and_exported_once_each_though_told_twice),
 		METABED(what_the_store_does_not_take_waits_and_is_found_here),
+		METABED(what_there_is_no_room_for_does_not_come_again_nor_counts_as_stored),
 		METABED(what_is_stored_while_it_is_looked_for_is_found),
 		METABED(a_full_ring_forgets_the_oldest_and_goes_on),
 		METABED(no_batch_is_larger_than_a_message_may_be),

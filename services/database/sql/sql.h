@@ -22,6 +22,7 @@ struct sql_config {
 	int64_t blob_uploads;             /* open ones of a principal */
 	int64_t blob_upload_time_us, blob_keep_us;
 	int64_t trace_keep_us;
+	int64_t trace_store_max; /* bytes; 0: no bound, which no key can say */
 };
 
 /* clang-format off */
@@ -64,7 +65,11 @@ struct sql_config {
 	{ "blob_keep", CONFIG_DURATION, offsetof(S, at blob_keep_us), "30d", 0, 0, false, true,	\
 	  "a blob that no task refers to and nobody reads is thrown away after this time; 0: never" },	\
 	{ "trace_keep", CONFIG_DURATION, offsetof(S, at trace_keep_us), "3d", 3600000000,		\
-	  INT64_C(31536000000000), false, true, "traces of requests are thrown away after this time" }
+	  INT64_C(31536000000000), false, true, "traces of requests are thrown away after this time" },	\
+	{ "trace_store_max", CONFIG_BYTES, offsetof(S, at trace_store_max), "2g", INT64_C(64) << 20,	\
+	  INT64_C(1) << 50, false, true,								\
+	  "of all traces on disk: beyond it the oldest days are dropped, then only failed requests "	\
+	  "stored, beyond 1.25 times of it none" }
 /* clang-format on */
 
 extern const struct config_key sql_keys[];

@@ -79,6 +79,7 @@ sql_open(struct loop *l, struct work_pool *work, const struct sql_config *config
 	pg_pool_fence(store.pool, 0, text_fence);
 	pg_pool_fence(store.pool, 1, text_fence_leader);
 	lead_start();
+	traces_room_start();
 	pg_pool_on_up(store.pool, on_up, NULL);
 	pg_pool_on_commit(store.pool, on_commit, NULL);
 	return true;

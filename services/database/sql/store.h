@@ -8,7 +8,7 @@
  *   explain.c   how statements would be run      replicas.c stand-bys that answer reads
  *   events.c    the log of what happened    upkeep.c   what is thrown away after its time
  *   brief.c     tasks counted, their ids, the history of one
- *   traces.c    what is kept of requests
+ *   traces.c    what is kept of requests    traces_room.c  the bound of that in bytes
  *   blob.c      large values (blob.h) */
 #ifndef SQL_STORE_H
 #define SQL_STORE_H
@@ -111,10 +111,25 @@ void events_happened(void);     /* there may be more in the log: rings the bell 
 void events_stop(void);
 
 /* --- traces.c --- */
-void
-sql_keep_traces(Mf__Sql_Service *s, const Mf__TraceBatch *q, Mf__Empty_Closure reply, void *ctx);
+void sql_keep_traces(
+    Mf__Sql_Service *s, const Mf__TraceBatch *q, Mf__TraceKept_Closure reply, void *ctx);
 void sql_find_traces(
     Mf__Sql_Service *s, const Mf__TraceQuery *q, Mf__TraceBatch_Closure reply, void *ctx);
+
+/* --- traces_room.c: what trace_store_max leaves room for. Nothing is known at first, and again when
+ * much was stored or time has passed since it was measured: who stores then measures first. --- */
+#define TRACES_BYTES "mf_traces_bytes()"
+enum traces_stored { TRACES_ALL, TRACES_FAILED, TRACES_NONE };
+void traces_room_start(void);
+bool traces_room_known(void);
+/* Measured; trimmed: what could be dropped has been. A change is logged. */
+void traces_room_is(int64_t bytes, bool trimmed);
+bool traces_room_for(bool failed);               /* may one of such a request be stored? */
+void traces_room_took(size_t bytes);             /* stored since it was measured, about */
+void traces_room_refused(size_t n, bool failed); /* answered as refused */
+/* The arithmetic: over_for_us is for how long it has been larger than the bound, -1: it is not. */
+enum traces_stored traces_room_decide(
+    enum traces_stored was, int64_t bytes, int64_t most, int64_t over_for_us, bool trimmed);
 
 /* --- lead.c --- */
 void lead_start(void);

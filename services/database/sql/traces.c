@@ -1,6 +1,6 @@
 /* traces: what is kept of requests, written in batches and looked for by what it was. A record is its
  * sender's, packed; its columns are what a question may name. They are thrown away by the day
- * (upkeep.c, migration 0015). */
+ * (upkeep.c, migration 0015), and not all stored when they are too many (traces_room.c). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +15,14 @@
 #define FIND_MOST  1001u     /* a page of 1000, and whether there is another */
 #define FIND_BYTES "1048576" /* and what one more takes: an answer has them as hex, too */
 #define NODES_MOST 16        /* of one trace */
+#define ROW_BYTES  512       /* beside its record: columns and indexes */
+
+/* A batch that is to be stored. */
+struct keeping {
+	struct call *call;
+	const Mf__TraceBatch *q;
+	size_t kept, bytes, refused[2]; /* failed ones: [1] */
+};
 
 #define COLUMNS                                                                                    \
 	"id uuid,trace_id text,at timestamptz,duration_us bigint,failed boolean,nodes text[],"     \
@@ -39,21 +47,25 @@ static const char keep_all[] =
     "INSERT INTO traces SELECT id,trace_id,at,duration_us,failed,nodes,method,route,"
     "decode(record,'hex') FROM jsonb_to_recordset($1::jsonb) AS x(" COLUMNS "record text) "
     "ON CONFLICT (id) DO NOTHING";
+static const char size_of_all[] = "SELECT " TRACES_BYTES;
 static const char find_all[] = FIND BOUNDED CHOSEN NEWEST;
 static const char find_failed[] = FIND BOUNDED CHOSEN "AND failed " NEWEST;
 static const char find_fine[] = FIND BOUNDED CHOSEN "AND NOT failed " NEWEST;
 static const char find_one[] = FIND "trace_id=$10 AND " BOUNDED CHOSEN NEWEST;
 
 static void keep(struct call *c, const void *q);
-static bool write_item(struct call *c, struct jw *w, const ProtobufCBinaryData *item);
+static void on_size(const struct pg_reply *r, void *ctx);
+static void store(struct keeping *k);
+static bool take_item(struct keeping *k, struct jw *w, const ProtobufCBinaryData *item);
+static void write_item(struct jw *w, const Mf__Trace *m);
 static void write_nodes(struct jw *w, const Mf__Trace *m);
-static void write_hex(struct call *c, struct jw *w, const ProtobufCBinaryData *item);
 static void on_kept(const struct pg_reply *r, void *ctx);
+static void kept(struct keeping *k);
 static void find(struct call *c, const void *q);
 static void on_found(const struct pg_reply *r, void *ctx);
 
 void
-sql_keep_traces(Mf__Sql_Service *s, const Mf__TraceBatch *q, Mf__Empty_Closure reply, void *ctx)
+sql_keep_traces(Mf__Sql_Service *s, const Mf__TraceBatch *q, Mf__TraceKept_Closure reply, void *ctx)
 {
 	(void)s, (void)reply;
 	hold_call(ctx, keep, q);
@@ -70,36 +82,81 @@ sql_find_traces(
 static void
 keep(struct call *c, const void *batch)
 {
-	const Mf__TraceBatch *q = batch;
+	struct keeping *k = ARENA_NEW(call_arena(c), struct keeping);
+
+	*k = (struct keeping){ .call = c, .q = batch };
+	if (k->q->n_items == 0 || k->q->n_items > ITEMS_MOST)
+		call_fail(c, ST_INVALID_ARGUMENT, "items: must be 1 to %d", ITEMS_MOST);
+	else if (traces_room_known())
+		store(k);
+	else
+		pg_read(sql_pool(), c, size_of_all, 0, NULL, on_size, k);
+}
+
+/* Somebody may hold a day that has nothing to do with this: then it is as it was. */
+static void
+on_size(const struct pg_reply *r, void *ctx)
+{
+	struct keeping *k = ctx;
+
+	if (!pg_ok(r) && pg_status(r) == ST_UNAVAILABLE) {
+		pg_fail_call(k->call, r);
+		return;
+	}
+	if (pg_ok(r))
+		traces_room_is(strtoll(pg_value(r, 0, 0), NULL, 10), false);
+	store(k);
+}
+
+static void
+store(struct keeping *k)
+{
 	const char *json;
 	struct jw w;
 
-	if (q->n_items == 0 || q->n_items > ITEMS_MOST) {
-		call_fail(c, ST_INVALID_ARGUMENT, "items: must be 1 to %d", ITEMS_MOST);
-		return;
-	}
-	jw_start(&w, call_arena(c), 4096);
+	jw_start(&w, call_arena(k->call), 4096);
 	jw_array(&w, NULL);
-	for (size_t i = 0; i < q->n_items; i++)
-		if (!write_item(c, &w, &q->items[i])) {
-			call_fail(c, ST_INVALID_ARGUMENT, "items/%zu: is no trace", i);
+	for (size_t i = 0; i < k->q->n_items; i++)
+		if (!take_item(k, &w, &k->q->items[i])) {
+			call_fail(k->call, ST_INVALID_ARGUMENT, "items/%zu: is no trace", i);
 			return;
 		}
 	jw_close(&w, ']');
 	json = jw_text(&w, NULL);
-	pg_query(sql_pool(), c, keep_all, 1, &json, on_kept, c);
+	if (k->kept > 0)
+		pg_query(sql_pool(), k->call, keep_all, 1, &json, on_kept, k);
+	else
+		kept(k);
 }
 
+/* Into the array, or counted as refused; false: it is none. */
 static bool
-write_item(struct call *c, struct jw *w, const ProtobufCBinaryData *item)
+take_item(struct keeping *k, struct jw *w, const ProtobufCBinaryData *item)
 {
-	const Mf__Trace *m =
-	    mf__trace__unpack(arena_allocator(call_arena(c)), item->len, item->data);
+	struct arena *a = call_arena(k->call);
+	const Mf__Trace *m = mf__trace__unpack(arena_allocator(a), item->len, item->data);
+	char *hex;
 
 	if (m == NULL || !uuid_ok(m->id) || strlen(m->trace_id) != 32 || m->at > INT64_MAX ||
 	    m->duration_us > INT64_MAX)
 		return false;
+	if (!traces_room_for(m->failed)) {
+		k->refused[m->failed ? 1 : 0]++;
+		return true;
+	}
+	hex = arena_alloc(a, 2 * item->len + 1);
 	jw_object(w, NULL);
+	write_item(w, m);
+	jw_strn(w, "record", hex, str_hex(item->data, item->len, hex));
+	jw_close(w, '}');
+	k->kept++;
+	k->bytes += item->len + ROW_BYTES;
+	return true;
+}
+
+static void
+write_item(struct jw *w, const Mf__Trace *m)
+{
 	jw_str(w, "id", m->id);
 	jw_str(w, "trace_id", m->trace_id);
 	jw_time(w, "at", (int64_t)m->at);
@@ -108,9 +165,6 @@ write_item(struct call *c, struct jw *w, const ProtobufCBinaryData *item)
 	write_nodes(w, m);
 	jw_str(w, "method", m->http_method);
 	jw_str(w, "route", m->route);
-	write_hex(c, w, item);
-	jw_close(w, '}');
-	return true;
 }
 
 /* Each once. */
@@ -134,20 +188,29 @@ write_nodes(struct jw *w, const Mf__Trace *m)
 }
 
 static void
-write_hex(struct call *c, struct jw *w, const ProtobufCBinaryData *item)
-{
-	char *hex = arena_alloc(call_arena(c), 2 * item->len + 1);
-
-	jw_strn(w, "record", hex, str_hex(item->data, item->len, hex));
-}
-
-static void
 on_kept(const struct pg_reply *r, void *ctx)
 {
-	if (pg_ok(r))
-		call_reply(ctx, &(Mf__Empty)MF__EMPTY__INIT.base);
-	else
-		pg_fail_call(ctx, r);
+	struct keeping *k = ctx;
+
+	if (!pg_ok(r)) {
+		pg_fail_call(k->call, r);
+		return;
+	}
+	traces_room_took(k->bytes);
+	kept(k);
+}
+
+/* What was refused is counted when it is answered: a batch that fails comes again. */
+static void
+kept(struct keeping *k)
+{
+	Mf__TraceKept out = MF__TRACE_KEPT__INIT;
+
+	for (int failed = 0; failed <= 1; failed++) {
+		traces_room_refused(k->refused[failed], failed == 1);
+		out.refused += (uint32_t)k->refused[failed];
+	}
+	call_reply(k->call, &out.base);
 }
 
 static void

@@ -59,11 +59,14 @@ static const char log_turn[] = "SELECT CASE WHEN"
 			       " pg_try_advisory_xact_lock(7738135562846292) THEN"
 			       " CASE WHEN mf_events_ahead() THEN mf_events_drop() END END";
 
-/* And those of the traces. */
-static const char traces_turn[] = "SELECT CASE WHEN"
-				  " pg_try_advisory_xact_lock(7738135562846292) THEN"
-				  " CASE WHEN mf_traces_ahead() THEN"
-				  " mf_traces_drop(make_interval(secs=>$1::float8)) END END";
+/* And those of the traces: which was dropped ("": one for its age, "-": none is to be, else for want
+ * of room; null: another process is at it), and what all take now. */
+static const char traces_turn[] =
+    "SELECT CASE WHEN pg_try_advisory_xact_lock(7738135562846292) THEN"
+    " CASE WHEN mf_traces_ahead() THEN"
+    " CASE WHEN mf_traces_drop(make_interval(secs=>$1::float8)) THEN ''"
+    " WHEN $2::bigint>0 THEN coalesce(mf_traces_trim($2::bigint),'-') ELSE '-' END END "
+    "END," TRACES_BYTES;
 
 static struct chore {
 	const char *table, *statement;
@@ -127,7 +130,8 @@ upkeep_start(int64_t first_us)
 	}
 	memset(&upkeep, 0, sizeof(upkeep));
 	upkeep.dropped = metric_simple(METRIC_COUNTER, "metafed_sql_partitions_dropped_total",
-	    "Partitions of the log and of the traces that were dropped after their time.");
+	    "Partitions of the log and of the traces that were dropped after their time, or for "
+	    "want of room (trace_store_max).");
 	upkeep.slice = SLICE_FIRST;
 	upkeep.at = CHORES;
 	upkeep.first_us = first_us;
@@ -213,26 +217,34 @@ on_log_turn(const struct pg_reply *r, void *ctx)
 static void
 traces_next(void)
 {
-	char keep[24];
-	const char *const params[] = { keep };
+	char keep[24], most[24];
+	const char *const params[] = { keep, most };
 
 	snprintf(keep, sizeof(keep), "%.3f", (double)sql_config()->trace_keep_us / SEC);
+	snprintf(most, sizeof(most), "%lld", (long long)sql_config()->trace_store_max);
 	upkeep.under_way = true;
-	pg_query(sql_pool(), NULL, traces_turn, 1, params, on_traces_turn, NULL);
+	pg_query(sql_pool(), NULL, traces_turn, 2, params, on_traces_turn, NULL);
 }
 
 static void
 on_traces_turn(const struct pg_reply *r, void *ctx)
 {
+	const char *dropped = pg_ok(r) && !pg_null(r, 0, 0) ? pg_value(r, 0, 0) : "-";
+
 	(void)ctx;
 	upkeep.under_way = false;
-	if (pg_ok(r) && pg_value(r, 0, 0)[0] == 't') {
+	if (strcmp(dropped, "-") != 0) {
+		if (*dropped != '\0')
+			log_info("traces_dropped", L_STR("partition", dropped),
+			    L_INT("trace_store_max", sql_config()->trace_store_max));
 		metric_inc(upkeep.dropped);
 		traces_next();
 		return;
 	}
 	if (!pg_ok(r))
 		log_warn("upkeep_failed", L_STR("table", "traces"), L_STR("why", pg_error(r)));
+	else
+		traces_room_is(strtoll(pg_value(r, 0, 1), NULL, 10), !pg_null(r, 0, 0));
 	chore_begin(0);
 }
 
