@@ -320,6 +320,18 @@ a_check_finds_planted_damage_and_mends_it(void **unused)
 	assert_non_null(strstr(x->text, "\"d09\""));
 }
 
+/* Thrown away, not only no longer shown. */
+static void
+await_swept(const char *model, const char *id)
+{
+	int64_t began = time_now_us();
+
+	while (doc_redis("EXISTS mf:{%s}:d:%s", model, id) == 1) {
+		assert_true(time_now_us() - began < 20 * SEC);
+		doc_pass(20 * MS);
+	}
+}
+
 static void
 a_document_is_gone_when_its_time_is_over(void **unused)
 {
@@ -342,10 +354,8 @@ a_document_is_gone_when_its_time_is_over(void **unused)
 	assert_null(strstr(x->text, "\"a\""));
 	REFUSED(update(m, "a", "{}"), ST_NOT_FOUND, "");
 	assert_int_equal(update(m, "b", "{\"n\":1}")->status, ST_OK);
-	while (doc_redis("EXISTS mf:{%s}:d:a", m) == 1 || doc_redis("EXISTS mf:{%s}:k:a", m) == 1) {
-		assert_true(time_now_us() - began < 20 * SEC);
-		doc_pass(20 * MS);
-	}
+	await_swept(m, "a");
+	assert_int_equal(doc_redis("EXISTS mf:{%s}:k:a", m), 0);
 	assert_int_equal(doc_redis("ZCARD mf:{%s}:ids", m), 1);
 	/* and its id begins anew */
 	x = create(m, "a", "{\"n\":5}");
@@ -356,17 +366,46 @@ static void
 a_collection_may_give_all_its_documents_a_life(void **unused)
 {
 	const char *m = doc_name();
-	int64_t began;
 
 	(void)unused;
 	doc_declare(m, "{\"ttl_ms\":50}");
 	create(m, "a", "{}");
 	docbed_reopen(); /* another process finds what this one leaves */
-	began = time_now_us();
-	while (doc_redis("EXISTS mf:{%s}:d:a", m) == 1) {
-		assert_true(time_now_us() - began < 20 * SEC);
-		doc_pass(20 * MS);
-	}
+	await_swept(m, "a");
+}
+
+static void
+what_is_made_while_others_are_thrown_away_has_its_turn_too(void **unused)
+{
+	const char *m = doc_name();
+	struct said *x;
+
+	(void)unused;
+	doc_declare(m, "{}");
+	doc_pass(50 * MS); /* in which upkeep has looked at it */
+	doc_done(DOC_ASK(CREATE, .model = m, .id = "a", .data = "{}", .ttl_ms = 30));
+	stores_pause_redis(docbed.stores, "docs", true);
+	doc_pass(200 * MS); /* its time is over, and that was sent */
+	x = doc_start(DOC_ASK(CREATE, .model = m, .id = "b", .data = "{}", .ttl_ms = 30));
+	doc_pass(10 * MS);
+	stores_pause_redis(docbed.stores, "docs", false);
+	assert_int_equal(doc_wait(x)->status, ST_OK);
+	await_swept(m, "a");
+	await_swept(m, "b");
+}
+
+static void
+the_life_of_what_was_staged_begins_when_it_is_settled(void **unused)
+{
+	const char *m = doc_name();
+
+	(void)unused;
+	doc_declare(m, "{}");
+	doc_stage(m, "tx", DOC_ASK(CREATE, .model = m, .id = "a", .data = "{}", .ttl_ms = 30));
+	doc_pass(200 * MS);
+	doc_settle(m, "tx", true);
+	assert_int_equal(doc_redis("ZCARD mf:{%s}:ttl", m), 1);
+	await_swept(m, "a");
 }
 
 static void
@@ -537,6 +576,8 @@ main(void)
 		T(a_check_finds_planted_damage_and_mends_it),
 		T(a_document_is_gone_when_its_time_is_over),
 		T(a_collection_may_give_all_its_documents_a_life),
+		T(what_is_made_while_others_are_thrown_away_has_its_turn_too),
+		T(the_life_of_what_was_staged_begins_when_it_is_settled),
 		T(members_of_a_bulk_end_each_on_its_own),
 		T(a_transaction_keeps_indexes_and_unique_keys),
 		T(a_staged_key_is_reserved),

@@ -154,4 +154,4 @@ const char collection_expire_script[] = DOCUMENT_LUA
     "local gone = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now(), 'LIMIT', 0, ARGV[2])\n"
     "for _, id in ipairs(gone) do erase(id) end\n"
     "local next = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')\n"
-    "return {#gone, next[2] or false}\n";
+    "return {#gone, next[2] or false, redis.call('EXISTS', p .. 'tx')}\n";

@@ -148,7 +148,7 @@ extern const char collection_index_script[];
 /* KEYS: index. 2: epoch, 3: slot, 4: from, 5: entries at most, 6: "1" takes away. {'ok', looked at, without a
  * document, last member}. */
 extern const char collection_strays_script[];
-/* KEYS: ttl. 2: documents at most. {gone, end of the next in ms or nil}. */
+/* KEYS: ttl. 2: documents at most. {gone, end of the next in ms or nil, 1: something is staged}. */
 extern const char collection_expire_script[];
 
 #endif

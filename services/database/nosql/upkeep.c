@@ -17,6 +17,8 @@
 #define SLICE       100
 #define SLICE_TEXT  "100"
 #define SLICE_PAUSE (5 * MS)
+#define WRITE_US                                                                                   \
+	(100 * MS) /* in which a write that was sent is done; reads know the time themselves */
 
 struct chore {
 	struct chore *next;
@@ -110,7 +112,7 @@ void
 collections_ends(const char *name, int64_t in_ms)
 {
 	struct chore *k = chore_of(name, false);
-	int64_t at = time_now_us() + in_ms * MS;
+	int64_t at = time_now_us() + in_ms * MS + WRITE_US;
 	const char *argv[] = { "ZADD", REGISTRY, "0", name };
 
 	if (k == NULL) {
@@ -343,10 +345,12 @@ on_dropped(const struct redis_reply *r, void *ctx)
 
 /* --- documents whose time is over --- */
 
+/* What is said to end while this is on its way may be written behind it. */
 static void
 expire(struct chore *k)
 {
-	(void)k;
+	if (k->due_us <= time_now_us())
+		k->due_us = INT64_MAX;
 	run(collection_expire_script, "ttl", 1, (const char *const[]){ SLICE_TEXT, NULL },
 	    on_expired);
 }
@@ -355,26 +359,28 @@ static void
 on_expired(const struct redis_reply *r, void *ctx)
 {
 	struct chore *k = upkeep.busy;
+	int64_t in_us = INT64_MAX, left;
 	uint64_t at_ms;
-	int64_t left;
 
 	(void)ctx;
 	if (r->type == REDIS_FAILED) {
-		k->due_us = time_now_us() + AGAIN_US;
-		chore_done(AGAIN_US);
-		return;
-	}
-	if (r->items[0]->i > 0)
-		STEP("nosql.expire.durable");
-	if (r->items[0]->i == SLICE) {
-		k->due_us = time_now_us() + SLICE_PAUSE;
-	} else if (r->items[1]->type != REDIS_STRING ||
-		   !str_u64(
-		       (struct str){ r->items[1]->s, r->items[1]->n }, INT64_MAX / MS, &at_ms)) {
-		k->due_us = INT64_MAX;
+		in_us = AGAIN_US;
 	} else {
-		left = (int64_t)at_ms * MS - time_wall_us();
-		k->due_us = time_now_us() + (left > AGAIN_US ? left : AGAIN_US);
+		if (r->items[0]->i > 0)
+			STEP("nosql.expire.durable");
+		if (r->items[0]->i == SLICE) {
+			in_us = SLICE_PAUSE;
+		} else if (r->items[1]->type == REDIS_STRING &&
+			   str_u64((struct str){ r->items[1]->s, r->items[1]->n }, INT64_MAX / MS,
+			       &at_ms)) {
+			left = (int64_t)at_ms * MS - time_wall_us();
+			in_us = left > AGAIN_US ? left : AGAIN_US;
+		}
+		/* the life of what is staged has not begun */
+		if (r->items[2]->i > 0 && in_us > AGAIN_US)
+			in_us = AGAIN_US;
 	}
-	chore_done(0);
+	if (in_us != INT64_MAX && time_now_us() + in_us < k->due_us)
+		k->due_us = time_now_us() + in_us;
+	chore_done(r->type == REDIS_FAILED ? AGAIN_US : 0);
 }
