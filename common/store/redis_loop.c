@@ -88,7 +88,8 @@ want_write(void *data)
 	struct conn *k = data;
 
 	k->want_write = true;
-	if (k->r != NULL)
+	/* a full socket tells when it drains */
+	if (k->r != NULL && (k->events & UV_WRITABLE) == 0)
 		loop_turn_soon(k->r->loop);
 }
 

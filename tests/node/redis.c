@@ -1,6 +1,7 @@
 /* redis: commands, scripts and outages against real Redis servers. */
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include "base/metrics.h"
 #include "base/time.h"
 #include "bus/bus.h"
@@ -277,6 +278,40 @@ a_stopped_server_is_refused_after_a_second_and_good_again_when_it_answers(void *
 	assert_string_equal(run("GET k").s, "slow");
 }
 
+static int64_t
+cpu_us(void)
+{
+	struct timespec t;
+
+	assert_int_equal(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t), 0);
+	return (int64_t)t.tv_sec * SEC + t.tv_nsec / 1000;
+}
+
+static void
+a_full_socket_is_waited_for_without_turning(void **unused)
+{
+	static char value[4 << 20];
+	static struct got g;
+	const char *argv[] = { "SET", "large", value };
+	const size_t lens[] = { 3, 5, sizeof(value) };
+	int64_t used;
+
+	(void)unused;
+	until(is_up, cache);
+	memset(value, 'x', sizeof(value));
+	stores_pause_redis(stores, "cache", true);
+	g = (struct got){ 0 };
+	redis_command(cache, NULL, 3, argv, lens, on_done, &g);
+	loop_run_until(loop, never, NULL, 50 * MS); /* what the socket takes is in it */
+	used = cpu_us();
+	loop_run_until(loop, never, NULL, 400 * MS);
+	used = cpu_us() - used;
+	stores_pause_redis(stores, "cache", false);
+	wait_for(&g);
+	assert_int_equal(g.type, REDIS_STATUS);
+	assert_true(used < 100 * MS);
+}
+
 static void
 a_server_that_stays_stopped_is_given_up_and_found_again(void **unused)
 {
@@ -341,6 +376,7 @@ main(void)
 		cmocka_unit_test_teardown(
 		    a_stopped_server_is_refused_after_a_second_and_good_again_when_it_answers,
 		    resume),
+		cmocka_unit_test_teardown(a_full_socket_is_waited_for_without_turning, resume),
 		cmocka_unit_test_teardown(
 		    a_server_that_stays_stopped_is_given_up_and_found_again, resume),
 		T(a_call_that_has_ended_hears_nothing_more),
