@@ -217,6 +217,125 @@ a_role_that_is_made_anew_gives_nobody_what_was_granted_to_the_old_one(void **unu
 	make("role", "guard", "{\"permissions\":[\"task.read\"]}");
 }
 
+/* --- what was not judged is not written --- */
+
+#define OPERATION "018f0000-0000-7000-8000-0000000000b1"
+
+/* May give grants and, without them, task.read. */
+static void
+make_granter(void)
+{
+	make("role", "clerk", "{\"permissions\":[\"grant.*\",\"task.read\"]}");
+}
+
+static json_t *
+grant_row(const char *permission, const char *ns)
+{
+	return json_pack("{s:s,s:s,s:s,s:[s],s:s?}", "effect", "allow", "subject_kind", "user",
+	    "subject", VERA, "permissions", permission, "namespace", ns);
+}
+
+static void
+somebody_makes_the_grant(struct memdb *db)
+{
+	memdb_put(db, "grant", GRANT, grant_row("task.read", NULL));
+}
+
+static void
+somebody_makes_it_hold_everywhere(struct memdb *db)
+{
+	json_t *row = grant_row("task.read", NULL);
+
+	memdb_put(db, "grant", GRANT, row);
+	json_object_set_new(row, "version", json_integer(2));
+}
+
+static void
+assert_still_a_grant_of_task_read(json_int_t version)
+{
+	const json_t *row = memdb_row(&authbed.db, "grant", GRANT);
+
+	assert_int_equal(json_integer_value(json_object_get(row, "version")), version);
+	assert_string_equal(
+	    json_string_value(json_array_get(json_object_get(row, "permissions"), 0)), "task.read");
+	assert_int_equal(json_array_size(json_object_get(row, "permissions")), 1);
+}
+
+static void
+a_grant_that_comes_behind_the_look_at_it_is_looked_at_before_it_is_changed(void **unused)
+{
+	(void)unused;
+	make_granter();
+	authbed.db.before_write = somebody_makes_the_grant;
+	REFUSED(ACCOUNT(UPDATE, .model = "grant", .id = GRANT, .as = "clerk",
+		    .data = "{\"permissions\":[\"*\"]}"),
+	    ST_PERMISSION_DENIED, "BEYOND_OWN");
+	assert_null(authbed.db.before_write);
+	assert_still_a_grant_of_task_read(1);
+	json_object_del(json_object_get(authbed.db.rows, "grant"), GRANT);
+	authbed.db.before_write = somebody_makes_the_grant;
+	REFUSED(ACCOUNT(UPDATE, .model = "grant", .id = GRANT, .as = "clerk", .if_version = 1,
+		    .data = "{\"permissions\":[\"*\"]}"),
+	    ST_ABORTED, "VERSION_CONFLICT");
+	assert_still_a_grant_of_task_read(1);
+	json_object_del(json_object_get(authbed.db.rows, "grant"), GRANT);
+	authbed.db.before_write = somebody_makes_the_grant;
+	assert_int_equal(ACCOUNT(UPDATE, .model = "grant", .id = GRANT, .as = "clerk",
+			     .data = "{\"description\":\"his\"}")
+			     .status,
+	    ST_OK);
+	assert_still_a_grant_of_task_read(2);
+}
+
+static void
+a_grant_of_another_is_not_deleted_behind_the_look_at_it(void **unused)
+{
+	(void)unused;
+	make("role", "clerk", "{\"permissions\":[\"grant.*\"]}");
+	assert_int_equal(
+	    ACCOUNT(DELETE, .model = "grant", .id = GRANT, .as = "clerk").status, ST_NOT_FOUND);
+	authbed.db.before_write = somebody_makes_the_grant;
+	REFUSED(ACCOUNT(DELETE, .model = "grant", .id = GRANT, .as = "clerk"), ST_PERMISSION_DENIED,
+	    "BEYOND_OWN");
+	assert_still_a_grant_of_task_read(1);
+}
+
+/* Else who names the next version would be judged on what the grant was, and write on what he makes of
+ * it beside that. */
+static void
+a_version_of_a_grant_that_was_not_judged_is_never_written(void **unused)
+{
+	(void)unused;
+	make_granter();
+	make("grant", "018f0000-0000-7000-8000-0000000000a2",
+	    "{\"effect\":\"allow\",\"subject_kind\":\"role\",\"subject\":\"clerk\","
+	    "\"permissions\":[\"*\"],\"namespace\":\"his\"}");
+	memdb_put(&authbed.db, "grant", GRANT, grant_row("task.read", "his"));
+	authbed.db.before_write = somebody_makes_it_hold_everywhere;
+	REFUSED(ACCOUNT(UPDATE, .model = "grant", .id = GRANT, .as = "clerk", .if_version = 2,
+		    .data = "{\"permissions\":[\"*\"]}"),
+	    ST_ABORTED, "VERSION_CONFLICT");
+	assert_null(authbed.db.before_write);
+	assert_still_a_grant_of_task_read(2);
+}
+
+static void
+a_change_of_a_grant_that_was_made_is_told_again_whatever_version_it_names(void **unused)
+{
+	struct account o;
+
+	(void)unused;
+	make_granter();
+	memdb_put(&authbed.db, "grant", GRANT, grant_row("task.read", NULL));
+	for (int again = 0; again < 2; again++) {
+		o = ACCOUNT(UPDATE, .model = "grant", .id = GRANT, .as = "clerk", .if_version = 1,
+		    .operation = OPERATION, .data = "{\"description\":\"his\"}");
+		assert_int_equal(o.status, ST_OK);
+		assert_int_equal(o.repeated, again);
+	}
+	assert_still_a_grant_of_task_read(2);
+}
+
 static void
 the_role_admin_is_fixed(void **unused)
 {
@@ -275,6 +394,10 @@ main(void)
 		BED(who_changes_an_account_has_what_is_granted_to_it_itself),
 		BED(who_gives_a_group_has_what_is_granted_to_the_roles_that_grants_give_it),
 		BED(a_role_that_is_made_anew_gives_nobody_what_was_granted_to_the_old_one),
+		BED(a_grant_that_comes_behind_the_look_at_it_is_looked_at_before_it_is_changed),
+		BED(a_grant_of_another_is_not_deleted_behind_the_look_at_it),
+		BED(a_version_of_a_grant_that_was_not_judged_is_never_written),
+		BED(a_change_of_a_grant_that_was_made_is_told_again_whatever_version_it_names),
 		BED(the_role_admin_is_fixed),
 		BED(a_field_that_is_wrong_is_named),
 		BED(without_the_database_nothing_is_written_and_the_roles_stay_in_force),

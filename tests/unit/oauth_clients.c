@@ -173,6 +173,52 @@ nobody_makes_a_client_that_may_more_than_himself(void **unused)
 }
 
 static void
+somebody_trusts_it(struct memdb *db)
+{
+	json_t *row = memdb_row(db, "client", "web");
+
+	json_object_set_new(row, "trusted", json_true());
+	json_object_set_new(row, "version", json_integer(2));
+}
+
+/* Else who names the next version would send the codes of a client that was trusted meanwhile to
+ * himself. */
+static void
+a_version_of_a_client_that_was_not_judged_is_never_written(void **unused)
+{
+	struct account o;
+
+	(void)unused;
+	assert_int_equal(
+	    ACCOUNT(CREATE, .model = "client", .id = "web", .data = WEBAPP, .as = "operator")
+		.status,
+	    ST_OK);
+	authbed.db.before_write = somebody_trusts_it;
+	REFUSED(ACCOUNT(UPDATE, .model = "client", .id = "web", .as = "operator", .if_version = 2,
+		    .data = "{\"redirect_uris\":[\"https://eve.example/\"]}"),
+	    ST_ABORTED, "VERSION_CONFLICT");
+	assert_null(authbed.db.before_write);
+	o = ACCOUNT(READ_ONE, .model = "client", .id = "web");
+	assert_null(strstr(o.text, "eve.example"));
+}
+
+static void
+somebody_makes_a_trusted_client(struct memdb *db)
+{
+	memdb_put(db, "client", "web", json_pack("{s:s,s:b}", "name", "Web", "trusted", 1));
+}
+
+static void
+a_client_of_another_is_not_deleted_behind_the_look_at_it(void **unused)
+{
+	(void)unused;
+	authbed.db.before_write = somebody_makes_a_trusted_client;
+	REFUSED(ACCOUNT(DELETE, .model = "client", .id = "web", .as = "operator"), ST_ABORTED,
+	    "VERSION_CONFLICT");
+	assert_non_null(memdb_row(&authbed.db, "client", "web"));
+}
+
+static void
 a_person_is_no_service_account(void **unused)
 {
 	struct account o;
@@ -268,6 +314,8 @@ main(void)
 		BED(a_rotated_secret_replaces_the_one_before),
 		BED(what_may_be_no_client_is_refused_with_its_field),
 		BED(nobody_makes_a_client_that_may_more_than_himself),
+		BED(a_version_of_a_client_that_was_not_judged_is_never_written),
+		BED(a_client_of_another_is_not_deleted_behind_the_look_at_it),
 		BED(a_person_is_no_service_account),
 		BED(with_a_client_end_its_sessions_and_no_others),
 		BED(who_takes_back_a_consent_ends_what_it_gave),

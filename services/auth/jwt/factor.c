@@ -4,6 +4,7 @@
 #include "auth/jwt/factor.h"
 #include "auth/jwt/rows.h"
 #include "auth/jwt/seal.h"
+#include "auth/judged.h"
 #include "auth/store_failed.h"
 #include "base/log.h"
 #include "base/step.h"
@@ -218,7 +219,7 @@ use_up(struct step *s, struct jw *w, const char *what)
 	jw_close(w, '}');
 	op->kind = MF__STORE_OP__KIND__UPDATE;
 	op->data.data = (uint8_t *)jw_text(w, &op->data.len);
-	op->if_version = s->fresh ? s->factor.version : FACTOR_NO_VERSION;
+	op->if_version = s->fresh ? s->factor.version : NO_VERSION;
 	op->operation_id = arena_printf(a, "%s:%s:%s", s->factor.id, what, s->operation_id);
 	s->rpc = rpc_new(s->c, s->t->database, NULL);
 	mf__database__write(&s->rpc->service, op, on_used, s);

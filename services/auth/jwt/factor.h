@@ -21,10 +21,6 @@ struct factor_row {
 	int64_t created_us;
 };
 
-/* A version that no row has: what is asked under it takes no effect, and only the operation that has
- * done it before, which the store knows, is told that it was done. */
-#define FACTOR_NO_VERSION INT64_MAX
-
 /* False: the stored object is not what the model promises. Strings in `a`. */
 bool factor_row_of(struct arena *a, const json_t *item, struct factor_row *out);
 bool factor_row_read(struct arena *a, const ProtobufCBinaryData *data, struct factor_row *out);

@@ -13,6 +13,7 @@
 #include "auth/jwt/factor.h"
 #include "auth/jwt/proof.h"
 #include "auth/jwt/seal.h"
+#include "auth/judged.h"
 #include "base/log.h"
 #include "base/step.h"
 #include "base/time.h"
@@ -396,7 +397,7 @@ confirm(struct enrol *x)
 	jw_close(&w, '}');
 	op->kind = MF__STORE_OP__KIND__UPDATE;
 	op->data.data = (uint8_t *)jw_text(&w, &op->data.len);
-	op->if_version = x->row.confirmed ? FACTOR_NO_VERSION : x->row.version;
+	op->if_version = x->row.confirmed ? NO_VERSION : x->row.version;
 	op->operation_id = arena_printf(a, "confirm:%s", k->operation_id);
 	k->rpc = rpc_new(k->c, k->t->database, NULL);
 	mf__database__write(&k->rpc->service, op, on_confirmed, x);

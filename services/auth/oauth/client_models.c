@@ -11,6 +11,7 @@
 #include "auth/oauth/client_models.h"
 #include <sodium.h>
 #include <string.h>
+#include "auth/judged.h"
 #include "auth/jwt/rows.h"
 #include "auth/oauth/client_auth.h"
 #include "auth/oauth/client_rules.h"
@@ -218,6 +219,7 @@ on_before(const Mf__StoreResult *m, void *ctx)
 		return;
 	}
 	if (m == NULL) { /* deleted: by this very operation? the store knows */
+		x->op.if_version = NO_VERSION;
 		write_it(x);
 		return;
 	}
@@ -228,8 +230,7 @@ on_before(const Mf__StoreResult *m, void *ctx)
 		call_fail(x->c, ST_DATA_LOSS, "the stored client is none");
 		return;
 	}
-	if (x->q->if_version == 0) /* what is judged is this version, so no other may be written */
-		x->op.if_version = x->before.version;
+	x->op.if_version = judged_version(x->q->if_version, x->before.version);
 	if (x->body != NULL) {
 		const char *key;
 		json_t *item;

@@ -7,6 +7,7 @@
 
 #include <sodium.h>
 #include <string.h>
+#include "auth/judged.h"
 #include "auth/jwt/rows.h"
 #include "node/http_client.h"
 #include "auth/store_failed.h"
@@ -338,6 +339,7 @@ on_own(const Mf__StoreResult *m, void *ctx)
 	json_t *v;
 
 	if (m == NULL) {
+		x->op.if_version = NO_VERSION; /* whose it is was not looked at */
 		if (is_delete && rpc_failure(x->rpc)->status == ST_NOT_FOUND)
 			write_store(x);
 		else

@@ -7,6 +7,7 @@
  * changed: a grant is written at the version that was read. A write is answered when the policy with it
  * is in force. */
 #include <string.h>
+#include "auth/judged.h"
 #include "auth/rbac/load.h"
 #include "auth/rbac/write.h"
 #include "auth/store_failed.h"
@@ -220,8 +221,8 @@ read_grant(struct change *x)
 	mf__database__read(&x->rpc->service, &op, on_grant, x);
 }
 
-/* One that is gone: the store knows whether this very operation did it. What is in force may be another
- * policy by now. */
+/* One that is not there: the store knows whether this very operation deleted it. If it is there by then it
+ * was not judged, and nothing is written. What is in force may be another policy by now. */
 static void
 on_grant(const Mf__StoreResult *m, void *ctx)
 {
@@ -230,6 +231,7 @@ on_grant(const Mf__StoreResult *m, void *ctx)
 	json_t *row;
 
 	if (m == NULL && rpc_failure(x->rpc)->status == ST_NOT_FOUND) {
+		x->op.if_version = NO_VERSION;
 		store_it(x);
 		return;
 	}
@@ -256,8 +258,7 @@ on_grant(const Mf__StoreResult *m, void *ctx)
 			return;
 		}
 	}
-	if (x->q->if_version == 0)
-		x->op.if_version = m->version;
+	x->op.if_version = judged_version(x->q->if_version, m->version);
 	store_it(x);
 }
 
