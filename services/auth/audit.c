@@ -145,7 +145,7 @@ tell_lost(struct audit *a)
 	audit_note(a, &e);
 }
 
-/* Its rpc ends long before it does, so that no callback is missed. */
+/* Its rpc ends long before it does: only of a pause of ours both times are over at once. */
 struct call *
 audit_call(struct audit *a)
 {
@@ -161,9 +161,12 @@ on_call_ended(struct call *c, const struct call_end *end, void *ctx)
 {
 	struct audit *a = ctx;
 
-	(void)end;
-	if (a->call == c)
-		a->call = NULL;
+	if (a->call != c)
+		return;
+	a->call = NULL;
+	if (end->failure->status == ST_CANCELLED)
+		return; /* we are closed */
+	audit_retry(a); /* its rpc does not call back any more */
 }
 
 void

@@ -157,6 +157,10 @@ memdb_write(Mf__Database_Service *s, const Mf__StoreOp *q, Mf__StoreResult_Closu
 		call_fail_because(ctx, ST_UNAVAILABLE, "STORE_DOWN", 100, "the store is down");
 		return;
 	}
+	if (of_log && db->log_hangs) {
+		db->log_writes++;
+		return;
+	}
 	db->writes += !of_log;
 	db->log_writes += of_log;
 	st = q->kind == MF__STORE_OP__KIND__TRANSACTION ? transact(db, q, items, &repeated)

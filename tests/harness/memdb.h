@@ -26,6 +26,7 @@ struct memdb {
 	/* The audit log beside it: none of the above but down is its, and none of its writes counts
 	 * there. */
 	bool log_down;
+	bool log_hangs;     /* its writes are taken and not answered */
 	unsigned log_loses; /* as lose_answers */
 	unsigned log_writes;
 };

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include "auth/audit_chain.h"
+#include "auth/audit_int.h"
 #include "base/json.h"
 #include "base/time.h"
 #include "harness/authbed.h"
@@ -190,6 +191,43 @@ of_two_writers_each_goes_on_behind_the_other(void **unused)
 	assert_string_equal(problem(), "");
 }
 
+static bool
+is_idle(void *ctx)
+{
+	(void)ctx;
+	return audit_is_idle(authbed.auth.audit);
+}
+
+static bool
+is_sent(void *n)
+{
+	return authbed.db.log_writes > *(unsigned *)n;
+}
+
+/* As after a pause of this machine: both times are over at once, and the rpc does not say so. */
+static void
+a_batch_that_its_own_call_ended_is_sent_again(void **unused)
+{
+	struct attempt o;
+	unsigned before;
+
+	(void)unused;
+	assert_int_equal(try_login("admin", authbed.admin_password).status, ST_OK);
+	loop_run_until(authbed.loop, is_idle, NULL, 5 * SEC);
+	before = authbed.db.log_writes;
+	authbed.db.log_hangs = true;
+	try_login_start(&o, "admin", "wrong", "192.0.2.1", NULL);
+	loop_run_until(authbed.loop, is_sent, &before, 5 * SEC);
+	assert_non_null(authbed.auth.audit->call);
+	call_fail(authbed.auth.audit->call, ST_DEADLINE_EXCEEDED, "the deadline has passed");
+	authbed.db.log_hangs = false;
+	try_await(&o);
+	assert_int_equal(try_login("admin", authbed.admin_password).status, ST_OK);
+	until_recorded("login", "refused", 1);
+	until_recorded("login", "ok", 2);
+	assert_string_equal(problem(), "");
+}
+
 static off_t
 spool_size(void)
 {
@@ -304,13 +342,6 @@ half_a_line_in_the_file_costs_no_other(void **unused)
 	start_anew();
 	authbed.db.log_down = false;
 	until_recorded("login", "refused", 1);
-}
-
-static bool
-is_idle(void *ctx)
-{
-	(void)ctx;
-	return audit_is_idle(authbed.auth.audit);
 }
 
 static void
@@ -482,6 +513,7 @@ main(void)
 		BED(a_name_that_nobody_has_is_not_recorded),
 		BED(a_write_is_in_the_log_before_it_is_made_and_again_with_its_outcome),
 		BED(a_record_whose_answer_was_lost_is_there_once),
+		BED(a_batch_that_its_own_call_ended_is_sent_again),
 		BED(of_two_writers_each_goes_on_behind_the_other),
 		BED(while_the_log_is_away_nobody_gets_in_and_refusals_wait_in_a_file),
 		BED(what_was_in_the_file_when_we_were_killed_is_appended_once),
