@@ -447,7 +447,7 @@ outcome_of(const Mf__TaskResponse *r)
 	           : OUTCOME_FAILED;
 }
 
-/* Before any work, or before any that took effect. */
+/* Before any work, or before any that took effect. Who waits may have waited for it. */
 static void
 reject(struct op *o, enum status s, const char *reason, uint32_t retry_ms, const char *message)
 {
@@ -456,6 +456,7 @@ reject(struct op *o, enum status s, const char *reason, uint32_t retry_ms, const
 	gather_own(o->m, s, reason, message);
 	op_give_back(o, NULL);
 	call_fail_because(o->c, s, reason, retry_ms, "%s", message);
+	execute_next(o->m);
 }
 
 /* What others may use again. Harmless when there is nothing. */

@@ -6,6 +6,7 @@
 #include "base/time.h"
 #include "harness/metabed.h"
 #include "harness/unserved.h"
+#include "meta/lead.h"
 #include "proto/api.pb-c.h"
 #include "proto/auth.pb-c.h"
 #include "proto/database.pb-c.h"
@@ -119,8 +120,11 @@ sql_read(Mf__Sql_Service *s, const Mf__StoreOp *q, Mf__StoreResult_Closure reply
 	char *data;
 
 	(void)s, (void)reply;
-	if (behaves(&mb.sql, ctx))
+	if (behaves(&mb.sql, ctx)) {
+		if (mb.sql.fails == ST_OK)
+			mb.hung[mb.n_hung++ % 8] = ctx;
 		return;
+	}
 	data = arena_printf(call_arena(ctx), "{\"id\":\"%s\"}", q->id);
 	out.data = (ProtobufCBinaryData){ strlen(data), (uint8_t *)data };
 	out.version = 1;
@@ -271,6 +275,18 @@ database_write(
 }
 
 UNSERVED(database_events, Database, EventsAfter, EventPage)
+
+static void
+leader_ask(Mf__Leader_Service *s, const Mf__LeadAsk *q, Mf__LeadAnswer_Closure reply, void *ctx)
+{
+	Mf__LeadAnswer m = MF__LEAD_ANSWER__INIT;
+
+	(void)s, (void)q, (void)reply;
+	m.leads = mb.leads;
+	m.number = mb.number + !mb.leads;
+	m.leader = (char *)(uintptr_t)(mb.leads ? "meta" : "meta-2");
+	call_reply(ctx, &m.base);
+}
 
 static void
 database_keep_traces(
@@ -478,6 +494,7 @@ static Mf__Rbac_Service rbac_service_ = MF__RBAC__INIT(rbac_);
 static Mf__Api_Service api_service_ = MF__API__INIT(api_);
 static Mf__Database_Service database_service_ = MF__DATABASE__INIT(database_);
 static Mf__Auth_Service auth_service_ = MF__AUTH__INIT(auth_);
+static Mf__Leader_Service leader_service_ = MF__LEADER__INIT(leader_);
 
 extern const struct serve meta_serves[];
 
@@ -497,7 +514,7 @@ target_of(const ProtobufCServiceDescriptor *d, const char *first, const char *se
 int
 metabed_start(void **state)
 {
-	static struct serve serves[8][2];
+	static struct serve serves[8][3];
 	const struct {
 		const char *name;
 		ProtobufCService *s;
@@ -511,6 +528,7 @@ metabed_start(void **state)
 		.found = MF__TRACE_BATCH__INIT,
 		.epoch = 77,
 		.sequence = 1,
+		.number = 7,
 		.config = { .slots = 8,
 		    .reserve = 2,
 		    .queue = 4,
@@ -525,6 +543,8 @@ metabed_start(void **state)
 	assert_non_null(mb.bus);
 	for (size_t i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++) {
 		serves[i][0] = (struct serve){ nodes[i].s, PRIMARY };
+		if (nodes[i].s == &database_service_.base)
+			serves[i][1] = (struct serve){ &leader_service_.base, PRIMARY };
 		bus_loopback(mb.bus, nodes[i].name, serves[i]);
 	}
 	bus_loopback(mb.bus, "meta", meta_serves);
@@ -676,6 +696,22 @@ void
 metabed_pass(int64_t us)
 {
 	loop_run_until(mb.loop, never, NULL, us);
+}
+
+static bool
+leads(void *ctx)
+{
+	(void)ctx;
+	return lead_is(mb.meta->lead);
+}
+
+void
+metabed_lead(void)
+{
+	mb.leads = true;
+	mb.meta->lead = lead_new(mb.meta, 200 * MS);
+	loop_run_until(mb.loop, leads, NULL, SEC);
+	assert_true(leads(NULL));
 }
 
 bool

@@ -47,6 +47,12 @@ struct metabed {
 	size_t traces_bytes;     /* of the largest batch */
 	Mf__TraceBatch found;
 	Mf__TraceExport exports;
+	/* what sql was asked and has not answered: the test does */
+	struct call *hung[8];
+	unsigned n_hung;
+	/* who leads, where others stand by: metabed_lead */
+	bool leads;
+	uint64_t number;
 };
 extern struct metabed mb;
 
@@ -82,6 +88,8 @@ void metabed_send(struct result *out, const struct req *q);
 void metabed_wait(struct result *out);
 #define RUN(out, ...) (metabed_send((out), &(const struct req){ __VA_ARGS__ }), metabed_wait(out))
 void metabed_pass(int64_t us);
+/* Others stand by: from now on mb.leads says whether this one leads. */
+void metabed_lead(void);
 
 bool has_name(size_t n, char **names, const char *name);
 const Mf__TraceLevel *trace_level(const Mf__TaskResponse *r, uint32_t level);
