@@ -38,7 +38,7 @@ struct feed {
 	struct peer *peer;         /* NULL: ourselves */
 	const char *node, *place;  /* its name; where: of several processes each has a feed */
 	uint64_t generation, next; /* generation 0: no contact yet */
-	bool fetching;
+	bool fetching, again;      /* again: somebody rang meanwhile */
 	struct list subscribers;
 };
 
@@ -405,9 +405,14 @@ fetch(struct feed *f)
 	struct call *c;
 	struct rpc *r;
 
-	if (f->fetching || f->peer == NULL || !f->peer->up)
+	if (f->peer == NULL || !f->peer->up)
 		return;
+	if (f->fetching) {
+		f->again = true;
+		return;
+	}
 	f->fetching = true;
+	f->again = false;
 	c = call_root(
 	    f->bus, &(struct call_opts){ .limit_us = FETCH_US, .done = on_fetched, .ctx = f });
 	r = rpc_new(c, bus_node_target(f->bus, f->node), &(struct rpc_opts){ .once = true });
@@ -433,11 +438,14 @@ static void
 on_fetched(struct call *c, const struct call_end *end, void *ctx)
 {
 	struct feed *f = ctx;
+	bool again = f->again;
 
 	(void)c;
 	f->fetching = false;
 	if (end->reply != NULL) /* else: the next bell, connection or round of on_sync asks again */
 		take_fetched(f, (const Mf__EventBatch *)end->reply);
+	if (again && !f->fetching) /* what is taken may have been made before that */
+		fetch(f);
 }
 
 static void
