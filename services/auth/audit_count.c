@@ -35,7 +35,6 @@ struct audit_count {
 	char batches[BATCHES][UUID_LEN];
 };
 
-static void flush(struct audit_count *c);
 static void on_timer(struct timer *t);
 static int by_key(const struct count *x, const struct count *y);
 static void say(struct audit_count *c, const struct count *first, size_t n);
@@ -59,9 +58,35 @@ audit_count_close(struct audit_count **cp)
 	*cp = NULL;
 	if (c == NULL)
 		return;
-	timer_stop(&c->timer);
-	flush(c);
+	audit_count_flush(c);
 	free(c);
+}
+
+/* One record for each principal: what he was permitted, and how often. */
+void
+audit_count_flush(struct audit_count *c)
+{
+	struct count *x, *first, *next;
+	size_t n;
+
+	timer_stop(&c->timer);
+	HASH_SORT(c->counts, by_key);
+	for (first = c->counts; first != NULL; first = x) {
+		n = 0;
+		for (x = first; x != NULL && strcmp(x->key.who, first->key.who) == 0 &&
+				strcmp(x->key.kind, first->key.kind) == 0 &&
+				strcmp(x->key.outcome, first->key.outcome) == 0 && n < 64;
+		     x = x->hh.next)
+			n++;
+		say(c, first, n);
+	}
+	first = c->counts;
+	HASH_CLEAR(hh, c->counts);
+	c->counts = NULL;
+	for (x = first; x != NULL; x = next) {
+		next = x->hh.next;
+		free(x);
+	}
 }
 
 bool
@@ -119,33 +144,7 @@ audit_count_again(struct audit_count *c, const char *batch)
 static void
 on_timer(struct timer *t)
 {
-	flush(container_of(t, struct audit_count, timer));
-}
-
-/* One record for each principal: what he was permitted, and how often. */
-static void
-flush(struct audit_count *c)
-{
-	struct count *x, *first, *next;
-	size_t n;
-
-	HASH_SORT(c->counts, by_key);
-	for (first = c->counts; first != NULL; first = x) {
-		n = 0;
-		for (x = first; x != NULL && strcmp(x->key.who, first->key.who) == 0 &&
-				strcmp(x->key.kind, first->key.kind) == 0 &&
-				strcmp(x->key.outcome, first->key.outcome) == 0 && n < 64;
-		     x = x->hh.next)
-			n++;
-		say(c, first, n);
-	}
-	first = c->counts;
-	HASH_CLEAR(hh, c->counts);
-	c->counts = NULL;
-	for (x = first; x != NULL; x = next) {
-		next = x->hh.next;
-		free(x);
-	}
+	audit_count_flush(container_of(t, struct audit_count, timer));
 }
 
 static int

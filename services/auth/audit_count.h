@@ -13,6 +13,7 @@ struct audit_count;
 
 struct audit_count *audit_count_open(struct loop *l, struct audit *log);
 void audit_count_close(struct audit_count **c); /* what was counted goes to the log first */
+void audit_count_flush(struct audit_count *c);  /* to the log, before its time */
 /* kind "decisions", outcome "ok", who, what. True: it is the first of its kind in these seconds. */
 bool audit_count_add(struct audit_count *c, const char *kind, const char *outcome, const char *who,
     const char *what, uint64_t n);

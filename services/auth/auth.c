@@ -240,8 +240,9 @@ auth_peer_is_agent(struct call *c)
 }
 
 bool
-auth_is_idle(const struct auth *a)
+auth_drained(struct auth *a)
 {
+	audit_count_flush(a->counts);
 	return audit_is_idle(a->audit);
 }
 

@@ -84,7 +84,8 @@ auth_write(Mf__Auth_Service *s, const Mf__StoreOp *q, Mf__StoreResult_Closure re
 bool auth_start(struct auth *a, struct bus *b, const struct auth_config *config, const char *var);
 void auth_reload(struct auth *a, const struct auth_config *config);
 void audit_read(struct auth *a, struct call *c, const Mf__StoreOp *q); /* the model audit */
-bool auth_is_idle(const struct auth *a); /* nothing of the audit log waits */
+/* Nothing of the audit log waits, nor of what is counted for it: that goes there first. */
+bool auth_drained(struct auth *a);
 void auth_stop(struct auth *a);
 /* Something that was granted may not be granted any more: whoever keeps grants must ask again. */
 void auth_bump(struct auth *a, const char *why);

@@ -31,7 +31,7 @@ static bool
 drained(struct node *n)
 {
 	(void)n;
-	return auth_is_idle(&auth);
+	return auth_drained(&auth);
 }
 
 static void

@@ -344,6 +344,28 @@ half_a_line_in_the_file_costs_no_other(void **unused)
 	until_recorded("login", "refused", 1);
 }
 
+static bool
+is_drained(void *ctx)
+{
+	(void)ctx;
+	return auth_drained(&authbed.auth);
+}
+
+static void
+what_was_counted_is_in_the_log_when_we_stop(void **unused)
+{
+	struct attempt o;
+
+	(void)unused;
+	o = try_login("admin", authbed.admin_password);
+	assert_int_equal(o.status, ST_OK);
+	assert_int_equal(try_check(o.access, "task.read").status, ST_OK);
+	loop_run_until(authbed.loop, is_drained, NULL, 5 * SEC);
+	start_anew();
+	assert_int_equal(count("decisions", "ok"), 1);
+	assert_string_equal(problem(), "");
+}
+
 static void
 a_queue_that_is_full_loses_no_count(void **unused)
 {
@@ -518,6 +540,7 @@ main(void)
 		BED(while_the_log_is_away_nobody_gets_in_and_refusals_wait_in_a_file),
 		BED(what_was_in_the_file_when_we_were_killed_is_appended_once),
 		BED(half_a_line_in_the_file_costs_no_other),
+		BED(what_was_counted_is_in_the_log_when_we_stop),
 		BED(a_queue_that_is_full_loses_no_count),
 		BED(checkpoints_are_signed_and_what_is_older_than_its_time_goes_up_to_one),
 		BED(what_the_database_dates_back_is_kept_as_its_record_says_its_time),
