@@ -13,7 +13,8 @@
 #include "database/nosql/nosql.h"
 #include "database/nosql/stage.h"
 
-#define SLOTS 64
+#define SLOTS    64
+#define PATIENCE (10 * SEC)
 
 struct docbed docbed;
 static struct said slots[SLOTS];
@@ -186,22 +187,22 @@ op_of(struct arena *a, const struct ask *q)
 }
 
 static struct said *
-said_new(void)
+said_new(int64_t patience_us)
 {
 	struct said *x = &slots[next_slot++ % SLOTS];
 
 	json_decref(x->json);
 	memset(x, 0, sizeof(*x));
-	x->call = call_root(docbed.bus, &(const struct call_opts){ .limit_us = 10 * SEC });
-	x->rpc = rpc_new(
-	    x->call, docbed.target, &(const struct rpc_opts){ .limit_us = 10 * SEC, .once = true });
+	x->call = call_root(docbed.bus, &(const struct call_opts){ .limit_us = PATIENCE });
+	x->rpc = rpc_new(x->call, docbed.target,
+	    &(const struct rpc_opts){ .limit_us = patience_us, .once = true });
 	return x;
 }
 
 struct said *
 doc_start(const struct ask *q)
 {
-	struct said *x = said_new();
+	struct said *x = said_new(q->patience_ms > 0 ? q->patience_ms * MS : PATIENCE);
 	const Mf__StoreOp *op;
 
 	op = op_of(call_arena(x->call), q);
@@ -230,7 +231,7 @@ doc_wait(struct said *x)
 void
 doc_stage(const char *model, const char *transaction, const struct ask *member)
 {
-	struct said *x = said_new();
+	struct said *x = said_new(PATIENCE);
 	Mf__StoreOp *op = op_of(call_arena(x->call),
 	    &(const struct ask){
 		.kind = MF__STORE_OP__KIND__TRANSACTION, .members = member, .n_members = 1 });
@@ -257,7 +258,7 @@ void
 doc_settle(const char *model, const char *transaction, bool commit)
 {
 	Mf__SettleAsk q = MF__SETTLE_ASK__INIT;
-	struct said *x = said_new();
+	struct said *x = said_new(PATIENCE);
 
 	q.collection = text_of(model);
 	q.transaction = text_of(transaction);

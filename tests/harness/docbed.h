@@ -48,7 +48,7 @@ struct ask {
 	Mf__StoreOp__Kind kind;
 	const char *model, *id, *data, *where, *sort, *cursor, *operation, *filter;
 	const char *fields[8];
-	uint32_t limit, ttl_ms;
+	uint32_t limit, ttl_ms, patience_ms; /* 0: ten seconds */
 	uint64_t if_version;
 	bool explain;
 	const struct ask *members; /* of a BULK */

@@ -365,6 +365,7 @@ on_drop_slice(const struct redis_reply *r, void *ctx)
 	if (redis_fail_call(o->c, r) || stage_refused(o->c, r))
 		return;
 	if (script_says(r, "done")) {
+		collections_forget(o->q->id);
 		out.rows_affected = 1;
 		out.repeated = true;
 		call_reply(o->c, &out.base);

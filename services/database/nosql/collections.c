@@ -1,8 +1,8 @@
 /* collections: what is known of declarations, and the operations on the model "collection".
  *
  * Truth is the hash P def in Redis; here is a copy of each that was met. Every script that depends on one
- * compares the epoch, which changes with each declaration, so an old copy harms nothing. A name that was never
- * met is taken for undeclared, which has epoch "0".
+ * compares the epoch, which changes with each declaration, so an old copy harms nothing; nothing is answered on
+ * the strength of one alone. A name that was never met is taken for undeclared, which has epoch "0".
  *
  * The registry, mf:{collections}:names, holds the names of all that were declared or have documents that
  * end: it is written first, so it never lacks one. It is of another hash slot than they are, therefore never
@@ -46,6 +46,7 @@ static void known_put(struct collection *);
 static void start_declare(struct declaring *);
 static void on_registered(const struct redis_reply *, void *);
 static void decide(struct declaring *);
+static json_t *may_declare(struct declaring *, struct failure *, bool *);
 static void send_declare(struct declaring *, json_t *);
 static void add_gone_slots(struct args *, const struct collection *, const json_t *);
 static void on_declared(const struct redis_reply *, void *);
@@ -128,6 +129,10 @@ collections_get(struct call *c, const char *name)
 {
 	struct collection *k = collections_known(name);
 
+	if (k != NULL && k->dropping) { /* it may be gone by now, and declared anew */
+		collections_forget(name);
+		k = NULL;
+	}
 	return k != NULL ? hold_for(c, k) : undeclared;
 }
 
@@ -258,42 +263,61 @@ on_registered(const struct redis_reply *r, void *ctx)
 	decide(o);
 }
 
+/* What is known here may be gone, or another one: before it ends anything, it is asked for. */
 static void
 decide(struct declaring *o)
 {
-	bool create = o->q->kind == MF__STORE_OP__KIND__CREATE;
 	struct failure f = { .status = ST_OK, .message = "", .reason = "" };
+	bool same = false;
+	json_t *wanted = may_declare(o, &f, &same);
+
+	if (wanted != NULL && !same)
+		send_declare(o, wanted);
+	else if (o->tries == 0)
+		send_declare(o, NULL);
+	else if (same)
+		collection_reply(o->c, o->had, true);
+	else
+		call_fail_with(o->c, &f);
+}
+
+static json_t *
+refuse(struct failure *f, enum status status, const char *reason, const char *message)
+{
+	*f = (struct failure){ .status = status, .reason = reason, .message = message };
+	return NULL;
+}
+
+/* NULL: *f. Same: it is declared so already. */
+static json_t *
+may_declare(struct declaring *o, struct failure *f, bool *same)
+{
+	bool create = o->q->kind == MF__STORE_OP__KIND__CREATE;
+	struct arena *a = call_arena(o->c);
 	json_t *wanted;
 
-	if (o->had->dropping) {
-		call_fail_because(o->c, ST_FAILED_PRECONDITION, "COLLECTION_DROPPED", 0,
+	if (o->had->dropping)
+		return refuse(f, ST_FAILED_PRECONDITION, "COLLECTION_DROPPED",
 		    "the collection is being dropped");
-		return;
-	}
-	if (!create && !o->had->declared) {
-		if (o->tries == 0) /* not met yet */
-			send_declare(o, NULL);
-		else
-			call_fail(o->c, ST_NOT_FOUND, "collection %s is not declared", o->q->id);
-		return;
-	}
-	wanted = collection_declare(
-	    call_arena(o->c), create ? NULL : o->had->definition, o->given, INDEX_BUILDING, &f);
-	if (wanted == NULL) {
-		call_fail_with(o->c, &f);
-		return;
-	}
+	if (!create && !o->had->declared)
+		return refuse(f, ST_NOT_FOUND, "",
+		    arena_printf(a, "collection %s is not declared", o->q->id));
+	wanted =
+	    collection_declare(a, create ? NULL : o->had->definition, o->given, INDEX_BUILDING, f);
+	if (wanted == NULL)
+		return NULL;
 	call_own_json(o->c, wanted);
-	if (o->had->declared && collection_same(wanted, o->had->definition))
-		collection_reply(o->c, o->had, true);
-	else if (create && o->had->declared)
-		call_fail_because(o->c, ST_ALREADY_EXISTS, "ID_TAKEN", 0,
-		    "collection %s is declared otherwise", o->q->id);
-	else if (o->q->if_version != 0 && o->q->if_version != o->had->version)
-		call_fail_because(o->c, ST_ABORTED, "VERSION_CONFLICT", 0,
-		    "version is %" PRIu64 ", not %" PRIu64, o->had->version, o->q->if_version);
-	else
-		send_declare(o, wanted);
+	*same = o->had->declared && collection_same(wanted, o->had->definition);
+	if (*same)
+		return wanted;
+	if (create && o->had->declared)
+		return refuse(f, ST_ALREADY_EXISTS, "ID_TAKEN",
+		    arena_printf(a, "collection %s is declared otherwise", o->q->id));
+	if (o->q->if_version != 0 && o->q->if_version != o->had->version)
+		return refuse(f, ST_ABORTED, "VERSION_CONFLICT",
+		    arena_printf(a, "version is %" PRIu64 ", not %" PRIu64, o->had->version,
+			o->q->if_version));
+	return wanted;
 }
 
 /* wanted NULL: only ask. */

@@ -244,6 +244,8 @@ on_look(const struct redis_reply *r, void *ctx)
 	}
 	if (r->items[0]->type == REDIS_STRING)
 		k = collections_learn(NULL, upkeep.busy->name, r->items[0]->s, r->items[0]->n, &f);
+	else /* it went, and nobody was told */
+		collections_forget(upkeep.busy->name);
 	for (size_t i = 0; k != NULL && i < k->n_indexes; i++)
 		build |= k->indexes[i].state == INDEX_BUILDING;
 	upkeep.busy->built = 0;

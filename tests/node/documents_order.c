@@ -1,0 +1,94 @@
+/* documents_order: what becomes of collections and documents when an answer comes late, or to nobody: the server
+ * stalls for less than the second after which it counts as gone. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/time.h"
+#include "harness/docbed.h"
+
+#define REFUSED(x, st, why)                                                                        \
+	do {                                                                                       \
+		const struct said *x_ = (x);                                                       \
+		if (x_->status != (st) || strcmp(x_->reason, (why)) != 0)                          \
+			fail_msg("%s %s: %s", status_name(x_->status), x_->reason, x_->message);   \
+	} while (0)
+
+static struct said *
+create(const char *model, const char *id, const char *data)
+{
+	return doc_ask(DOC_ASK(CREATE, .model = model, .id = id, .data = data));
+}
+
+static void
+stall(bool stop)
+{
+	stores_pause_redis(docbed.stores, "docs", stop);
+}
+
+/* It is done, but whoever asked for it is not told. */
+static void
+ask_and_never_hear(const struct ask *q)
+{
+	struct said *x;
+
+	stall(true);
+	x = doc_start(q);
+	doc_pass(450 * MS);
+	stall(false);
+	assert_int_equal(doc_wait(x)->status, ST_DEADLINE_EXCEEDED);
+	doc_pass(50 * MS);
+}
+
+static void
+what_was_dropped_unheard_can_be_declared_again(void **unused)
+{
+	const char *m = doc_name();
+	const struct ask declare = { .kind = MF__STORE_OP__KIND__CREATE,
+		.model = "collection",
+		.id = m + 4,
+		.data = "{\"indexes\":[{\"name\":\"n\",\"fields\":[\"/n\"],\"unique\":true}]}" };
+
+	(void)unused;
+	doc_done(&declare);
+	ask_and_never_hear(DOC_ASK(DELETE, .model = "collection", .id = m + 4, .patience_ms = 300));
+	assert_int_equal(doc_redis("EXISTS mf:{%s}:def", m), 0);
+	assert_false(doc_done(&declare)->repeated);
+	assert_int_equal(doc_redis("EXISTS mf:{%s}:def", m), 1);
+	create(m, "a", "{\"n\":1}");
+	REFUSED(create(m, "b", "{\"n\":1}"), ST_ALREADY_EXISTS, "UNIQUE");
+}
+
+static void
+nothing_is_refused_for_a_drop_that_is_over(void **unused)
+{
+	const char *m = doc_name();
+
+	(void)unused;
+	for (int i = 0; i < 3; i++) {
+		doc_redis("HSET mf:{%s}:def epoch aaaaaaaaaaaaaaaa kept "
+			  "{\"epoch\":\"aaaaaaaaaaaaaaaa\",\"version\":1,\"dropping\":true,"
+			  "\"indexes\":[]}",
+		    m);
+		doc_done(DOC_ASK(READ_ONE, .model = "collection", .id = m + 4));
+		REFUSED(create(m, "a", "{}"), ST_FAILED_PRECONDITION, "COLLECTION_DROPPED");
+		doc_redis("DEL mf:{%s}:def", m); /* as by the last slice, which nobody heard of */
+		if (i == 0)
+			assert_int_equal(create(m, "a", "{}")->status, ST_OK);
+		else if (i == 1)
+			doc_stage(m, "tx", DOC_ASK(UPDATE, .model = m, .id = "a", .data = "{}"));
+		else
+			doc_declare(m, "{}");
+		doc_settle(m, "tx", true);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(what_was_dropped_unheard_can_be_declared_again),
+		T(nothing_is_refused_for_a_drop_that_is_over),
+	};
+
+	return cmocka_run_group_tests_name("documents_order", tests, docbed_start, docbed_stop);
+}
