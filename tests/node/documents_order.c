@@ -2,7 +2,11 @@
  * stalls for less than the second after which it counts as gone. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "base/step.h"
 #include "base/time.h"
 #include "harness/docbed.h"
 
@@ -37,6 +41,24 @@ ask_and_never_hear(const struct ask *q)
 	stall(false);
 	assert_int_equal(doc_wait(x)->status, ST_DEADLINE_EXCEEDED);
 	doc_pass(50 * MS);
+}
+
+/* The process, the next time that it gets there. */
+static void
+sleep_at(const char *step, int64_t us)
+{
+	pid_t parent = getpid(), child;
+
+	test_expect_log(LOG_WARN, 1);
+	assert_true(step_arm(step, STEP_STOP, 1));
+	if ((child = fork()) == 0) {
+		if (fork() == 0) {
+			usleep((useconds_t)us);
+			kill(parent, SIGCONT);
+		}
+		_exit(0);
+	}
+	waitpid(child, NULL, 0);
 }
 
 static void
@@ -82,12 +104,69 @@ nothing_is_refused_for_a_drop_that_is_over(void **unused)
 	}
 }
 
+static void
+an_index_that_was_declared_unheard_is_built(void **unused)
+{
+	const char *m = doc_name();
+	struct ask declare = { .kind = MF__STORE_OP__KIND__CREATE,
+		.model = "collection",
+		.id = m + 4,
+		.data = "{\"indexes\":[{\"name\":\"n\",\"fields\":[\"/n\"]}]}",
+		.patience_ms = 300 };
+
+	(void)unused;
+	create(m, "a", "{\"n\":1}");
+	sleep_at("nosql.declare.registered", 400 * MS); /* then the script is sent */
+	assert_int_equal(doc_ask(&declare)->status, ST_DEADLINE_EXCEEDED);
+	declare.patience_ms = 0;
+	assert_true(doc_done(&declare)->repeated);
+	doc_until_built(m);
+}
+
+static void
+a_drop_that_was_begun_unheard_goes_on(void **unused)
+{
+	const char *m = doc_name();
+
+	(void)unused;
+	doc_declare(m, "{}");
+	create(m, "a", "{}");
+	doc_pass(50 * MS); /* in which upkeep has looked at it */
+	ask_and_never_hear(DOC_ASK(
+	    DELETE, .model = "collection", .id = m + 4, .filter = "drop", .patience_ms = 300));
+	for (int64_t began = time_now_us(); doc_redis("EXISTS mf:{%s}:def", m) == 1;
+	     doc_pass(20 * MS))
+		assert_true(time_now_us() - began < 5 * SEC);
+	assert_int_equal(doc_redis("EXISTS mf:{%s}:ids", m), 0);
+}
+
+/* Upkeep has a part in it: whose slice is the last is luck. */
+static void
+a_drop_of_many_documents_says_that_they_are_gone(void **unused)
+{
+	(void)unused;
+	for (int n = 150; n < 1000; n += 100) {
+		const char *m = doc_name();
+
+		doc_declare(m, "{}");
+		doc_redis("EVAL %s 0 mf:{%s}: %d",
+		    "for\ti=1,ARGV[2]\tdo\tredis.call('SET',ARGV[1]..'d:'..i,'1:{}')redis.call("
+		    "'ZADD',ARGV[1]..'ids',0,i)end",
+		    m, n);
+		doc_done(DOC_ASK(DELETE, .model = "collection", .id = m + 4, .filter = "drop"));
+		assert_int_equal(doc_redis("EXISTS mf:{%s}:ids", m), 0);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(what_was_dropped_unheard_can_be_declared_again),
 		T(nothing_is_refused_for_a_drop_that_is_over),
+		T(an_index_that_was_declared_unheard_is_built),
+		T(a_drop_that_was_begun_unheard_goes_on),
+		T(a_drop_of_many_documents_says_that_they_are_gone),
 	};
 
 	return cmocka_run_group_tests_name("documents_order", tests, docbed_start, docbed_stop);

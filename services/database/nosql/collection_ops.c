@@ -30,7 +30,8 @@ struct dropping {
 	const Mf__StoreOp *q;
 	const char *prefix;
 	struct collection *k;
-	bool all; /* with its documents */
+	bool all;   /* with its documents */
+	bool began; /* it was there, and marked */
 	unsigned tries;
 };
 
@@ -47,6 +48,7 @@ static void drop_mark(struct dropping *);
 static void on_drop_marked(const struct redis_reply *, void *);
 static void drop_slice(struct dropping *);
 static void on_drop_slice(const struct redis_reply *, void *);
+static void drop_forget(struct dropping *);
 static void on_drop_forgotten(const struct redis_reply *, void *);
 
 static struct redis *store; /* of the lists; there is one in a process */
@@ -294,6 +296,7 @@ drop_mark(struct dropping *o)
 	struct args x;
 
 	if (!o->all || o->k->dropping) {
+		o->began = o->k->dropping;
 		drop_slice(o);
 		return;
 	}
@@ -306,6 +309,7 @@ drop_mark(struct dropping *o)
 	args_text(&x, json_string_value(json_object_get(kept, "epoch")));
 	args_json(&x, a, kept);
 	args_json(&x, a, kept);
+	upkeep_documents_look(o->q->id); /* behind the script, whoever hears of it */
 	redis_script(o->r, o->c, collection_declare_script, 1, x.n, x.v, x.lens, on_drop_marked, o);
 }
 
@@ -328,6 +332,7 @@ on_drop_marked(const struct redis_reply *r, void *ctx)
 		return;
 	}
 	upkeep_documents_look(o->k->name);
+	o->began = true;
 	drop_slice(o);
 }
 
@@ -358,7 +363,6 @@ drop_slice(struct dropping *o)
 static void
 on_drop_slice(const struct redis_reply *r, void *ctx)
 {
-	const char *argv[] = { "ZREM", REGISTRY, NULL };
 	struct dropping *o = ctx;
 	Mf__StoreResult out = MF__STORE_RESULT__INIT;
 
@@ -369,6 +373,8 @@ on_drop_slice(const struct redis_reply *r, void *ctx)
 		out.rows_affected = 1;
 		out.repeated = true;
 		call_reply(o->c, &out.base);
+	} else if (script_says(r, "stale") && !o->k->declared && o->began) {
+		drop_forget(o); /* upkeep had the last of it */
 	} else if (script_says(r, "stale") && !o->k->declared) {
 		call_fail(o->c, ST_NOT_FOUND, "collection %s is not declared", o->q->id);
 	} else if (script_says(r, "stale")) {
@@ -381,12 +387,18 @@ on_drop_slice(const struct redis_reply *r, void *ctx)
 		    o->q->id, r->items[1]->i);
 	} else {
 		STEP("nosql.drop.durable");
-		collections_forget(o->q->id);
-		argv[2] = o->q->id;
-		redis_command(o->r, o->c, 3, argv,
-		    (const size_t[]){ 4, strlen(REGISTRY), strlen(o->q->id) }, on_drop_forgotten,
-		    o);
+		drop_forget(o);
 	}
+}
+
+static void
+drop_forget(struct dropping *o)
+{
+	const char *argv[] = { "ZREM", REGISTRY, o->q->id };
+
+	collections_forget(o->q->id);
+	redis_command(o->r, o->c, 3, argv,
+	    (const size_t[]){ 4, strlen(REGISTRY), strlen(o->q->id) }, on_drop_forgotten, o);
 }
 
 static void

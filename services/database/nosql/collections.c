@@ -44,6 +44,7 @@ struct declaring {
 static struct collection *hold_for(struct call *, struct collection *);
 static void known_put(struct collection *);
 static void start_declare(struct declaring *);
+static void enlist(const char *, struct call *, redis_done_fn *, void *);
 static void on_registered(const struct redis_reply *, void *);
 static void decide(struct declaring *);
 static json_t *may_declare(struct declaring *, struct failure *, bool *);
@@ -245,10 +246,16 @@ collections_write(struct call *c, const Mf__StoreOp *q)
 static void
 start_declare(struct declaring *o)
 {
-	const char *argv[] = { "ZADD", REGISTRY, "0", o->q->id };
+	enlist(o->q->id, o->c, on_registered, o);
+}
 
-	redis_command(server, o->c, 4, argv,
-	    (const size_t[]){ 4, strlen(REGISTRY), 1, strlen(o->q->id) }, on_registered, o);
+static void
+enlist(const char *name, struct call *c, redis_done_fn *done, void *ctx)
+{
+	const char *argv[] = { "ZADD", REGISTRY, "0", name };
+
+	redis_command(server, c, 4, argv, (const size_t[]){ 4, strlen(REGISTRY), 1, strlen(name) },
+	    done, ctx);
 }
 
 static void
@@ -338,6 +345,7 @@ send_declare(struct declaring *o, json_t *wanted)
 		collection_all_ready(wanted);
 		args_json(&x, a, wanted);
 		add_gone_slots(&x, o->had, wanted);
+		upkeep_documents_look(o->q->id); /* behind the script, whoever hears of it */
 	}
 	redis_script(server, o->c, collection_declare_script, 1, x.n, x.v, x.lens, on_declared, o);
 }
