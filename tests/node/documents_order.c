@@ -158,6 +158,26 @@ a_drop_of_many_documents_says_that_they_are_gone(void **unused)
 	}
 }
 
+static void
+what_is_declared_behind_a_drop_is_listed(void **unused)
+{
+	const char *m = doc_name();
+	struct said *drop, *declare;
+
+	(void)unused;
+	doc_declare(m, "{}");
+	stall(true);
+	drop = doc_start(DOC_ASK(DELETE, .model = "collection", .id = m + 4));
+	declare = doc_start(
+	    DOC_ASK(CREATE, .model = "collection", .id = m + 4, .data = "{\"ttl_ms\":1000}"));
+	doc_pass(50 * MS);
+	stall(false);
+	assert_int_equal(doc_wait(drop)->status, ST_OK);
+	assert_int_equal(doc_wait(declare)->status, ST_OK);
+	doc_pass(50 * MS);
+	assert_int_equal(doc_redis("ZRANK mf:{collections}:names %s", m + 4) >= 0, 1);
+}
+
 int
 main(void)
 {
@@ -167,6 +187,7 @@ main(void)
 		T(an_index_that_was_declared_unheard_is_built),
 		T(a_drop_that_was_begun_unheard_goes_on),
 		T(a_drop_of_many_documents_says_that_they_are_gone),
+		T(what_is_declared_behind_a_drop_is_listed),
 	};
 
 	return cmocka_run_group_tests_name("documents_order", tests, docbed_start, docbed_stop);

@@ -348,6 +348,8 @@ send_declare(struct declaring *o, json_t *wanted)
 		upkeep_documents_look(o->q->id); /* behind the script, whoever hears of it */
 	}
 	redis_script(server, o->c, collection_declare_script, 1, x.n, x.v, x.lens, on_declared, o);
+	if (wanted != NULL) /* a drop that was before it takes the name out after the first time */
+		enlist(o->q->id, NULL, NULL, NULL);
 }
 
 static void
