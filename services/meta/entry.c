@@ -71,6 +71,10 @@ entry_event(struct entry *e, enum lifecycle_event ev)
 		entry_enter(e, next);
 	if (ev == EV_RESTART)
 		e->planned = next == NODE_DRAINING;
+	if (next == NODE_READY && e->hup) {
+		e->hup = false;
+		send_signal(e, SIGHUP);
+	}
 	act(e, action);
 	supervisor_tell(e->sup, e);
 }

@@ -22,6 +22,7 @@ struct entry {
 	enum contract_state state;
 	bool wanted;  /* shall it run? */
 	bool planned; /* its exit is asked for: start again at once, and don't count it */
+	bool hup; /* a reload came while it was STARTING, which SIGHUP may end: when it is READY */
 	/* The executable that ran before a renewal, until the new one has proved itself; -1: none */
 	int image;
 	bool went_back; /* the new one did not: it runs from `image` until somebody restarts it */

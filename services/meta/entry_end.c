@@ -32,6 +32,7 @@ entry_exited(struct entry *e, bool known, int status)
 	e->pid = 0;
 	e->ready_us = e->born_us = 0;
 	e->load = 0;
+	e->hup = false; /* the next one reads what there is then */
 	e->due = DUE_NOT;
 	ev = !e->wanted           ? EV_EXIT_DOWN
 	     : e->planned || back ? EV_EXIT_NOW

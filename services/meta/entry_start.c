@@ -197,6 +197,7 @@ restore(struct entry *e, const struct super_note *memo)
 		return;
 	entry_enter(e, memo->state);
 	e->planned = memo->planned;
+	e->hup = memo->hup;
 	e->ready_us = memo->ready_us;
 	supervisor_tell(e->sup, e);
 }

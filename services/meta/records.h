@@ -21,6 +21,7 @@ struct super_note { /* supervisor -> guard */
 	uint8_t state; /* enum contract_state */
 	uint8_t wanted, planned;
 	uint8_t end, end_code; /* enum contract_end */
+	uint8_t hup;           /* it is told of a reload when it is READY */
 	uint32_t exits;
 	uint64_t generation, end_generation; /* the latter: of the one that ended last */
 	int64_t ready_us;                    /* when it became READY, 0: it is not */

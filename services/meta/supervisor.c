@@ -57,7 +57,7 @@ static void stop_fleet(struct supervisor *s, const char *why);
 static void stop_ranks(struct supervisor *s);
 static void hurry(struct supervisor *s);
 static bool all_down(const struct supervisor *s);
-static void signal_all(struct supervisor *s, int sig);
+static void reload_all(struct supervisor *s);
 static void beat(struct supervisor *s);
 static void refresh(struct supervisor *s);
 static void note(struct supervisor *s, const struct super_note *n);
@@ -122,6 +122,7 @@ supervisor_tell(struct supervisor *s, const struct entry *e)
 		.state = e->state,
 		.wanted = e->wanted,
 		.planned = e->planned,
+		.hup = e->hup,
 		.end = (uint8_t)e->end,
 		.end_code = e->end_code,
 		.exits = e->exits,
@@ -309,7 +310,7 @@ on_words(struct supervisor *s)
 			hurry(s);
 			break;
 		case WORD_RELOAD:
-			signal_all(s, SIGHUP);
+			reload_all(s);
 			break;
 		default:
 			break;
@@ -461,12 +462,21 @@ hurry(struct supervisor *s)
 		entry_hurry(&s->entries[i]);
 }
 
+/* Who is STARTING may not take it yet, and may have read the file before. */
 static void
-signal_all(struct supervisor *s, int sig)
+reload_all(struct supervisor *s)
 {
 	for (int i = 0; i < FLEET_SLOTS; i++) {
-		if (s->entries[i].pid != 0 && !s->entries[i].def->store)
-			pidfd_send_signal(s->entries[i].pidfd, sig, NULL, 0);
+		struct entry *e = &s->entries[i];
+
+		if (e->pid == 0 || e->def->store)
+			continue;
+		if (e->state == NODE_STARTING) {
+			e->hup = true;
+			supervisor_tell(s, e);
+		} else {
+			pidfd_send_signal(e->pidfd, SIGHUP, NULL, 0);
+		}
 	}
 }
 

@@ -31,9 +31,10 @@ struct fake {
 	struct contract_report table[REPORTS];
 };
 
-static volatile sig_atomic_t asked;
+static volatile sig_atomic_t asked, reloads;
 
 static void on_term(int sig);
+static void on_hup(int sig);
 static bool told(const struct fake *f, const char *what, char text[16]);
 static void check_descriptors(const struct fake *f);
 static void check_alone(const struct fake *f);
@@ -106,6 +107,13 @@ on_term(int sig)
 {
 	(void)sig;
 	asked = 1;
+}
+
+static void
+on_hup(int sig)
+{
+	(void)sig;
+	reloads = 1;
 }
 
 /* Exactly what the contract says, and nothing else of guard or supervisor. */
@@ -190,8 +198,14 @@ serve(struct fake *f)
 	else if (time_now_us() - f->orphan_us > f->grace_us)
 		asked = f->abandoned = true;
 	if (f->state == NODE_STARTING && time_now_us() >= f->ready_us) {
+		signal(
+		    SIGHUP, on_hup); /* before that it dies of it, as others do while they load */
 		history(f, "ready");
 		say(f, NODE_READY);
+	}
+	if (reloads) {
+		reloads = 0;
+		history(f, "reload");
 	}
 	if (time_now_us() >= f->beat_us)
 		say(f, f->state);

@@ -432,6 +432,32 @@ an_order_to_start_holds_though_the_node_is_just_going_and_the_supervisor_dies(vo
 	UNTIL(fake_replaced(f, "graphql", going));
 }
 
+/* "slow" takes SIGHUP only when it is READY. */
+static void
+who_is_starting_is_told_of_a_reload_when_it_is_ready_by_whoever_supervises_then(void **state)
+{
+	struct fleet *f = *state;
+	char line[16];
+
+	fake_start(f);
+	UNTIL(fake_all_ready(f));
+	fake_put(f, "sql", "slow");
+	for (unsigned round = 1; round <= 2; round++) {
+		pid_t sql = fake_pid(f, "sql"), super = fake_pid(f, "supervisor");
+
+		kill(sql, SIGKILL);
+		snprintf(line, sizeof(line), "sql %u ", round + 1);
+		UNTIL(fake_history(f, line) == 1); /* start */
+		kill(f->guard, SIGHUP);
+		UNTIL(fake_history(f, " reload") >= round * NODES - 1);
+		if (round == 2)
+			kill(super, SIGKILL);
+		UNTIL(fake_replaced(f, "sql", sql));
+		UNTIL(fake_history(f, line) == 3); /* start, ready, reload */
+	}
+	assert_int_equal(fake_history(f, " reload"), 2 * NODES);
+}
+
 static void
 a_node_that_is_not_ready_in_time_is_killed(void **state)
 {
@@ -655,6 +681,7 @@ main(int argc, char **argv)
 		F(a_planned_restart_drains_and_counts_for_nothing),
 		F(a_node_that_an_operator_stopped_stays_down_whoever_supervises),
 		F(an_order_to_start_holds_though_the_node_is_just_going_and_the_supervisor_dies),
+		F(who_is_starting_is_told_of_a_reload_when_it_is_ready_by_whoever_supervises_then),
 		F(a_node_that_is_not_ready_in_time_is_killed),
 		F(a_fleet_stops_in_the_way_of_a_request_and_leaves_nothing),
 		F(stop_ends_nodes_whose_guard_and_supervisor_are_gone),
