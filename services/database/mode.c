@@ -50,6 +50,8 @@ static struct {
 static void begin_again(struct op *o);
 static void record_ask(enum mode to, uint64_t least);
 static void on_answer(const Mf__ModeIs *, void *);
+static void on_end(struct call *, const struct call_end *, void *);
+static void answered(const Mf__ModeIs *, const struct failure *);
 static void failed(const struct failure *);
 static void adopt(const Mf__ModeIs *);
 static void settle(void);
@@ -176,7 +178,8 @@ record_ask(enum mode to, uint64_t least)
 	timer_stop(&mode.again);
 	mode.busy = true;
 	mode.to = to;
-	mode.call = call_root(mode.bus, &(const struct call_opts){ .limit_us = LIMIT_US + SEC });
+	mode.call = call_root(
+	    mode.bus, &(const struct call_opts){ .limit_us = LIMIT_US + SEC, .done = on_end });
 	mode.rpc = rpc_new(
 	    mode.call, db_journal, &(const struct rpc_opts){ .limit_us = LIMIT_US, .once = true });
 	q.mode = wire[to];
@@ -189,21 +192,42 @@ record_ask(enum mode to, uint64_t least)
 static void
 on_answer(const Mf__ModeIs *m, void *ctx)
 {
+	struct call *c = mode.call;
+
+	(void)ctx;
+	mode.call = NULL;
+	answered(m, rpc_failure(mode.rpc));
+	call_cancel(c);
+}
+
+/* Of a pause of ours both times are over at once: then nobody else says so. */
+static void
+on_end(struct call *c, const struct call_end *end, void *ctx)
+{
+	(void)ctx;
+	if (mode.call != c)
+		return;
+	mode.call = NULL;
+	if (end->failure->status != ST_CANCELLED) /* else: we are closed */
+		answered(NULL, end->failure);
+}
+
+static void
+answered(const Mf__ModeIs *m, const struct failure *f)
+{
 	void (*then)(bool) = mode.then;
 	enum mode to = mode.to;
 
-	(void)ctx;
 	mode.busy = false;
 	mode.then = NULL;
 	if (m == NULL) {
-		failed(rpc_failure(mode.rpc));
+		failed(f);
 	} else {
 		STEP("database.mode.durable");
 		mode.again_us = AGAIN_MIN;
 		mode.not_before_us = 0;
 		adopt(m);
 	}
-	call_cancel(mode.call);
 	if (then != NULL)
 		then(m != NULL && mode.is.mode == to);
 	if (mode.wanted) {

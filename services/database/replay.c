@@ -45,6 +45,7 @@ static struct { /* what epoch sql knows */
 
 static struct rpc *step_begin(struct target *, int64_t);
 static void step_end(void);
+static void on_step_end(struct call *, const struct call_end *, void *);
 static void on_timer(struct timer *);
 static void on_hold_over(struct timer *);
 static void probe(void);
@@ -57,6 +58,8 @@ static void on_applied(const Mf__ReplayIs *, void *);
 static void on_trimmed(const Mf__ModeIs *, void *);
 static void trim(void);
 static void on_finished(bool);
+static void learn_end(void);
+static void on_learn_end(struct call *, const struct call_end *, void *);
 static bool is_stale(void);
 static void again(const struct failure *, bool);
 
@@ -89,8 +92,7 @@ replay_close(void)
 	if (replay.call != NULL)
 		step_end();
 	if (learning.call != NULL)
-		call_cancel(learning.call);
-	learning.call = NULL;
+		learn_end();
 }
 
 void
@@ -142,8 +144,8 @@ static struct rpc *
 step_begin(struct target *t, int64_t limit_us)
 {
 	replay.epoch = mode_now()->epoch;
-	replay.call =
-	    call_root(replay.bus, &(const struct call_opts){ .limit_us = limit_us + SEC });
+	replay.call = call_root(replay.bus,
+	    &(const struct call_opts){ .limit_us = limit_us + SEC, .done = on_step_end });
 	replay.rpc = rpc_new(
 	    replay.call, t, &(const struct rpc_opts){ .limit_us = limit_us, .quiet = true });
 	return replay.rpc;
@@ -156,6 +158,15 @@ step_end(void)
 
 	replay.call = NULL;
 	call_cancel(c);
+}
+
+/* Too late: its rpcs together, or of a pause of ours the last one and it. They say no more then. */
+static void
+on_step_end(struct call *c, const struct call_end *end, void *ctx)
+{
+	(void)ctx;
+	if (replay.call == c)
+		again(end->failure, true);
 }
 
 bool
@@ -372,9 +383,27 @@ on_learnt(const Mf__ReplayIs *m, void *ctx)
 	uint64_t epoch = m != NULL ? m->epoch : 0;
 
 	(void)ctx;
-	call_cancel(learning.call);
-	learning.call = NULL;
+	learn_end();
 	mode_raise(epoch);
+}
+
+static void
+learn_end(void)
+{
+	struct call *c = learning.call;
+
+	learning.call = NULL;
+	call_cancel(c);
+}
+
+static void
+on_learn_end(struct call *c, const struct call_end *end, void *ctx)
+{
+	(void)end, (void)ctx;
+	if (learning.call != c)
+		return;
+	learning.call = NULL;
+	mode_raise(0);
 }
 
 void
@@ -384,8 +413,8 @@ replay_learn(void)
 
 	if (learning.call != NULL)
 		return;
-	learning.call =
-	    call_root(replay.bus, &(const struct call_opts){ .limit_us = PROBE_LIMIT + SEC });
+	learning.call = call_root(replay.bus,
+	    &(const struct call_opts){ .limit_us = PROBE_LIMIT + SEC, .done = on_learn_end });
 	learning.rpc = rpc_new(learning.call, db_sql,
 	    &(const struct rpc_opts){ .limit_us = PROBE_LIMIT, .quiet = true });
 	q.journal = (char *)(uintptr_t)mode_now()->journal;

@@ -117,6 +117,8 @@ relay_replay(Mf__Sql_Service *s, const Mf__ReplayBatch *q, Mf__ReplayIs_Closure 
 {
 	if (cohbed.away)
 		down(ctx);
+	else if (cohbed.keep_replays)
+		cohbed.replays++; /* the call ends at its deadline */
 	else if (q->epoch != 0 && q->upto == 0)
 		on_fence_free(ctx, (void *)(uintptr_t)q);
 	else
@@ -424,6 +426,7 @@ cohbed_resume(void **state)
 	(void)state;
 	cohbed.hold_reads = cohbed.hold_writes = cohbed.lose_writes = cohbed.fail_reads = false;
 	cohbed.lose_drops = cohbed.late_sets = cohbed.away = cohbed.hold_fence = false;
+	cohbed.keep_replays = false;
 	cohbed.config.cache_ttl_us = 60 * SEC;
 	n_late = 0;
 	stores_pause_redis(sqlbed.stores, "cache", false);

@@ -2,6 +2,7 @@
  * PostgreSQL and Redis. PostgreSQL is away where the relay to sql says so; what becomes of a change of
  * the mode is not told where the relay to the journal keeps it. */
 #include <string.h>
+#include <unistd.h>
 
 #include "base/time.h"
 #include "database/mode.h"
@@ -9,13 +10,16 @@
 #include "harness/cohbed.h"
 
 static struct redis *docs;
-static bool untold;
+static bool untold, silent;
+static unsigned unanswered;
 static Mf__Journal_Service to_journal;
 
 static void
 relay_mode(Mf__Journal_Service *s, const Mf__ModeChange *q, Mf__ModeIs_Closure reply, void *ctx)
 {
-	if (untold)
+	if (silent)
+		unanswered++; /* the call ends at its deadline */
+	else if (untold)
 		call_fail_because(ctx, ST_UNAVAILABLE, "OUTCOME_UNKNOWN", 10, "kept by the relay");
 	else
 		journal_service.mode(s, q, reply, ctx);
@@ -100,6 +104,53 @@ before_the_fence_is_up_nothing_is_built_on_what_postgresql_has(void **unused)
 	assert_int_equal(bed_count("SELECT count(*) FROM replay_refused"), 0);
 }
 
+static bool
+is_kept(void *n)
+{
+	cohbed_step();
+	return *(unsigned *)n > 0;
+}
+
+/* This process does nothing for a while. What was asked of others, and its call, end at once then. */
+static void
+pause_when(unsigned *kept)
+{
+	*kept = 0;
+	bed_until(is_kept, kept, 10 * SEC);
+	assert_true(*kept > 0);
+	usleep(3300 * MS);
+}
+
+static void
+after_a_pause_in_the_midst_of_a_change_the_mode_is_found_again(void **unused)
+{
+	const char *id = new_id();
+
+	(void)unused;
+	degrade(id);
+	silent = true;
+	cohbed.away = false;
+	pause_when(&unanswered);
+	silent = false;
+	until_mode(MODE_NORMAL);
+	assert_string_equal(answer(OP(READ_ONE, .id = S(id))).title, "journalled");
+}
+
+static void
+after_a_pause_in_the_midst_of_a_probe_postgresql_is_found_again(void **unused)
+{
+	const char *id = new_id();
+
+	(void)unused;
+	degrade(id);
+	cohbed.keep_replays = true;
+	cohbed.away = false;
+	pause_when(&cohbed.replays);
+	cohbed.keep_replays = false;
+	until_mode(MODE_NORMAL);
+	assert_string_equal(answer(OP(READ_ONE, .id = S(id))).title, "journalled");
+}
+
 /* --- life --- */
 
 static int
@@ -132,7 +183,7 @@ stop(void **state)
 static int
 resume(void **state)
 {
-	untold = false;
+	untold = silent = false;
 	return cohbed_resume(state);
 }
 
@@ -144,6 +195,10 @@ main(void)
 		    while_the_mode_is_not_known_nothing_is_read_past_the_journal, resume),
 		cmocka_unit_test_teardown(
 		    before_the_fence_is_up_nothing_is_built_on_what_postgresql_has, resume),
+		cmocka_unit_test_teardown(
+		    after_a_pause_in_the_midst_of_a_change_the_mode_is_found_again, resume),
+		cmocka_unit_test_teardown(
+		    after_a_pause_in_the_midst_of_a_probe_postgresql_is_found_again, resume),
 	};
 
 	return cmocka_run_group_tests(tests, start, stop);
