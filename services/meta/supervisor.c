@@ -358,6 +358,9 @@ command(struct supervisor *s, const struct contract_command *c)
 	}
 	log_info("command", L_INT("verb", c->verb), L_STR("process", c->node));
 	if (c->verb == VERB_START || c->verb == VERB_RESTART || c->verb == VERB_RENEW) {
+		/* it goes because it was asked to: how it ends decides nothing any more */
+		if (!e->wanted && e->state == NODE_STOPPING)
+			e->planned = true;
 		e->wanted = true;
 		if (!lifecycle_running(e->state))
 			e->restart =

@@ -432,6 +432,26 @@ an_order_to_start_holds_though_the_node_is_just_going_and_the_supervisor_dies(vo
 	UNTIL(fake_replaced(f, "graphql", going));
 }
 
+static void
+an_order_to_start_holds_though_the_node_ends_well_and_that_would_be_its_end(void **state)
+{
+	struct fleet *f = *state;
+	pid_t going;
+
+	configure(f, "[graphql]\nrestart = transient\n");
+	fake_start(f);
+	UNTIL(fake_all_ready(f));
+	kill(going = fake_pid(f, "graphql"), SIGSTOP);
+	fake_put(f, "command", "2 graphql"); /* VERB_STOP */
+	UNTIL(fake_table(f, "graphql", "STOPPING") == going);
+	fake_put(f, "command", "3 graphql"); /* VERB_START */
+	UNTIL(access(fake_path(f, "fake/", "command"), F_OK) < 0);
+	fake_pause(30);
+	kill(going, SIGCONT);
+	UNTIL(fake_replaced(f, "graphql", going));
+	assert_int_equal(fake_restarts(f, "graphql"), 0);
+}
+
 /* "slow" takes SIGHUP only when it is READY. */
 static void
 who_is_starting_is_told_of_a_reload_when_it_is_ready_by_whoever_supervises_then(void **state)
@@ -681,6 +701,7 @@ main(int argc, char **argv)
 		F(a_planned_restart_drains_and_counts_for_nothing),
 		F(a_node_that_an_operator_stopped_stays_down_whoever_supervises),
 		F(an_order_to_start_holds_though_the_node_is_just_going_and_the_supervisor_dies),
+		F(an_order_to_start_holds_though_the_node_ends_well_and_that_would_be_its_end),
 		F(who_is_starting_is_told_of_a_reload_when_it_is_ready_by_whoever_supervises_then),
 		F(a_node_that_is_not_ready_in_time_is_killed),
 		F(a_fleet_stops_in_the_way_of_a_request_and_leaves_nothing),
