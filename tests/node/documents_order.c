@@ -178,6 +178,71 @@ what_is_declared_behind_a_drop_is_listed(void **unused)
 	assert_int_equal(doc_redis("ZRANK mf:{collections}:names %s", m + 4) >= 0, 1);
 }
 
+/* Thrown away, not only no longer shown. */
+static void
+await_swept(const char *model, const char *id)
+{
+	int64_t began = time_now_us();
+
+	while (doc_redis("EXISTS mf:{%s}:d:%s", model, id) == 1) {
+		assert_true(time_now_us() - began < 5 * SEC);
+		doc_pass(20 * MS);
+	}
+}
+
+static void
+what_ends_in_a_collection_that_was_dropped_is_listed_anew(void **unused)
+{
+	const char *m = doc_name();
+
+	(void)unused;
+	doc_declare(m, "{}");
+	doc_done(DOC_ASK(CREATE, .model = m, .id = "a", .data = "{}", .ttl_ms = 300));
+	doc_done(DOC_ASK(DELETE, .model = "collection", .id = m + 4, .filter = "drop"));
+	doc_done(DOC_ASK(CREATE, .model = m, .id = "b", .data = "{}", .ttl_ms = 300));
+	docbed_reopen();
+	await_swept(m, "b");
+}
+
+static void
+what_ends_while_its_collection_is_dropped_stays_listed(void **unused)
+{
+	const char *m = doc_name();
+	struct said *drop, *made;
+
+	(void)unused;
+	doc_declare(m, "{}");
+	doc_pass(50 * MS);
+	stall(true);
+	drop = doc_start(DOC_ASK(DELETE, .model = "collection", .id = m + 4));
+	made = doc_start(DOC_ASK(CREATE, .model = m, .id = "a", .data = "{}", .ttl_ms = 300));
+	doc_pass(50 * MS);
+	stall(false);
+	assert_int_equal(doc_wait(drop)->status, ST_OK);
+	assert_int_equal(doc_wait(made)->status, ST_OK);
+	docbed_reopen();
+	await_swept(m, "a");
+}
+
+static void
+a_store_that_was_away_is_told_again_of_what_ends(void **unused)
+{
+	const char *m = doc_name();
+	struct said *x;
+
+	(void)unused;
+	test_expect_log(LOG_WARN, 1);
+	stall(true);
+	x = doc_start(DOC_ASK(READ_ONE, .model = m, .id = "a"));
+	doc_pass(1300 * MS);
+	REFUSED(doc_ask(DOC_ASK(CREATE, .model = m, .id = "a", .data = "{}", .ttl_ms = 60000)),
+	    ST_UNAVAILABLE, "STORE_DOWN");
+	stall(false);
+	doc_wait(x);
+	doc_done(DOC_ASK(CREATE, .model = m, .id = "b", .data = "{}", .ttl_ms = 60000));
+	assert_true(doc_redis("ZRANK mf:{collections}:names %s", m + 4) >= 0);
+}
+
 int
 main(void)
 {
@@ -188,6 +253,9 @@ main(void)
 		T(a_drop_that_was_begun_unheard_goes_on),
 		T(a_drop_of_many_documents_says_that_they_are_gone),
 		T(what_is_declared_behind_a_drop_is_listed),
+		T(what_ends_in_a_collection_that_was_dropped_is_listed_anew),
+		T(what_ends_while_its_collection_is_dropped_stays_listed),
+		T(a_store_that_was_away_is_told_again_of_what_ends),
 	};
 
 	return cmocka_run_group_tests_name("documents_order", tests, docbed_start, docbed_stop);

@@ -33,6 +33,7 @@ struct dropping {
 	bool all;   /* with its documents */
 	bool began; /* it was there, and marked */
 	unsigned tries;
+	uint64_t ends;
 };
 
 static void on_shown(const struct redis_reply *, void *);
@@ -357,6 +358,7 @@ drop_slice(struct dropping *o)
 	args_text(&x, operation[0] != '\0' ? KEEP_RESULT : "0");
 	for (size_t i = 0; i < o->k->n_indexes; i++)
 		args_text(&x, o->k->indexes[i].slot);
+	o->ends = upkeep_documents_ends(o->q->id);
 	redis_script(o->r, o->c, collection_drop_script, 2, x.n, x.v, x.lens, on_drop_slice, o);
 }
 
@@ -399,6 +401,7 @@ drop_forget(struct dropping *o)
 	collections_forget(o->q->id);
 	redis_command(o->r, o->c, 3, argv,
 	    (const size_t[]){ 4, strlen(REGISTRY), strlen(o->q->id) }, on_drop_forgotten, o);
+	upkeep_documents_unlisted(o->q->id, o->ends);
 }
 
 static void

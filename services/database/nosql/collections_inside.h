@@ -26,5 +26,9 @@ void upkeep_documents_again(void);            /* as at the start: by the registr
 void upkeep_documents_look(const char *name); /* there may be something to build, or to drop */
 size_t
 upkeep_documents_built(const char *name); /* documents so far, of the build that is under way */
+/* Documents that were said to end so far. Its name was taken out of the registry: it goes in again if there were
+ * more of them than those that went with it. */
+uint64_t upkeep_documents_ends(const char *name);
+void upkeep_documents_unlisted(const char *name, uint64_t ends);
 
 #endif

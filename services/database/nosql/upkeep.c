@@ -26,6 +26,9 @@ struct chore {
 	bool look;
 	int64_t due_us; /* INT64_MAX: nothing ends */
 	size_t built;
+	uint64_t ends;        /* documents that were said to end */
+	bool listed;          /* the registry has it */
+	unsigned asked, vain; /* to list it, unanswered; the first so many count for nothing */
 };
 
 static struct {
@@ -40,6 +43,9 @@ static struct {
 } upkeep;
 
 static struct chore *chore_of(const char *, bool);
+static void list(struct chore *);
+static void on_listed(const struct redis_reply *, void *);
+static void unlist(struct chore *);
 static void turn_in(int64_t);
 static void on_turn(struct timer *);
 static void on_registry(const struct redis_reply *, void *);
@@ -89,6 +95,8 @@ upkeep_documents_again(void)
 	if (upkeep.a == NULL)
 		return;
 	upkeep.registry = false;
+	for (struct chore *k = upkeep.chores; k != NULL; k = k->next)
+		unlist(k);
 	turn_in(0);
 }
 
@@ -111,19 +119,65 @@ upkeep_documents_built(const char *name)
 void
 collections_ends(const char *name, int64_t in_ms)
 {
-	struct chore *k = chore_of(name, false);
+	struct chore *k = chore_of(name, true);
 	int64_t at = time_now_us() + in_ms * MS + WRITE_US;
-	const char *argv[] = { "ZADD", REGISTRY, "0", name };
 
-	if (k == NULL) {
-		k = chore_of(name, true);
-		redis_command(upkeep.r, NULL, 4, argv,
-		    (const size_t[]){ 4, strlen(REGISTRY), 1, strlen(name) }, NULL, NULL);
-	}
+	k->ends++;
+	if (!k->listed)
+		list(k);
 	if (at >= k->due_us)
 		return;
 	k->due_us = at;
 	turn_in(0);
+}
+
+static void
+list(struct chore *k)
+{
+	const char *argv[] = { "ZADD", REGISTRY, "0", k->name };
+
+	k->asked++;
+	redis_command(upkeep.r, NULL, 4, argv,
+	    (const size_t[]){ 4, strlen(REGISTRY), 1, strlen(k->name) }, on_listed, k);
+}
+
+static void
+on_listed(const struct redis_reply *r, void *ctx)
+{
+	struct chore *k = ctx;
+
+	k->asked--;
+	if (k->vain > 0)
+		k->vain--;
+	else if (r->type != REDIS_FAILED)
+		k->listed = true;
+}
+
+static void
+unlist(struct chore *k)
+{
+	k->listed = false;
+	k->vain = k->asked;
+}
+
+uint64_t
+upkeep_documents_ends(const char *name)
+{
+	const struct chore *k = chore_of(name, false);
+
+	return k != NULL ? k->ends : 0;
+}
+
+void
+upkeep_documents_unlisted(const char *name, uint64_t ends)
+{
+	struct chore *k = chore_of(name, false);
+
+	if (k == NULL)
+		return;
+	unlist(k);
+	if (k->ends != ends)
+		list(k);
 }
 
 static struct chore *
