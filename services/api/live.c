@@ -290,10 +290,11 @@ tell(struct live *l, uint32_t bits)
 	LIST_EACH(&l->all, k) {
 		struct session *s = container_of(k, struct session, link);
 
-		if ((s->listens & bits) == 0 || s->turn.call != NULL)
-			continue; /* a turn that is under way looks at its end what it has missed */
-		s->bell = true;
-		session_consider(s);
+		if ((s->listens & bits) == 0)
+			continue; /* who begins to listen looks what it has missed */
+		s->bell = true;   /* of a turn that is under way: it may have looked before */
+		if (s->turn.call == NULL)
+			session_consider(s);
 	}
 }
 

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "api/live.h"
+#include "api/session.h"
 #include "base/id.h"
 #include "base/time.h"
 #include "harness/test.h"
@@ -633,6 +634,78 @@ a_bell_during_a_turn_is_not_missed(void **unused)
 	until_count(&t.a.bells, 1);
 }
 
+static bool
+is_counted(void *ctx)
+{
+	(void)ctx;
+	return t.live->serial > 0;
+}
+
+/* The event was there before the turn, its bell was not: the agent has looked at nothing. */
+static void
+a_bell_during_a_turn_that_began_behind_its_event_is_not_missed(void **unused)
+{
+	Mf__Empty nothing = MF__EMPTY__INIT;
+	int64_t began;
+
+	(void)unused;
+	say("listen");
+	until_count(&t.a.turns, 2);
+	pass(5 * MS);
+	bus_publish(t.bus, "fleet.node", &nothing.base);
+	until(is_counted, NULL);
+	timer_in(&t.live->bell, 30 * MS); /* however slow we are */
+	t.a.holds = true;
+	say("listen");
+	until_count(&t.a.turns, 3);
+	pass(50 * MS);
+	assert_int_equal(t.a.bells, 0);
+	began = time_now_us();
+	answer(&t.a, t.a.held, t.a.held_turn);
+	until_count(&t.a.bells, 1);
+	assert_true(time_now_us() - began < 100 * MS); /* it is not the echo */
+}
+
+static bool
+has_failed(void *ctx)
+{
+	(void)ctx;
+	return container_of(list_first(&t.live->all), struct session, link)->failures > 0;
+}
+
+static bool
+is_heard_again(void *before)
+{
+	return t.a.messages != *(size_t *)before;
+}
+
+static void
+a_bell_during_a_turn_that_fails_comes_with_the_next(void **unused)
+{
+	Mf__Empty nothing = MF__EMPTY__INIT;
+	size_t none = 99;
+
+	(void)unused;
+	say("listen");
+	until_count(&t.a.turns, 2);
+	pass(5 * MS);
+	t.b.down = true;
+	t.a.holds = true;
+	say("listen");
+	until_count(&t.a.turns, 3);
+	bus_publish(t.bus, "fleet.node", &nothing.base);
+	until(is_counted, NULL);
+	pass(20 * MS);
+	assert_int_equal(t.a.bells, 0);
+	t.a.messages = none;
+	t.a.down = true;
+	call_fail(t.a.held, ST_UNAVAILABLE, "down");
+	until(has_failed, NULL);
+	t.a.down = t.b.down = false;
+	until(is_heard_again, &none);
+	assert_int_equal(t.a.bells, 1);
+}
+
 static void
 a_bell_echoes_for_what_becomes_readable_late(void **unused)
 {
@@ -819,6 +892,8 @@ main(void)
 		L(a_job_that_is_dropped_is_cancelled_and_makes_room),
 		L(the_bell_rings_for_who_listens),
 		L(a_bell_during_a_turn_is_not_missed),
+		L(a_bell_during_a_turn_that_began_behind_its_event_is_not_missed),
+		L(a_bell_during_a_turn_that_fails_comes_with_the_next),
 		L(a_bell_echoes_for_what_becomes_readable_late),
 		L(an_agent_is_woken_when_it_asked_for_it),
 		L(who_has_no_room_is_told_more_when_he_has),
