@@ -276,6 +276,15 @@ cohere_out(struct op *o)
 	each_write(o->q, count_out, &(uint32_t){ 1 });
 }
 
+void
+cohere_perhaps(struct op *o)
+{
+	int64_t until = time_now_us() + db_config()->tombstone_us;
+
+	if (link_is_in(&o->out.link))
+		each_write(o->q, shut_one, &until);
+}
+
 /* --- writes of unknown outcome --- */
 
 /* Changes take effect here and at once: the cache is not asked. */

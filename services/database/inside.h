@@ -120,6 +120,8 @@ void cohere_forget(const char *because);
 /* o->q is sent to its store: what the cache has of its objects proves nothing until the call ends. */
 void cohere_out(struct op *o);
 void cohere_in(struct op *o); /* it surely took no effect there */
+/* It was sent, perhaps took effect there, and goes on: what the cache has proves nothing after it either. */
+void cohere_perhaps(struct op *o);
 /* The entries of these objects, in order; one that a write is under way for counts as not found. m NULL: the cache does not answer. */
 typedef void cohere_peek_fn(struct op *o, const Mf__CacheEntries *m);
 void cohere_peek(struct op *o, const Mf__StoreOp *const *of, size_t n, cohere_peek_fn *then);

@@ -439,8 +439,12 @@ static bool
 took_no_effect(struct op *o)
 {
 	const Mf__Hop *const *hops;
-	size_t n = o->rpc != NULL ? rpc_hops(o->rpc, &hops) : 0;
+	size_t n = 0;
 
+	if (o->q->kind == MF__STORE_OP__KIND__BULK) /* each member has its own */
+		n = call_hops(o->c, &hops);
+	else if (o->rpc != NULL)
+		n = rpc_hops(o->rpc, &hops);
 	for (size_t i = 0; i < n; i++)
 		if (!surely_not_done(hops[i]->reason))
 			return false;
@@ -453,16 +457,17 @@ mode_failed(struct op *o)
 	const struct failure *f = o->failure;
 	bool down = strcmp(f->reason, "STORE_DOWN") == 0;
 
-	if (o->plan.store != PLAN_SQL || (!down && strcmp(f->reason, "MODE_CHANGED") != 0) ||
-	    o->turns >= TURNS_MOST)
+	if (o->plan.store != PLAN_SQL || (!down && strcmp(f->reason, "MODE_CHANGED") != 0))
 		return false;
-	if (down) {
+	if (down)
 		mode_degrade();
-		if (!mode_helps(o))
-			return false;
-		if (took_no_effect(o))
-			cohere_in(o);
-	}
+	/* what it fails with in the end may say nothing of this try */
+	if (down && took_no_effect(o))
+		cohere_in(o);
+	else
+		cohere_perhaps(o);
+	if (o->turns >= TURNS_MOST || (down && !mode_helps(o)))
+		return false;
 	o->turns++;
 	if (!down && o->epoch == mode.is.epoch) {
 		replay_learn();

@@ -92,7 +92,12 @@ cohbed_step(void)
 			continue;
 		x->call = NULL;
 		call_detach(c, &x->dep);
-		if (x->read ? cohbed.fail_reads : cohbed.lose_writes)
+		if (!x->read && cohbed.leaves) {
+			cohbed.leaves = false;
+			cohbed.away = true;
+			call_fail_because(
+			    c, ST_UNAVAILABLE, "OUTCOME_UNKNOWN", 10, "lost by the relay");
+		} else if (x->read ? cohbed.fail_reads : cohbed.lose_writes)
 			call_fail_because(c, ST_INTERNAL, "LOST", 0, "lost by the relay");
 		else if (x->done.status == ST_OK)
 			call_reply(c, &x->done.result->base);
@@ -426,7 +431,7 @@ cohbed_resume(void **state)
 	(void)state;
 	cohbed.hold_reads = cohbed.hold_writes = cohbed.lose_writes = cohbed.fail_reads = false;
 	cohbed.lose_drops = cohbed.late_sets = cohbed.away = cohbed.hold_fence = false;
-	cohbed.keep_replays = false;
+	cohbed.keep_replays = cohbed.leaves = false;
 	cohbed.config.cache_ttl_us = 60 * SEC;
 	n_late = 0;
 	stores_pause_redis(sqlbed.stores, "cache", false);

@@ -15,13 +15,14 @@ struct cohbed {
 	bool
 	    lose_writes; /* sql does it, its answer is lost: UNAVAILABLE, as the bus would say it */
 	bool fail_reads;
-	bool away;              /* sql says that PostgreSQL is */
-	bool hold_fence;        /* a replay that begins waits in the relay */
-	bool keep_replays;      /* what replay asks of sql is not answered */
-	unsigned replays;       /* that were kept so */
-	bool lose_drops;        /* nothing of a drop gets to the cache */
-	bool late_sets;         /* fills get to the cache when cohbed_send_late is called */
-	unsigned reads, writes; /* that came to sql */
+	bool leaves;       /* sql does the next write, nobody is told, and PostgreSQL is away */
+	bool away;         /* sql says that PostgreSQL is */
+	bool hold_fence;   /* a replay that begins waits in the relay */
+	bool keep_replays; /* what replay asks of sql is not answered */
+	unsigned replays;  /* that were kept so */
+	bool lose_drops;   /* nothing of a drop gets to the cache */
+	bool late_sets;    /* fills get to the cache when cohbed_send_late is called */
+	unsigned reads, writes;           /* that came to sql */
 	unsigned gets, sets, drops, tags; /* that came to cache */
 };
 extern struct cohbed cohbed;

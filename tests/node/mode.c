@@ -9,6 +9,9 @@
 #include "database/nosql/journal.h"
 #include "harness/cohbed.h"
 
+#define MEMBER(...)                                                                                \
+	.members = (Mf__StoreOp *[]){ (Mf__StoreOp *)(uintptr_t)OP(__VA_ARGS__) }, .n_members = 1
+
 static struct redis *docs;
 static bool untold, silent;
 static unsigned unanswered;
@@ -151,6 +154,66 @@ after_a_pause_in_the_midst_of_a_probe_postgresql_is_found_again(void **unused)
 	assert_string_equal(answer(OP(READ_ONE, .id = S(id))).title, "journalled");
 }
 
+/* It was done, and PostgreSQL went before it said so: what the cache has of the task is older, perhaps. */
+static void
+lost_on_its_way(const Mf__StoreOp *write, const char *id)
+{
+	struct asked x;
+
+	answer(OP(CREATE, .id = S(id), .data = DATA("{\"title\":\"1\"}")));
+	answer(EVENTUAL(id));
+	cohbed.leaves = true;
+	x = outcome(write);
+	assert_true(cohbed.away);
+	assert_int_equal(mode_now()->mode, MODE_DEGRADED);
+	if (write->n_members == 0)
+		assert_string_equal(x.reason, "BASE_UNKNOWN");
+	x = outcome(OP(UPDATE, .id = S(id), .data = DATA("{\"title\":\"on 1\"}")));
+	assert_string_equal(x.reason, "BASE_UNKNOWN");
+	cohbed.away = false;
+	until_mode(MODE_NORMAL);
+	assert_int_equal(bed_count("SELECT count(*) FROM replay_refused"), 0);
+	x = answer(OP(UPDATE, .id = S(id), .data = DATA("{\"title\":\"3\"}")));
+	assert_int_equal(x.version, 3);
+}
+
+static void
+nothing_is_built_on_the_cache_after_a_write_of_unknown_outcome(void **unused)
+{
+	const char *id = new_id();
+
+	(void)unused;
+	lost_on_its_way(
+	    OP(UPDATE, .id = S(id), .data = DATA("{\"title\":\"2\"}"), .operation_id = S(new_id())),
+	    id);
+	id = new_id();
+	lost_on_its_way(OP(.kind = MF__STORE_OP__KIND__BULK, .operation_id = S(new_id()),
+			    MEMBER(UPDATE, .id = S(id), .data = DATA("{\"title\":\"2\"}"),
+				.operation_id = S(new_id()))),
+	    id);
+}
+
+/* Each of its members came to a sql that had no server. */
+static void
+a_bulk_that_nobody_took_is_built_on_the_cache(void **unused)
+{
+	const char *id = new_id();
+	struct asked x;
+
+	(void)unused;
+	answer(OP(CREATE, .id = S(id), .data = DATA("{\"title\":\"1\"}")));
+	answer(EVENTUAL(id));
+	cohbed.away = true;
+	answer(OP(.kind = MF__STORE_OP__KIND__BULK, .operation_id = S(new_id()),
+	    MEMBER(UPDATE, .id = S(id), .data = DATA("{\"title\":\"2\"}"),
+		.operation_id = S(new_id()))));
+	x = answer(OP(UPDATE, .id = S(id), .data = DATA("{\"title\":\"3\"}")));
+	assert_int_equal(x.version, 3);
+	cohbed.away = false;
+	until_mode(MODE_NORMAL);
+	assert_int_equal(bed_count("SELECT count(*) FROM replay_refused"), 0);
+}
+
 /* --- life --- */
 
 static int
@@ -199,6 +262,9 @@ main(void)
 		    after_a_pause_in_the_midst_of_a_change_the_mode_is_found_again, resume),
 		cmocka_unit_test_teardown(
 		    after_a_pause_in_the_midst_of_a_probe_postgresql_is_found_again, resume),
+		cmocka_unit_test_teardown(
+		    nothing_is_built_on_the_cache_after_a_write_of_unknown_outcome, resume),
+		cmocka_unit_test_teardown(a_bulk_that_nobody_took_is_built_on_the_cache, resume),
 	};
 
 	return cmocka_run_group_tests(tests, start, stop);
