@@ -349,7 +349,31 @@ struct peek {
 	struct op *o;
 	cohere_peek_fn *then;
 	const Mf__StoreOp *const *of;
+	char **keys;
+	struct fill_watch *watches;
 };
+
+static char *
+peek_key(struct op *o, const Mf__StoreOp *of)
+{
+	const struct key_slot *k = fills_key(of->model, cohere_namespace(of), of->id);
+
+	return cohere_key(o, of, k->salt, of->id);
+}
+
+/* Still what nobody has written since, as a read would believe it; the key says whether all was
+ * forgotten meanwhile, or a write of it lost. */
+static bool
+proves(const struct peek *x, size_t i, const Mf__CacheEntry *e)
+{
+	struct plan as_read = { .rule = plan_model(x->of[i]->model) };
+	uint64_t life = (uint64_t)plan_lives(&as_read, db_config()->cache_ttl_us).ttl_us;
+	uint64_t now = (uint64_t)time_now_us();
+
+	return !e->absent && e->stamp <= now && now - e->stamp <= life &&
+	       x->watches[i].key->out == 0 && fills_unwritten(&x->watches[i]) &&
+	       strcmp(x->keys[i], peek_key(x->o, x->of[i])) == 0;
+}
 
 static void
 on_peek(const Mf__CacheEntries *m, void *ctx)
@@ -358,8 +382,7 @@ on_peek(const Mf__CacheEntries *m, void *ctx)
 
 	cohere_said(m != NULL);
 	for (size_t i = 0; m != NULL && i < m->n_entries; i++)
-		if (m->entries[i]->absent ||
-		    fills_key(x->of[i]->model, cohere_namespace(x->of[i]), x->of[i]->id)->out != 0)
+		if (m->entries[i]->found && !proves(x, i, m->entries[i]))
 			m->entries[i]->found = false;
 	x->then(x->o, m);
 }
@@ -367,19 +390,23 @@ on_peek(const Mf__CacheEntries *m, void *ctx)
 void
 cohere_peek(struct op *o, const Mf__StoreOp *const *of, size_t n, cohere_peek_fn *then)
 {
-	struct peek *x = ARENA_NEW(call_arena(o->c), struct peek);
+	struct arena *a = call_arena(o->c);
+	struct peek *x = ARENA_NEW(a, struct peek);
 	Mf__CacheGet get = MF__CACHE_GET__INIT;
 
-	*x = (struct peek){ o, then, of };
 	if (!cohere_usable()) {
 		then(o, NULL);
 		return;
 	}
+	*x = (struct peek){ o, then, of, ARENA_ARRAY(a, char *, n + 1),
+		ARENA_ARRAY(a, struct fill_watch, n + 1) };
+	for (size_t i = 0; i < n; i++) {
+		fills_watch(&x->watches[i],
+		    fills_key(of[i]->model, cohere_namespace(of[i]), of[i]->id), NULL);
+		x->keys[i] = peek_key(o, of[i]);
+	}
 	get.n_keys = n;
-	get.keys = ARENA_ARRAY(call_arena(o->c), char *, n + 1);
-	for (size_t i = 0; i < n; i++)
-		get.keys[i] = cohere_key(o, of[i],
-		    fills_key(of[i]->model, cohere_namespace(of[i]), of[i]->id)->salt, of[i]->id);
+	get.keys = x->keys;
 	mf__cache__get(&cohere_rpc(o)->service, &get, on_peek, x);
 }
 

@@ -143,10 +143,22 @@ cohbed_holds(void *ctx)
 /* --- the way to the cache --- */
 
 static void
+on_gone(struct call *c, void *ctx)
+{
+	cache_service.get(&to_cache, ctx, NULL, c);
+}
+
+static void
 relay_get(Mf__Cache_Service *s, const Mf__CacheGet *q, Mf__CacheEntries_Closure reply, void *ctx)
 {
 	cohbed.gets++;
-	cache_service.get(s, q, reply, ctx);
+	if (cohbed.gone_by_get == NULL) {
+		cache_service.get(s, q, reply, ctx);
+		return;
+	}
+	asked_cancel(cohbed.gone_by_get);
+	cohbed.gone_by_get = NULL;
+	call_after(ctx, 2 * MS, on_gone, (void *)(uintptr_t)q);
 }
 
 static void
@@ -432,6 +444,7 @@ cohbed_resume(void **state)
 	cohbed.hold_reads = cohbed.hold_writes = cohbed.lose_writes = cohbed.fail_reads = false;
 	cohbed.lose_drops = cohbed.late_sets = cohbed.away = cohbed.hold_fence = false;
 	cohbed.keep_replays = cohbed.leaves = false;
+	cohbed.gone_by_get = NULL;
 	cohbed.config.cache_ttl_us = 60 * SEC;
 	n_late = 0;
 	stores_pause_redis(sqlbed.stores, "cache", false);

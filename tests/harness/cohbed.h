@@ -7,6 +7,8 @@
 #include "database/database.h"
 #include "harness/sqlbed.h"
 
+struct asked;
+
 struct cohbed {
 	struct bus *bus;
 	struct target *database, *cache;
@@ -21,8 +23,9 @@ struct cohbed {
 	bool keep_replays; /* what replay asks of sql is not answered */
 	unsigned replays;  /* that were kept so */
 	bool lose_drops;   /* nothing of a drop gets to the cache */
-	bool late_sets;    /* fills get to the cache when cohbed_send_late is called */
-	unsigned reads, writes;           /* that came to sql */
+	struct asked *gone_by_get; /* has gone by the time that the cache answers the next get */
+	bool late_sets;            /* fills get to the cache when cohbed_send_late is called */
+	unsigned reads, writes;    /* that came to sql */
 	unsigned gets, sets, drops, tags; /* that came to cache */
 };
 extern struct cohbed cohbed;

@@ -214,6 +214,52 @@ a_bulk_that_nobody_took_is_built_on_the_cache(void **unused)
 	assert_int_equal(bed_count("SELECT count(*) FROM replay_refused"), 0);
 }
 
+/* No write drops it any more: the time that it could have been in the cache was over. */
+static void
+nothing_is_built_on_a_fill_that_came_late(void **unused)
+{
+	const char *id = new_id();
+	struct asked x;
+
+	(void)unused;
+	cohbed.config.cache_ttl_us = 1 * SEC;
+	answer(OP(CREATE, .id = S(id), .data = DATA("{\"title\":\"1\"}")));
+	cohbed.late_sets = true;
+	answer(EVENTUAL(id));
+	bed_pass(2200 * MS);
+	answer(OP(UPDATE, .id = S(id), .data = DATA("{\"title\":\"2\"}")));
+	cohbed_send_late();
+	degrade(new_id());
+	x = outcome(OP(UPDATE, .id = S(id), .data = DATA("{\"title\":\"on 1\"}")));
+	assert_string_equal(x.reason, "BASE_UNKNOWN");
+	cohbed.away = false;
+	until_mode(MODE_NORMAL);
+	assert_int_equal(bed_count("SELECT count(*) FROM replay_refused"), 0);
+}
+
+/* It was under way when the cache was asked, and its outcome is unknown when the cache answers. */
+static void
+nothing_is_built_on_the_cache_when_a_write_is_lost_while_it_is_asked(void **unused)
+{
+	const char *id = new_id();
+	struct asked lost, x;
+
+	(void)unused;
+	answer(OP(CREATE, .id = S(id), .data = DATA("{\"title\":\"1\"}")));
+	answer(EVENTUAL(id));
+	cohbed.hold_writes = true;
+	asked_start(&lost, OP(UPDATE, .id = S(id), .data = DATA("{\"title\":\"2\"}")));
+	bed_until(cohbed_holds, NULL, 5 * SEC);
+	degrade(new_id());
+	cohbed.gone_by_get = &lost;
+	x = outcome(OP(UPDATE, .id = S(id), .data = DATA("{\"title\":\"on 1\"}")));
+	assert_null(cohbed.gone_by_get);
+	assert_string_equal(x.reason, "BASE_UNKNOWN");
+	cohbed.away = false;
+	until_mode(MODE_NORMAL);
+	assert_int_equal(bed_count("SELECT count(*) FROM replay_refused"), 0);
+}
+
 /* --- life --- */
 
 static int
@@ -265,6 +311,9 @@ main(void)
 		cmocka_unit_test_teardown(
 		    nothing_is_built_on_the_cache_after_a_write_of_unknown_outcome, resume),
 		cmocka_unit_test_teardown(a_bulk_that_nobody_took_is_built_on_the_cache, resume),
+		cmocka_unit_test_teardown(nothing_is_built_on_a_fill_that_came_late, resume),
+		cmocka_unit_test_teardown(
+		    nothing_is_built_on_the_cache_when_a_write_is_lost_while_it_is_asked, resume),
 	};
 
 	return cmocka_run_group_tests(tests, start, stop);
