@@ -220,10 +220,12 @@ on_revoked(void *ctx, const char *node, const Mf__Event *e)
 	    e == NULL ? NULL : mf__revoked__unpack(NULL, e->payload.len, e->payload.data);
 
 	(void)node;
-	if (r->live != NULL)
+	if (r->live != NULL) {
+		r->live->revoked_us = loop_now(r->live->loop);
 		LIST_EACH(&r->live->all, k)
 			session_revoked(container_of(k, struct session, link),
 			    m == NULL || m->id[0] == '\0' ? NULL : m->id);
+	}
 	if (m != NULL)
 		mf__revoked__free_unpacked(m, NULL);
 }

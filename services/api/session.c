@@ -453,18 +453,25 @@ drop_heard(struct session *s)
 	jobs_told(&s->jobs, s->turn.undone);
 }
 
-/* From now on it takes from its own bucket, and may say more at once. */
+/* From now on it takes from its own bucket, and may say more at once. Who was revoked while nobody knew
+ * that it is him, or so shortly before that whoever verified him may not have heard it, is in doubt. */
 static void
 learn(struct session *s, const Mf__Principal *p)
 {
 	const struct api_settings *set = s->live->o.settings(s->live->o.ctx);
+	int64_t sure_us = s->live->revoked_us + DOUBT_US;
+	uint64_t whose[SESSION_WHOSE];
 
 	if (p == NULL)
 		return;
+	whose[0] = id_hash(p->id);
+	whose[1] = id_hash(p->session_id);
+	whose[2] = id_hash(p->token_id);
+	if ((!s->known || memcmp(whose, s->whose, sizeof(whose)) != 0) &&
+	    sure_us >= s->turn.began_us)
+		s->doubt_us = sure_us;
+	memcpy(s->whose, whose, sizeof(whose));
 	s->known = true;
-	s->whose[0] = id_hash(p->id);
-	s->whose[1] = id_hash(p->session_id);
-	s->whose[2] = id_hash(p->token_id);
 	if (s->line.ops->set_message_max != NULL)
 		s->line.ops->set_message_max(s->line.to, (size_t)set->c->body_limit);
 	quota_learn(s->live->o.quota, &set->limits, &s->charge, p, 200, loop_now(s->live->loop));

@@ -103,6 +103,7 @@ struct live {
 	uint32_t echoing;            /* topics that rang of late */
 	size_t echoes;
 	struct timer bell, echo;
+	int64_t revoked_us; /* when somebody was last revoked, whoever he is */
 	struct metric *open, *messages_in, *messages_out, *bytes_in, *bytes_out, *turn_seconds,
 	    *turn_failures;
 };

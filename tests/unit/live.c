@@ -11,6 +11,7 @@
 #include "base/id.h"
 #include "base/time.h"
 #include "harness/test.h"
+#include "proto/jwt.pb-c.h"
 
 #define LIMIT (10 * SEC) /* of a wait for what comes at once */
 #define BIG   (100 << 10)
@@ -32,7 +33,7 @@ struct agent {
 	bool holds; /* keeps the next turn */
 	struct call *held, *held_job;
 	const Mf__SessionTurn *held_turn;
-	unsigned turns, works, cancelled, openings, bells, leavings;
+	unsigned turns, works, cancelled, openings, bells, doubts, leavings;
 	size_t messages, running; /* of the newest turn */
 	char undone[40], state[20], operation_id[UUID_LEN];
 	size_t told, told_most; /* undone work: how often, bytes in one turn */
@@ -165,6 +166,7 @@ fake_turn(
 	}
 	g->openings += q->opening != NULL;
 	g->bells += q->bell;
+	g->doubts += q->doubt;
 	g->leavings += q->leaving;
 	g->messages = q->n_messages;
 	g->running = q->n_running;
@@ -272,7 +274,7 @@ open_from(const char *address)
 }
 
 static int
-set_up(void **state)
+set_up_as(const char *name, void **state)
 {
 	char err[200];
 
@@ -292,7 +294,7 @@ set_up(void **state)
 	assert_true(limits_parse(&t.settings.limits, "1000/100", "", "", err, sizeof(err)));
 	t.loop = loop_new();
 	t.bus = bus_new(
-	    t.loop, &(const struct bus_opts){ .name = "meta", .generation = 1 }, err, sizeof(err));
+	    t.loop, &(const struct bus_opts){ .name = name, .generation = 1 }, err, sizeof(err));
 	join(&t.a, "websocket");
 	join(&t.b, "graphql");
 	t.quota = quota_new(64, 64, 300 * SEC);
@@ -300,6 +302,18 @@ set_up(void **state)
 	    &(const struct live_opts){ .bus = t.bus, .settings = settings, .quota = t.quota });
 	t.fd = open_from("10.0.0.1");
 	return test_log_mark(state);
+}
+
+static int
+set_up(void **state)
+{
+	return set_up_as("meta", state);
+}
+
+static int
+set_up_as_jwt(void **state)
+{
+	return set_up_as("jwt", state);
 }
 
 static bool
@@ -706,6 +720,27 @@ a_bell_during_a_turn_that_fails_comes_with_the_next(void **unused)
 	assert_int_equal(t.a.bells, 1);
 }
 
+/* Whoever verified it may have looked before. */
+static void
+who_is_revoked_while_it_is_found_out_who_he_is_is_asked_for_again(void **unused)
+{
+	Mf__Revoked revoked = MF__REVOKED__INIT;
+
+	(void)unused;
+	until_count(&t.a.turns, 1);
+	pass(5 * MS);
+	t.a.holds = true;
+	say("verified");
+	until_count(&t.a.turns, 2);
+	revoked.id = (char *)(uintptr_t) "cron";
+	bus_publish(t.bus, "auth.revoked", &revoked.base);
+	pass(50 * MS);
+	assert_int_equal(t.a.doubts, 0);
+	answer(&t.a, t.a.held, t.a.held_turn);
+	pass(700 * MS);
+	assert_int_equal(t.a.doubts, 1);
+}
+
 static void
 a_bell_echoes_for_what_becomes_readable_late(void **unused)
 {
@@ -894,6 +929,9 @@ main(void)
 		L(a_bell_during_a_turn_is_not_missed),
 		L(a_bell_during_a_turn_that_began_behind_its_event_is_not_missed),
 		L(a_bell_during_a_turn_that_fails_comes_with_the_next),
+		cmocka_unit_test_setup_teardown(
+		    who_is_revoked_while_it_is_found_out_who_he_is_is_asked_for_again,
+		    set_up_as_jwt, tear_down),
 		L(a_bell_echoes_for_what_becomes_readable_late),
 		L(an_agent_is_woken_when_it_asked_for_it),
 		L(who_has_no_room_is_told_more_when_he_has),
