@@ -140,6 +140,15 @@ a_drop_that_was_begun_unheard_goes_on(void **unused)
 	assert_int_equal(doc_redis("EXISTS mf:{%s}:ids", m), 0);
 }
 
+static void
+many_documents(const char *m, int n)
+{
+	doc_redis("EVAL %s 0 mf:{%s}: %d",
+	    "for\ti=1,ARGV[2]\tdo\tredis.call('SET',ARGV[1]..'d:'..i,'1:{}')redis.call('ZADD',"
+	    "ARGV[1]..'ids',0,i)end",
+	    m, n);
+}
+
 /* Upkeep has a part in it: whose slice is the last is luck. */
 static void
 a_drop_of_many_documents_says_that_they_are_gone(void **unused)
@@ -149,10 +158,7 @@ a_drop_of_many_documents_says_that_they_are_gone(void **unused)
 		const char *m = doc_name();
 
 		doc_declare(m, "{}");
-		doc_redis("EVAL %s 0 mf:{%s}: %d",
-		    "for\ti=1,ARGV[2]\tdo\tredis.call('SET',ARGV[1]..'d:'..i,'1:{}')redis.call("
-		    "'ZADD',ARGV[1]..'ids',0,i)end",
-		    m, n);
+		many_documents(m, n);
 		doc_done(DOC_ASK(DELETE, .model = "collection", .id = m + 4, .filter = "drop"));
 		assert_int_equal(doc_redis("EXISTS mf:{%s}:ids", m), 0);
 	}
@@ -243,6 +249,49 @@ a_store_that_was_away_is_told_again_of_what_ends(void **unused)
 	assert_true(doc_redis("ZRANK mf:{collections}:names %s", m + 4) >= 0);
 }
 
+static void
+what_can_not_be_built_holds_up_nobody(void **unused)
+{
+	const char *bad = doc_name(), *m = doc_name(), *good = doc_name();
+	const char *index = "{\"indexes\":[{\"name\":\"n\",\"fields\":[\"/n\"]}]}";
+
+	(void)unused;
+	doc_redis("LPUSH mf:{%s}:d:x 1", bad);
+	doc_redis("ZADD mf:{%s}:ids 0 x", bad);
+	doc_declare(bad, index);
+	doc_pass(50 * MS);
+	doc_done(DOC_ASK(CREATE, .model = m, .id = "a", .data = "{}", .ttl_ms = 50));
+	await_swept(m, "a");
+	create(good, "a", "{}");
+	doc_declare(good, index);
+	doc_until_built(good);
+	doc_redis("DEL mf:{%s}:d:x", bad); /* and when it can, it is */
+	doc_until_built(bad);
+}
+
+static void
+what_was_built_is_not_built_again_because_something_is_staged(void **unused)
+{
+	static const char slices[] =
+	    "return(tonumber(string.match(redis.call('INFO','commandstats'),"
+	    "'cmdstat_zrangebylex:calls=(%d+)')or(0)))";
+	const char *m = doc_name();
+
+	(void)unused;
+	many_documents(m, 2000);
+	doc_declare(m, "{\"indexes\":[{\"name\":\"n\",\"fields\":[\"/n\"]}]}");
+	doc_stage(m, "tx", DOC_ASK(CREATE, .model = m, .id = "a", .data = "{}"));
+	for (int64_t before = -1, now; before != (now = doc_redis("EVAL %s 0", slices));
+	     before = now)
+		doc_pass(500 * MS); /* until it is through */
+	doc_redis("CONFIG RESETSTAT");
+	doc_pass(2500 * MS);
+	assert_int_equal(doc_redis("EVAL %s 0", slices), 0);
+	doc_settle(m, "tx", true);
+	doc_until_built(m);
+	assert_int_equal(doc_redis("EVAL %s 0", slices), 0);
+}
+
 int
 main(void)
 {
@@ -256,6 +305,8 @@ main(void)
 		T(what_ends_in_a_collection_that_was_dropped_is_listed_anew),
 		T(what_ends_while_its_collection_is_dropped_stays_listed),
 		T(a_store_that_was_away_is_told_again_of_what_ends),
+		T(what_can_not_be_built_holds_up_nobody),
+		T(what_was_built_is_not_built_again_because_something_is_staged),
 	};
 
 	return cmocka_run_group_tests_name("documents_order", tests, docbed_start, docbed_stop);

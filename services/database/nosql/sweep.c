@@ -219,11 +219,13 @@ build_ended(enum sweep_end end)
 	const struct build b = build.b;
 	const char *why[INDEXES_MOST];
 	struct arena *words = build.words;
+	struct collection *k = collection_hold(build.sweep.k);
 
 	memcpy(why, build.why, sizeof(why));
 	build.words = NULL;
 	build_free();
-	b.done(end, why);
+	b.done(end, k, why);
+	collection_release(&k);
 	arena_free(&words);
 }
 

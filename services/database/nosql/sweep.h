@@ -26,8 +26,8 @@ struct build {
 	struct loop *loop;
 	struct collection *k; /* held */
 	void (*slice)(const struct sweep_counts *);
-	/* Once, unless stopped. why[i], of index i: whose key is there twice; NULL: of nobody */
-	void (*done)(enum sweep_end end, const char *const *why);
+	/* Once, unless stopped. why[i], of k's index i: whose key is there twice; NULL: of nobody */
+	void (*done)(enum sweep_end end, const struct collection *k, const char *const *why);
 };
 /* One at a time. Half of the server's time is left to others. */
 void sweep_build(const struct build *b);

@@ -1,5 +1,5 @@
-/* upkeep: what is done to documents without being asked for; see collections_inside.h. One chore at a time. It
- * costs nothing while there is nothing to do: the timer stands at the end of the first document that has one,
+/* upkeep: what is done to documents without being asked for; see collections_inside.h. One chore at a time,
+ * that which has been due longest: what can't be done is due again later, and holds up nobody. It costs nothing while there is nothing to do: the timer stands at the end of the first document that has one,
  * and what is declared here is looked at because of that. What another process left is found in the
  * registry at the start. */
 #include <stdlib.h>
@@ -19,16 +19,24 @@
 #define SLICE_PAUSE (5 * MS)
 #define WRITE_US                                                                                   \
 	(100 * MS) /* in which a write that was sent is done; reads know the time themselves */
+#define HELD_US (100 * MS) /* until what is staged may be settled */
 
 struct chore {
 	struct chore *next;
 	char *name;
-	bool look;
-	int64_t due_us; /* INT64_MAX: nothing ends */
+	int64_t look_us; /* INT64_MAX: nothing to look for */
+	int64_t due_us;  /* INT64_MAX: nothing ends */
 	size_t built;
+	struct found *found;  /* NULL: none */
 	uint64_t ends;        /* documents that were said to end */
 	bool listed;          /* the registry has it */
 	unsigned asked, vain; /* to list it, unanswered; the first so many count for nothing */
+};
+
+struct found { /* by a build, to be kept when nothing is staged */
+	char *text, *epoch, *next;
+	size_t n;
+	char slots[INDEXES_MOST][SLOT_LEN]; /* those that go */
 };
 
 static struct {
@@ -37,29 +45,32 @@ static struct {
 	struct timer timer;
 	struct chore *chores;
 	struct chore *busy;
-	struct arena *a;       /* of the arguments of one script */
-	bool registry;         /* it was read */
-	char epoch[EPOCH_LEN]; /* of what is being built */
+	struct arena *a; /* of the arguments of one script */
+	bool registry;   /* it was read */
 } upkeep;
 
 static struct chore *chore_of(const char *, bool);
 static void list(struct chore *);
 static void on_listed(const struct redis_reply *, void *);
 static void unlist(struct chore *);
+static int64_t due_at(const struct chore *);
 static void turn_in(int64_t);
 static void on_turn(struct timer *);
 static void on_registry(const struct redis_reply *, void *);
 static void run(const char *, const char *, int, const char *const *, redis_done_fn *);
 static void look(struct chore *);
+static void look_in(struct chore *, int64_t);
 static void on_look(const struct redis_reply *, void *);
 static void on_slice(const struct sweep_counts *);
-static void on_built(enum sweep_end, const char *const *);
+static void on_built(enum sweep_end, const struct collection *, const char *const *);
+static void found_free(struct chore *);
+static void set_state(const struct found *);
 static void on_state_set(const struct redis_reply *, void *);
 static void drop(const struct collection *);
 static void on_dropped(const struct redis_reply *, void *);
 static void expire(struct chore *);
 static void on_expired(const struct redis_reply *, void *);
-static void chore_done(int64_t);
+static void chore_done(void);
 
 void
 upkeep_documents_init(struct redis *r, struct loop *l)
@@ -82,6 +93,7 @@ upkeep_documents_fini(void)
 	timer_stop(&upkeep.timer);
 	for (struct chore *k = upkeep.chores; k != NULL; k = next) {
 		next = k->next;
+		found_free(k);
 		free(k->name);
 		free(k);
 	}
@@ -103,7 +115,7 @@ upkeep_documents_again(void)
 void
 upkeep_documents_look(const char *name)
 {
-	chore_of(name, true)->look = true;
+	look_in(chore_of(name, true), 0);
 	turn_in(0);
 }
 
@@ -192,7 +204,7 @@ chore_of(const char *name, bool make)
 	k = mem_zalloc(sizeof(*k));
 	k->name = strdup(name);
 	must(k->name != NULL);
-	k->due_us = INT64_MAX;
+	k->look_us = k->due_us = INT64_MAX;
 	k->next = upkeep.chores;
 	upkeep.chores = k;
 	return k;
@@ -203,6 +215,12 @@ turn_in(int64_t us)
 {
 	if (upkeep.busy == NULL)
 		timer_in(&upkeep.timer, us);
+}
+
+static int64_t
+due_at(const struct chore *k)
+{
+	return k->look_us < k->due_us ? k->look_us : k->due_us;
 }
 
 static void
@@ -219,23 +237,20 @@ on_turn(struct timer *t)
 		    (const size_t[]){ 11, strlen(REGISTRY), 1, 1 }, on_registry, NULL);
 		return;
 	}
-	for (struct chore *k = upkeep.chores; k != NULL; k = k->next) {
-		if (k->look) {
-			upkeep.busy = k;
-			look(k);
-			return;
-		}
-		if (k->due_us != INT64_MAX && (first == NULL || k->due_us < first->due_us))
+	for (struct chore *k = upkeep.chores; k != NULL; k = k->next)
+		if (due_at(k) != INT64_MAX && (first == NULL || due_at(k) < due_at(first)))
 			first = k;
-	}
 	if (first == NULL)
 		return;
-	if (first->due_us > time_now_us()) {
-		turn_in(first->due_us - time_now_us());
+	if (due_at(first) > time_now_us()) {
+		turn_in(due_at(first) - time_now_us());
 		return;
 	}
 	upkeep.busy = first;
-	expire(first);
+	if (first->look_us <= first->due_us)
+		look(first);
+	else
+		expire(first);
 }
 
 static void
@@ -244,7 +259,7 @@ on_registry(const struct redis_reply *r, void *ctx)
 	(void)ctx;
 	upkeep.registry = r->type == REDIS_ARRAY;
 	for (size_t i = 0; i < r->n_items; i++)
-		chore_of(r->items[i]->s, true)->look = true;
+		look_in(chore_of(r->items[i]->s, true), 0);
 	turn_in(upkeep.registry ? 0 : AGAIN_US);
 }
 
@@ -268,10 +283,19 @@ run(const char *script, const char *key, int n_keys, const char *const *argv, re
 }
 
 static void
-chore_done(int64_t again_us)
+chore_done(void)
 {
 	upkeep.busy = NULL;
-	turn_in(again_us);
+	turn_in(0);
+}
+
+static void
+look_in(struct chore *k, int64_t us)
+{
+	int64_t at = time_now_us() + us;
+
+	if (at < k->look_us)
+		k->look_us = at;
 }
 
 /* --- what is there to do? --- */
@@ -279,8 +303,11 @@ chore_done(int64_t again_us)
 static void
 look(struct chore *k)
 {
-	k->look = false;
-	run(collection_read_script, "def", 1, (const char *const[]){ NULL }, on_look);
+	k->look_us = INT64_MAX;
+	if (k->found != NULL)
+		set_state(k->found);
+	else
+		run(collection_read_script, "def", 1, (const char *const[]){ NULL }, on_look);
 }
 
 static void
@@ -292,8 +319,8 @@ on_look(const struct redis_reply *r, void *ctx)
 
 	(void)ctx;
 	if (r->type == REDIS_FAILED) {
-		upkeep.busy->look = true;
-		chore_done(AGAIN_US);
+		look_in(upkeep.busy, AGAIN_US);
+		chore_done();
 		return;
 	}
 	if (r->items[0]->type == REDIS_STRING)
@@ -305,10 +332,9 @@ on_look(const struct redis_reply *r, void *ctx)
 	upkeep.busy->built = 0;
 	if (k != NULL && k->dropping)
 		drop(k);
-	else if (build) {
-		snprintf(upkeep.epoch, sizeof(upkeep.epoch), "%s", k->epoch);
+	else if (build)
 		sweep_build(&(const struct build){ upkeep.r, upkeep.loop, k, on_slice, on_built });
-	} else
+	else
 		expire(upkeep.busy);
 }
 
@@ -321,22 +347,18 @@ on_slice(const struct sweep_counts *n)
 }
 
 static void
-on_built(enum sweep_end end, const char *const *why)
+on_built(enum sweep_end end, const struct collection *k, const char *const *why)
 {
-	struct collection *k;
-	const char *argv[6 + INDEXES_MOST], *text;
+	struct found *x;
 	json_t *kept;
-	size_t n = 4;
 
-	k = collections_known(upkeep.busy->name);
-	if (end == SWEEP_DONE && (k == NULL || strcmp(k->epoch, upkeep.epoch) != 0))
-		end = SWEEP_STALE;
 	if (end != SWEEP_DONE) {
-		upkeep.busy->look = true;
-		chore_done(end == SWEEP_FAILED ? AGAIN_US : 0);
+		look_in(upkeep.busy, end == SWEEP_FAILED ? AGAIN_US : 0);
+		chore_done();
 		return;
 	}
 	STEP("nosql.index.built");
+	x = upkeep.busy->found = mem_zalloc(sizeof(*x));
 	kept = json_deep_copy(k->definition);
 	collection_set_epoch(kept);
 	for (size_t i = 0; i < k->n_indexes; i++) {
@@ -345,33 +367,61 @@ on_built(enum sweep_end end, const char *const *why)
 		collection_set_state(
 		    kept, k->indexes[i].slot, why[i] != NULL ? INDEX_FAILED : INDEX_READY, why[i]);
 		if (why[i] != NULL)
-			argv[n++] = k->indexes[i].slot;
+			snprintf(x->slots[x->n++], SLOT_LEN, "%s", k->indexes[i].slot);
 		log_info("index_built", L_STR("collection", k->name),
 		    L_STR("index", k->indexes[i].name), L_STR("why", why[i] != NULL ? why[i] : ""));
 	}
-	argv[n] = NULL;
-	text = json_dumps(kept, JSON_COMPACT);
-	argv[0] = k->epoch;
-	argv[1] = json_string_value(json_object_get(kept, "epoch"));
-	argv[2] = argv[3] = text;
-	run(collection_declare_script, "def", 1, argv, on_state_set);
-	free((char *)(uintptr_t)text);
+	x->text = json_dumps(kept, JSON_COMPACT);
+	x->epoch = strdup(k->epoch);
+	x->next = strdup(json_string_value(json_object_get(kept, "epoch")));
+	must(x->text != NULL && x->epoch != NULL && x->next != NULL);
 	json_decref(kept);
+	set_state(x);
 }
 
+static void
+set_state(const struct found *x)
+{
+	const char *argv[5 + INDEXES_MOST] = { x->epoch, x->next, x->text, x->text };
+
+	for (size_t i = 0; i < x->n; i++)
+		argv[4 + i] = x->slots[i];
+	run(collection_declare_script, "def", 1, argv, on_state_set);
+}
+
+/* Writers keep what was built, until it is declared anew: it stays found while it can't be kept. */
 static void
 on_state_set(const struct redis_reply *r, void *ctx)
 {
 	struct failure f = { .status = ST_OK, .message = "", .reason = "" };
+	bool ok = script_says(r, "ok");
 
 	(void)ctx;
-	if (!script_says(r, "ok") || collections_learn(NULL, upkeep.busy->name, r->items[1]->s,
-					 r->items[1]->n, &f) == NULL) {
-		upkeep.busy->look = true; /* staged documents are there: later */
-		chore_done(script_says(r, "stale") ? 0 : AGAIN_US);
+	if (!ok && !script_says(r, "stale")) { /* staged documents are there */
+		look_in(upkeep.busy, r->type == REDIS_FAILED ? AGAIN_US : HELD_US);
+		chore_done();
 		return;
 	}
-	expire(upkeep.busy);
+	found_free(upkeep.busy);
+	if (ok && collections_learn(NULL, upkeep.busy->name, r->items[1]->s, r->items[1]->n, &f) !=
+		      NULL) {
+		expire(upkeep.busy);
+		return;
+	}
+	look_in(upkeep.busy, ok ? AGAIN_US : 0);
+	chore_done();
+}
+
+static void
+found_free(struct chore *k)
+{
+	if (k->found == NULL)
+		return;
+	free(k->found->text);
+	free(k->found->epoch);
+	free(k->found->next);
+	free(k->found);
+	k->found = NULL;
 }
 
 /* --- a drop that was cut short --- */
@@ -392,11 +442,11 @@ on_dropped(const struct redis_reply *r, void *ctx)
 	(void)ctx;
 	if (script_says(r, "ok") && r->items[1]->i == 0) {
 		collections_forget(upkeep.busy->name);
-		chore_done(0);
+		chore_done();
 		return;
 	}
-	upkeep.busy->look = true;
-	chore_done(r->type == REDIS_FAILED ? AGAIN_US : SLICE_PAUSE);
+	look_in(upkeep.busy, r->type == REDIS_FAILED ? AGAIN_US : SLICE_PAUSE);
+	chore_done();
 }
 
 /* --- documents whose time is over --- */
@@ -438,5 +488,5 @@ on_expired(const struct redis_reply *r, void *ctx)
 	}
 	if (in_us != INT64_MAX && time_now_us() + in_us < k->due_us)
 		k->due_us = time_now_us() + in_us;
-	chore_done(r->type == REDIS_FAILED ? AGAIN_US : 0);
+	chore_done();
 }
