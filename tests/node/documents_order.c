@@ -292,6 +292,39 @@ what_was_built_is_not_built_again_because_something_is_staged(void **unused)
 	assert_int_equal(doc_redis("EVAL %s 0", slices), 0);
 }
 
+/* As after a restart of the server: scripts are sent again, and come behind what was sent after them. */
+static void
+what_is_written_behind_those_who_sweep_is_swept_too(void **unused)
+{
+	(void)unused;
+	for (int staged = 0; staged < 2; staged++) {
+		const char *m = doc_name(), *other = doc_name();
+		const struct ask member = { .kind = MF__STORE_OP__KIND__CREATE,
+			.model = m,
+			.id = "a",
+			.data = "{}",
+			.ttl_ms = 30 };
+		struct said *x;
+
+		doc_done(DOC_ASK(CREATE, .model = other, .id = "a", .data = "{}", .ttl_ms = 200));
+		create(m, "x", "{}");
+		doc_redis("SCRIPT FLUSH");
+		await_swept(other, "a");
+		if (staged)
+			sleep_at("nosql.stage.sent", 400 * MS);
+		else
+			stall(true);
+		x = doc_start(staged ? DOC_ASK(TRANSACTION, .model = m, .operation = "o",
+					   .members = &member, .n_members = 1)
+				     : &member);
+		doc_pass(300 * MS);
+		if (!staged)
+			stall(false);
+		assert_int_equal(doc_wait(x)->status, ST_OK);
+		await_swept(m, "a");
+	}
+}
+
 int
 main(void)
 {
@@ -307,6 +340,7 @@ main(void)
 		T(a_store_that_was_away_is_told_again_of_what_ends),
 		T(what_can_not_be_built_holds_up_nobody),
 		T(what_was_built_is_not_built_again_because_something_is_staged),
+		T(what_is_written_behind_those_who_sweep_is_swept_too),
 	};
 
 	return cmocka_run_group_tests_name("documents_order", tests, docbed_start, docbed_stop);

@@ -363,6 +363,8 @@ on_written(const struct redis_reply *r, void *ctx)
 			STEP("nosql.create.durable");
 		else
 			STEP("nosql.update.durable");
+		if (o->change.ttl_ms >= 0) /* it may have got there behind those who look for it */
+			collections_ends(o->name, o->change.ttl_ms);
 		reply_doc(o, o->change.raw, o->change.n, false);
 		return;
 	}

@@ -47,6 +47,7 @@ static void look(struct staging *);
 static void on_looked(const struct redis_reply *, void *);
 static bool again(struct staging *, const struct redis_reply *);
 static void take(struct staging *);
+static void say_ends(const struct staging *);
 static void add_doc(struct args *, struct arena *, const struct stage_doc *);
 static struct str record_of(struct staging *);
 static void on_taken(const struct redis_reply *, void *);
@@ -274,13 +275,19 @@ take(struct staging *x)
 	args_text(&v, x->operation);
 	args_add(&v, record.p, record.n);
 	args_text(&v, arena_printf(a, "%" PRId64, (time_wall_us() + keep_us) / MS));
-	for (size_t i = 0; i < x->n; i++) {
+	for (size_t i = 0; i < x->n; i++)
 		add_doc(&v, a, &x->docs[i]);
-		if (x->docs[i].there && x->docs[i].after.ttl_ms >= 0)
-			collections_ends(x->name, x->docs[i].after.ttl_ms);
-	}
+	say_ends(x);
 	redis_script(server, x->c, stage_take_script, 1, v.n, v.v, v.lens, on_taken, x);
 	STEP("nosql.stage.sent");
+}
+
+static void
+say_ends(const struct staging *x)
+{
+	for (size_t i = 0; i < x->n; i++)
+		if (x->docs[i].there && x->docs[i].after.ttl_ms >= 0)
+			collections_ends(x->name, x->docs[i].after.ttl_ms);
 }
 
 static void
@@ -327,9 +334,10 @@ on_taken(const struct redis_reply *r, void *ctx)
 		return;
 	}
 	STEP("nosql.stage.durable");
-	if (script_says(r, "ok"))
+	if (script_says(r, "ok")) {
+		say_ends(x); /* it may have got there behind those who look for it */
 		call_reply(x->c, &x->result.base);
-	else
+	} else
 		reply_recorded(x, r->items[1], script_says(r, "DONE"));
 }
 
