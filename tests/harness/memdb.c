@@ -137,11 +137,21 @@ UNSERVED(memdb_events, Database, EventsAfter, EventPage)
 UNSERVED(memdb_keep_traces, Database, TraceBatch, TraceKept)
 UNSERVED(memdb_find_traces, Database, TraceQuery, TraceBatch)
 
+static bool
+is_awaited(const struct memdb *db, const Mf__StoreOp *q)
+{
+	bool is = db->before_model == NULL || strcmp(q->model, db->before_model) == 0;
+
+	for (size_t i = 0; i < q->n_members && !is; i++)
+		is = strcmp(q->members[i]->model, db->before_model) == 0;
+	return is;
+}
+
 static void
 memdb_write(Mf__Database_Service *s, const Mf__StoreOp *q, Mf__StoreResult_Closure reply, void *ctx)
 {
 	struct memdb *db = (struct memdb *)s;
-	void (*before)(struct memdb * db) = db->before_write;
+	void (*before)(struct memdb * db) = is_awaited(db, q) ? db->before_write : NULL;
 	json_t *row = NULL, *items = json_array();
 	bool of_log = q->n_members > 0 && strcmp(q->members[0]->model, "audit") == 0;
 	bool repeated = false;
@@ -149,10 +159,10 @@ memdb_write(Mf__Database_Service *s, const Mf__StoreOp *q, Mf__StoreResult_Closu
 
 	(void)reply;
 	call_own_json(ctx, items);
-	if (!of_log)
+	if (before != NULL && !of_log) {
 		db->before_write = NULL;
-	if (before != NULL && !of_log)
 		before(db);
+	}
 	if (db->down || (of_log && db->log_down)) {
 		call_fail_because(ctx, ST_UNAVAILABLE, "STORE_DOWN", 100, "the store is down");
 		return;

@@ -21,7 +21,8 @@ struct memdb {
 	unsigned lose_answers; /* so many more writes take effect and answer UNAVAILABLE */
 	bool dies_writing;     /* the next write takes effect, is not answered, and down is set */
 	void (*before_write)(
-	    struct memdb *db); /* once, when set: something that happens in between */
+	    struct memdb *db);    /* once, when set: something that happens in between */
+	const char *before_model; /* before a write of this model alone; NULL: of any */
 	unsigned reads, writes;
 	/* The audit log beside it: none of the above but down is its, and none of its writes counts
 	 * there. */

@@ -266,6 +266,7 @@ a_grant_that_comes_behind_the_look_at_it_is_looked_at_before_it_is_changed(void 
 {
 	(void)unused;
 	make_granter();
+	authbed.db.before_model = "grant";
 	authbed.db.before_write = somebody_makes_the_grant;
 	REFUSED(ACCOUNT(UPDATE, .model = "grant", .id = GRANT, .as = "clerk",
 		    .data = "{\"permissions\":[\"*\"]}"),
@@ -292,6 +293,7 @@ a_grant_of_another_is_not_deleted_behind_the_look_at_it(void **unused)
 {
 	(void)unused;
 	make("role", "clerk", "{\"permissions\":[\"grant.*\"]}");
+	authbed.db.before_model = "grant";
 	assert_int_equal(
 	    ACCOUNT(DELETE, .model = "grant", .id = GRANT, .as = "clerk").status, ST_NOT_FOUND);
 	authbed.db.before_write = somebody_makes_the_grant;
@@ -311,6 +313,7 @@ a_version_of_a_grant_that_was_not_judged_is_never_written(void **unused)
 	    "{\"effect\":\"allow\",\"subject_kind\":\"role\",\"subject\":\"clerk\","
 	    "\"permissions\":[\"*\"],\"namespace\":\"his\"}");
 	memdb_put(&authbed.db, "grant", GRANT, grant_row("task.read", "his"));
+	authbed.db.before_model = "grant";
 	authbed.db.before_write = somebody_makes_it_hold_everywhere;
 	REFUSED(ACCOUNT(UPDATE, .model = "grant", .id = GRANT, .as = "clerk", .if_version = 2,
 		    .data = "{\"permissions\":[\"*\"]}"),

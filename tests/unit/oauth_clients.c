@@ -193,6 +193,7 @@ a_version_of_a_client_that_was_not_judged_is_never_written(void **unused)
 	    ACCOUNT(CREATE, .model = "client", .id = "web", .data = WEBAPP, .as = "operator")
 		.status,
 	    ST_OK);
+	authbed.db.before_model = "client";
 	authbed.db.before_write = somebody_trusts_it;
 	REFUSED(ACCOUNT(UPDATE, .model = "client", .id = "web", .as = "operator", .if_version = 2,
 		    .data = "{\"redirect_uris\":[\"https://eve.example/\"]}"),
@@ -212,6 +213,7 @@ static void
 a_client_of_another_is_not_deleted_behind_the_look_at_it(void **unused)
 {
 	(void)unused;
+	authbed.db.before_model = "client";
 	authbed.db.before_write = somebody_makes_a_trusted_client;
 	REFUSED(ACCOUNT(DELETE, .model = "client", .id = "web", .as = "operator"), ST_ABORTED,
 	    "VERSION_CONFLICT");
