@@ -136,6 +136,7 @@ auth_start(struct auth *a, struct bus *b, const struct auth_config *config, cons
 	geo_begin(a);
 	a->epoch = id_random_u64() | 1;
 	a->sequence = 0;
+	a->policy_us = time_wall_us(); /* what was changed before we were there nobody tells us */
 	auth_bump(a, "start");
 	bus_subscribe(b, "rbac", "auth.policy", on_event, on_lost, a);
 	bus_subscribe(b, "jwt", "auth.revoked", on_event, on_lost, a);

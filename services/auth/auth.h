@@ -50,7 +50,8 @@ struct auth {
 	uint64_t epoch,
 	    sequence;      /* of revocations and changes of policy; also the hint in every frame */
 	int64_t bumped_us; /* monotonic: when the sequence moved last */
-	/* wall clock: when roles, groups or grants changed last, as far as this process knows */
+	/* wall clock: when roles, groups or grants changed last, as far as this process knows; at
+	 * first when it started */
 	int64_t policy_us;
 	struct { /* how much each token agent has revoked, as it says in every frame */
 		uint64_t epoch, count;

@@ -115,10 +115,25 @@ WEB_MEMBER(write, StoreOp, StoreResult)
 	}
 
 PERMITS(check, PermissionCheck, PermissionAnswer)
-PERMITS(expand, RoleNames, PermissionList)
 PERMITS(covers, RoleCover, RoleCoverAnswer)
 PERMITS(read, StoreOp, StoreResult)
 PERMITS(write, StoreOp, StoreResult)
+
+static void
+permits_expand(
+    Mf__Rbac_Service *s, const Mf__RoleNames *q, Mf__PermissionList_Closure reply, void *ctx)
+{
+	struct authbed_permits *p = (struct authbed_permits *)s;
+	void (*before)(void) = p->before_expand;
+
+	p->before_expand = NULL;
+	if (before != NULL)
+		before();
+	if (p->down)
+		call_fail(ctx, ST_UNAVAILABLE, "down");
+	else
+		rbac_expand(&p->rbac.service, q, reply, ctx);
+}
 
 /* --- the bed --- */
 

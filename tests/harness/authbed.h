@@ -26,6 +26,8 @@ struct authbed_permits {
 	struct rbac rbac;
 	struct serve serves[2];
 	bool down;
+	void (*before_expand)(
+	    void); /* once, when set: something between the question and its answer */
 };
 
 struct authbed {

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "auth/jwt/api_key.h"
 #include "base/time.h"
 #include "harness/authbed.h"
@@ -73,6 +74,31 @@ a_key_acts_for_its_owner(void **unused)
 	assert_false(p->service);
 	assert_true(p->snapshot_at != 0 && p->expires_at != 0);
 	mf__principal__free_unpacked(p, NULL);
+}
+
+static void
+the_policy_changes(void)
+{
+	authbed.auth.policy_us = time_wall_us();
+	(void)usleep(2000);
+}
+
+/* What it may is as old as the question, however long the answer took. */
+static void
+what_its_owner_may_was_asked_for_before_it_was_known(void **unused)
+{
+	struct account o;
+	const char *key;
+
+	(void)unused;
+	log_in_vera("viewer");
+	o = make_key("{\"name\":\"backup\"}");
+	key = key_of(&o);
+	authbed.rbac.before_expand = the_policy_changes;
+	assert_int_equal(try_check(key, "").status, ST_OK);
+	assert_null(authbed.rbac.before_expand);
+	authbed.rbac.down = true;
+	assert_int_equal(try_check(key, "task.read").status, ST_UNAVAILABLE);
 }
 
 static void
@@ -454,6 +480,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		BED(a_key_acts_for_its_owner),
+		BED(what_its_owner_may_was_asked_for_before_it_was_known),
 		BED(its_secret_is_shown_once_and_never_stored),
 		BED(the_next_key_of_its_id_has_another_secret),
 		BED(its_scopes_limit_it_and_it_gives_itself_nothing),

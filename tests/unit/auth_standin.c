@@ -1,4 +1,5 @@
 /* auth: who decides when an agent is down. */
+#include <unistd.h>
 #include "base/time.h"
 #include "harness/authbed.h"
 
@@ -63,6 +64,7 @@ while_rbac_is_down_the_claims_decide_as_long_as_they_are_young(void **unused)
 
 	(void)unused;
 	add_user("vera", "vera's password", "viewer");
+	authbed_pass(1100 * MS); /* auth must have been there when rbac was asked, to the second */
 	o = try_login("vera", "vera's password");
 	authbed.rbac.down = true;
 	o.done = false;
@@ -113,6 +115,66 @@ claims_from_before_a_change_of_policy_do_not_serve(void **unused)
 	assert_int_equal(try_check(o.access, "doc.read").status, ST_UNAVAILABLE);
 }
 
+/* As auth hears of it while rbac's answer, or what is written with it, is still on its way. */
+static void
+the_policy_changes(void)
+{
+	authbed.auth.policy_us = time_wall_us();
+	(void)usleep(1100 * 1000); /* what is stamped now would be younger, to the second */
+}
+
+static void
+the_policy_changes_beside_a_write(struct memdb *db)
+{
+	(void)db;
+	the_policy_changes();
+}
+
+/* A permission may have been taken away between the question and the token. */
+static void
+claims_are_as_old_as_the_question_that_they_answer(void **unused)
+{
+	struct attempt o;
+
+	(void)unused;
+	add_user("vera", "vera's password", "viewer");
+	authbed.db.before_model = "session";
+	authbed.db.before_write = the_policy_changes_beside_a_write;
+	o = try_login("vera", "vera's password");
+	assert_null(authbed.db.before_write);
+	authbed.rbac.down = true;
+	assert_int_equal(try_check(o.access, "task.read").status, ST_UNAVAILABLE);
+	authbed.rbac.down = false;
+	authbed.rbac.before_expand = the_policy_changes;
+	o = try_refresh(o.refresh, NULL);
+	assert_null(authbed.rbac.before_expand);
+	assert_int_equal(o.status, ST_OK);
+	authbed.rbac.down = true;
+	assert_int_equal(try_check(o.access, "task.read").status, ST_UNAVAILABLE);
+	authbed.rbac.down = false;
+	o = try_refresh(o.refresh, NULL);
+	authbed.rbac.down = true;
+	assert_string_equal(try_check(o.access, "task.read").method, "claims");
+}
+
+/* Of a change that was made while it was gone it knows nothing. */
+static void
+claims_from_before_the_start_of_auth_do_not_serve(void **unused)
+{
+	struct attempt o;
+
+	(void)unused;
+	add_user("vera", "vera's password", "viewer");
+	assert_true(authbed.auth.policy_us > time_wall_us() - 60 * SEC);
+	authbed_pass(1100 * MS);
+	o = try_login("vera", "vera's password");
+	authbed.auth.policy_us += 3600 * SEC; /* as if it had started since */
+	authbed.rbac.down = true;
+	assert_int_equal(try_check(o.access, "task.read").status, ST_UNAVAILABLE);
+	authbed.auth.policy_us -= 3600 * SEC;
+	assert_string_equal(try_check(o.access, "task.read").method, "claims");
+}
+
 int
 main(void)
 {
@@ -124,6 +186,8 @@ main(void)
 		BED(while_rbac_is_down_the_claims_decide_as_long_as_they_are_young),
 		BED(while_rbac_knows_better_the_claims_do_not_count),
 		BED(claims_from_before_a_change_of_policy_do_not_serve),
+		BED(claims_are_as_old_as_the_question_that_they_answer),
+		BED(claims_from_before_the_start_of_auth_do_not_serve),
 	};
 
 	return TEST_RUN(tests);

@@ -54,6 +54,7 @@ struct verify {
 	struct user_row user;
 	Mf__Principal principal;
 	int64_t expires_us, used_us;
+	int64_t asked_us; /* when rbac was asked what the owner may */
 };
 
 static void forget(struct call_dep *d);
@@ -273,6 +274,7 @@ on_owner(const Mf__StoreResult *m, void *ctx)
 	p->n_groups = q.n_groups = v->user.n_groups;
 	p->groups = q.groups = v->user.groups;
 	q.user_id = p->id;
+	v->asked_us = time_wall_us();
 	v->rpc = rpc_new(v->c, v->t->rbac, NULL);
 	mf__rbac__expand(&v->rpc->service, &q, on_permissions, v);
 }
@@ -287,7 +289,7 @@ on_permissions(const Mf__PermissionList *m, void *ctx)
 	if (m != NULL) {
 		v->principal.n_permissions = m->n_permissions;
 		v->principal.permissions = m->permissions;
-		v->principal.snapshot_at = (uint64_t)time_wall_us();
+		v->principal.snapshot_at = (uint64_t)v->asked_us;
 	}
 	if (revoked_has(&v->t->revoked, v->key.id, 0)) {
 		tokens_refuse(v->t, v->c, false);

@@ -33,7 +33,7 @@ struct claims_expect {
 };
 
 struct claims {
-	Mf__Principal principal; /* snapshot_at: when it was issued */
+	Mf__Principal principal; /* snapshot_at: when what he may was asked for, "iat" */
 	const char *session;     /* = principal.session_id; "": none */
 	uint64_t user_version;   /* of the account as it was when the token was issued */
 	const char *proof_key; /* thumbprint of the key that the token is bound to; NULL: Bearer */

@@ -17,6 +17,7 @@ static void on_permissions(const Mf__PermissionList *m, void *ctx);
 static void limit(struct grant *g, size_t n, char **permissions);
 static void add_once(struct grant_list *l, char *s);
 static void describe(struct grant *g, Mf__Principal *p, struct claims *claims);
+static uint32_t left_s(const struct grant *g);
 
 struct grant *
 grant_new(struct tokens *t, struct call *c, void *owner)
@@ -47,6 +48,7 @@ grant_expand(struct grant *g, grant_fn *then)
 	q.n_groups = g->user.n_groups;
 	q.groups = g->user.groups;
 	q.user_id = (char *)(uintptr_t)g->user.id;
+	g->asked_us = time_wall_us();
 	g->rpc = rpc_new(g->c, g->t->rbac, NULL);
 	mf__rbac__expand(&g->rpc->service, &q, on_permissions, g);
 }
@@ -132,7 +134,7 @@ grant_pair(struct grant *g, Mf__TokenPair *m)
 		m->refresh_token = arena_alloc(a, SESSION_TOKEN_LEN + 1);
 		session_token_write(keyring_secret(g->t->keys), &g->token, m->refresh_token);
 	}
-	m->expires_in = (uint32_t)(config->access_ttl_us / SEC);
+	m->expires_in = left_s(g);
 	m->token_type = arena_strdup(a, claims.proof_key != NULL ? "DPoP" : "Bearer");
 	return true;
 }
@@ -153,7 +155,7 @@ describe(struct grant *g, Mf__Principal *p, struct claims *claims)
 	p->groups = g->user.groups;
 	p->n_permissions = g->permissions.n;
 	p->permissions = g->permissions.items;
-	p->snapshot_at = (uint64_t)(time_wall_us() / SEC * SEC);
+	p->snapshot_at = (uint64_t)(g->asked_us / SEC * SEC);
 	p->expires_at = p->snapshot_at + (uint64_t)g->t->config->access_ttl_us;
 	p->token_id = arena_strdup(a, id);
 	p->n_scopes = g->scopes.n;
@@ -171,6 +173,17 @@ describe(struct grant *g, Mf__Principal *p, struct claims *claims)
 	claims->proof_key = s->proof_key;
 	claims->issuer = g->issuer;
 	claims->audience = s->audience;
+}
+
+/* It lives from when rbac was asked, and the session was written since. */
+static uint32_t
+left_s(const struct grant *g)
+{
+	int64_t took_us = time_wall_us() - g->asked_us, ttl_us = g->t->config->access_ttl_us;
+
+	if (took_us < 0)
+		took_us = 0;
+	return took_us >= ttl_us ? 0 : (uint32_t)(ttl_us / SEC - took_us / SEC);
 }
 
 void

@@ -30,6 +30,7 @@ struct grant {
 	/* the refresh token that is given out; its id is the session's */
 	struct session_token token;
 	struct grant_list permissions;
+	int64_t asked_us;         /* when rbac was asked for them: what they are is no younger */
 	const char *operation_id; /* of the call; made here when it has none */
 	grant_fn *then;
 	/* NULL: the call fails */
