@@ -29,6 +29,7 @@ struct commit {
 	const struct failure *failure; /* why it is not done */
 	bool repeated;                 /* an earlier attempt under this operation id has done it */
 	bool committed;
+	bool left;     /* a part could not be settled */
 	bool in_doubt; /* sql was asked, and what came of it is not known */
 	Mf__StoreResult result;
 };
@@ -158,7 +159,8 @@ on_end(struct call *c, const struct call_end *how, void *ctx)
 	free(ctx);
 	list_del(&under_way, &x->link);
 	metric_inc(x->in_doubt ? in_doubt : x->committed || x->repeated ? committed : refused);
-	if (x->in_doubt || how->reply == NULL)
+	/* not before: what is under way the janitor passes by */
+	if (x->in_doubt || x->left || how->reply == NULL)
 		janitor_kick();
 	if (x->in_doubt || x->committed)
 		cohere_unknown(&x->op); /* unless that is settled */
@@ -362,8 +364,7 @@ on_settled(const Mf__Settled *m, void *ctx)
 {
 	struct commit *x = ctx;
 
-	if (m == NULL)
-		janitor_kick();
+	x->left = x->left || m == NULL;
 	STEP("database.commit.part_settled");
 	x->at++;
 	settle_next(x);

@@ -20,6 +20,7 @@ static const struct database_config config = { .cache_ttl_us = 60 * SEC, .tombst
 /* --- the relay to sql --- */
 
 static Mf__Sql_Service relay_service;
+static Mf__Nosql_Service nosql_relay;
 
 struct relayed {
 	struct call *call;
@@ -89,6 +90,39 @@ relay_decide(Mf__Sql_Service *s, const Mf__DecideAsk *q, Mf__Decisions_Closure r
 		sql_service.decide(s, q, reply, ctx);
 	if (txbed.manner == LOSES_WRITES)
 		txbed.manner = PASSES;
+}
+
+/* --- the relay to nosql --- */
+
+static void
+relay_settle(Mf__Nosql_Service *s, const Mf__SettleAsk *q, Mf__Settled_Closure reply, void *ctx);
+
+static void
+on_held(struct call *c, void *ctx)
+{
+	relay_settle(&nosql_relay, ctx, NULL, c);
+}
+
+static void
+relay_settle(Mf__Nosql_Service *s, const Mf__SettleAsk *q, Mf__Settled_Closure reply, void *ctx)
+{
+	const char *lost = txbed.lost_settle, *held = txbed.held_settle;
+
+	if (lost != NULL && strcmp(q->collection, lost) == 0) {
+		txbed.lost_settle = NULL;
+		call_fail(ctx, ST_INTERNAL, "relay: not settled");
+	} else if (held != NULL && strcmp(q->collection, held) == 0) {
+		call_after(ctx, MS, on_held, (void *)(uintptr_t)q);
+	} else {
+		nosql_service.settle(s, q, reply, ctx);
+	}
+}
+
+static void
+relay_staged(Mf__Nosql_Service *s, const Mf__Empty *q, Mf__StagedParts_Closure reply, void *ctx)
+{
+	txbed.looks++;
+	nosql_service.staged(s, q, reply, ctx);
 }
 
 /* --- calls --- */
@@ -334,7 +368,7 @@ txbed_start(void **state)
 {
 	static const struct serve sqls[] = { { &relay_service.base, PRIMARY },
 		{ &sql_leader_service.base, PRIMARY }, { NULL, 0 } };
-	static const struct serve nosqls[] = { { &nosql_service.base, PRIMARY }, { NULL, 0 } };
+	static const struct serve nosqls[] = { { &nosql_relay.base, PRIMARY }, { NULL, 0 } };
 	static const struct serve databases[] = { { &database_service.base, PRIMARY },
 		{ &database_leader_service.base, PRIMARY }, { NULL, 0 } };
 	static const char *const to_database[] = { "itself", NULL }, *const to_nosql[] = { "nosql",
@@ -348,6 +382,9 @@ txbed_start(void **state)
 	relay_service = sql_service;
 	relay_service.write = relay_write;
 	relay_service.decide = relay_decide;
+	nosql_relay = nosql_service;
+	nosql_relay.settle = relay_settle;
+	nosql_relay.staged = relay_staged;
 	txbed.bus = bus_new(sqlbed.loop,
 	    &(const struct bus_opts){ .name = "database", .generation = 2 }, err, sizeof(err));
 	bus_loopback(txbed.bus, "sql", sqls);
@@ -396,5 +433,6 @@ int
 txbed_resume(void **state)
 {
 	txbed.manner = PASSES;
+	txbed.lost_settle = txbed.held_settle = NULL;
 	return test_log_check(state);
 }

@@ -20,6 +20,9 @@ struct txbed {
 	struct redis *docs;
 	enum tx_manner manner;
 	uint64_t fence; /* of calls from now on */
+	/* collections; the next settle of the one fails, those of the other wait until it is NULL */
+	const char *lost_settle, *held_settle;
+	unsigned looks; /* at all that is staged: the janitor's */
 };
 extern struct txbed txbed;
 

@@ -174,6 +174,47 @@ an_orphan_is_resolved_when_database_starts(void **unused)
 	assert_string_equal(doc_read("doc.n", lost), "1:{\"n\":1}");
 }
 
+static bool
+is_lost(void *ctx)
+{
+	(void)ctx;
+	return txbed.lost_settle == NULL;
+}
+
+static bool
+has_looked(void *ctx)
+{
+	(void)ctx;
+	return txbed.looks > 0;
+}
+
+/* The janitor may look while the commit still works on the rest: what is its own it leaves to it. */
+static void
+a_part_that_could_not_be_settled_is_settled_soon_after_its_commit(void **unused)
+{
+	struct tx_said *x;
+	int64_t ended;
+
+	(void)unused;
+	txbed.looks = 0;
+	txbed_reopen();
+	bed_until(has_looked, NULL, 5 * SEC);
+	bed_pass(100 * MS);
+	txbed.lost_settle = "doc.m"; /* the first */
+	txbed.held_settle = "doc.n";
+	x = tx_start(OP(TRANSACTION, .operation_id = S(new_id()),
+	    MEMBERS(M(CREATE, DOC(new_id()), .data = DATA("{}")),
+		M(CREATE, .model = S("doc.m"), .id = S(new_id()), .data = DATA("{}")))));
+	bed_until(is_lost, NULL, 5 * SEC);
+	bed_pass(300 * MS);
+	assert_false(x->ended);
+	txbed.held_settle = NULL;
+	tx_wait(x);
+	assert_int_equal(x->status, ST_OK);
+	for (ended = time_now_us(); redis_number("EXISTS", "mf:{doc.m}:tx") != 0; bed_pass(5 * MS))
+		assert_true(time_now_us() - ended < 2 * SEC);
+}
+
 static void
 decisions_of_the_day_before_are_thrown_away(void **unused)
 {
@@ -469,6 +510,7 @@ main(void)
 		TX(a_writer_gives_an_orphan_up_and_its_late_commit_fails),
 		TX(a_member_of_a_bulk_waits_for_the_decision_too),
 		TX(an_orphan_is_resolved_when_database_starts),
+		TX(a_part_that_could_not_be_settled_is_settled_soon_after_its_commit),
 		TX(decisions_of_the_day_before_are_thrown_away),
 		TX(a_commit_whose_answer_was_lost_is_found),
 		TX(a_commit_none_of_whose_answers_arrives_is_no_refusal),
