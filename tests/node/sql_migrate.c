@@ -161,7 +161,7 @@ a_migration_waits_for_who_holds_its_table(void **unused)
 	assert_int_equal(bed_count("select count(*) from schema_migrations"), migrations());
 }
 
-/* A deadlock, then a full disk: neither is for ever, and neither is asked for all the time. */
+/* A time that is up, a deadlock, then a full disk: none is for ever, and none is asked for all the time. */
 static void
 a_migration_that_finds_no_room_is_tried_again_with_pauses(void **unused)
 {
@@ -170,8 +170,10 @@ a_migration_that_finds_no_room_is_tried_again_with_pauses(void **unused)
 	    "drop schema aside cascade; alter schema public rename to aside; create schema public;"
 	    " create table schema_migrations (like aside.schema_migrations including all);"
 	    " create sequence aside.tries; create function aside.fail() returns trigger language"
-	    " plpgsql as \\$\\$ begin if nextval('aside.tries') = 1 then raise 'ring' using errcode"
-	    " = '40P01'; end if; raise 'full' using errcode = '53100'; end \\$\\$; create trigger"
+	    " plpgsql as \\$\\$ declare n bigint = nextval('aside.tries'); begin if n = 1 then "
+	    "raise"
+	    " 'late' using errcode = '57014'; elsif n = 2 then raise 'ring' using errcode ="
+	    " '40P01'; end if; raise 'full' using errcode = '53100'; end \\$\\$; create trigger"
 	    " fail before insert on schema_migrations execute function aside.fail(); select 1");
 	sql_close();
 	assert_true(sql_open(sqlbed.loop, sqlbed.work, &sqlbed.config, NULL));

@@ -196,8 +196,8 @@ on_migrated(const struct pg_reply *r, void *ctx)
 	}
 }
 
-/* A lock, a deadlock, no room: once more, later. The server went: the next one that comes up starts
- * this again. Anything else is for a person. */
+/* A lock, a deadlock, no time, no room: once more, later. The server went: the next one that comes up
+ * starts this again. Anything else is for a person. */
 static void
 failed(const struct pg_reply *r, const char *what)
 {
@@ -207,7 +207,7 @@ failed(const struct pg_reply *r, const char *what)
 	              strncmp(pg_sqlstate(r), "57", 2) != 0;
 	char why[400];
 
-	if (s == ST_ABORTED || s == ST_RESOURCE_EXHAUSTED || unable) {
+	if (s == ST_ABORTED || s == ST_DEADLINE_EXCEEDED || s == ST_RESOURCE_EXHAUSTED || unable) {
 		log_warn("migration_waits", L_STR("at", what), L_STR("why", pg_error(r)));
 		if (later.loop == NULL)
 			timer_init(&later, sql_loop(), on_later);
