@@ -308,6 +308,29 @@ who_takes_back_a_consent_ends_what_it_gave(void **unused)
 	    ST_INVALID_ARGUMENT, "VALIDATION");
 }
 
+static void
+the_client_gets_another_session(struct memdb *db)
+{
+	(void)db;
+	put_session(S2, ANN, "web");
+}
+
+static void
+what_began_while_a_consent_was_taken_back_ends_too(void **unused)
+{
+	(void)unused;
+	memdb_put(&authbed.db, "consent", C1,
+	    json_pack("{s:s,s:s,s:[s]}", "user_id", ANN, "client_id", "web", "scopes", "task.*"));
+	put_session(S1, ANN, "web");
+	authbed.db.before_model = "consent";
+	authbed.db.before_write = the_client_gets_another_session;
+	assert_int_equal(ACCOUNT(DELETE, .model = "my.consent", .id = C1, .by = ANN).status, ST_OK);
+	assert_null(authbed.db.before_write);
+	assert_null(memdb_row(&authbed.db, "consent", C1));
+	assert_false(is_live(S1));
+	assert_false(is_live(S2));
+}
+
 int
 main(void)
 {
@@ -321,6 +344,7 @@ main(void)
 		BED(a_person_is_no_service_account),
 		BED(with_a_client_end_its_sessions_and_no_others),
 		BED(who_takes_back_a_consent_ends_what_it_gave),
+		BED(what_began_while_a_consent_was_taken_back_ends_too),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include "auth/jwt/factor.h"
 #include "auth/jwt/totp.h"
+#include "auth/oauth/consents.h"
 #include "base/id.h"
 #include "base/time.h"
 #include "harness/authbed.h"
@@ -291,6 +292,130 @@ a_consent_is_asked_for_again_when_the_redirect_uris_were_changed(void **unused)
 }
 
 static void
+allow(struct browser_bed *b)
+{
+	char query[100], form[300];
+
+	(void)ask(b, "/oauth/authorize", REQUEST, NULL, NULL);
+	assert_non_null(strstr(b->got.location, "/oauth/consent?flow="));
+	(void)snprintf(query, sizeof(query), "%s", strchr(b->got.location, '?') + 1);
+	assert_int_equal(ask(b, "/oauth/consent", query, NULL, NULL)->http, 200);
+	(void)snprintf(form, sizeof(form), "csrf=%s&%s&answer=allow", token_of(b), query);
+	(void)ask(b, "/oauth/consent", NULL, form, NULL);
+	assert_int_equal(strncmp(b->got.location, "https://app.example/cb?code=", 28), 0);
+}
+
+static struct web_got
+exchange(const char *code)
+{
+	char body[600];
+
+	(void)snprintf(body, sizeof(body),
+	    "grant_type=authorization_code&client_id=app&code=%s&redirect_uri=https%%3A%%2F%%2F"
+	    "app.example%%2Fcb&code_verifier=dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk",
+	    code);
+	return WEB(.path = "/oauth/token", .body = body);
+}
+
+static const char *
+consent_of_ann(void)
+{
+	static char id[UUID_LEN];
+
+	consent_id(json_string_value(json_object_get(user_named("ann"), "id")), "app", id);
+	return id;
+}
+
+static size_t
+live_sessions_of_the_client(void)
+{
+	const char *id, *at;
+	size_t n = 0;
+	int64_t us;
+	json_t *row;
+
+	json_object_foreach(json_object_get(authbed.db.rows, "session"), id, row)
+	{
+		at = json_string_value(json_object_get(row, "client_id"));
+		if (at == NULL || strcmp(at, "app") != 0)
+			continue;
+		at = json_string_value(json_object_get(row, "expires_at"));
+		assert_true(time_parse_rfc3339(str_of(at), &us));
+		n += us > time_wall_us();
+	}
+	return n;
+}
+
+/* Else the client would keep a session that is listed nowhere as allowed. */
+static void
+a_code_is_good_as_long_as_what_the_user_allowed(void **unused)
+{
+	struct browser_bed b = { 0 };
+	char code[100];
+	struct web_got g;
+
+	(void)unused;
+	put_client(json_pack("{s:[s,s]}", "grant_types", "authorization_code", "refresh_token"));
+	(void)login(&b, RIGHT, NULL);
+	allow(&b);
+	(void)snprintf(code, sizeof(code), "%s", web_got_param(&b.got, "code"));
+	assert_int_equal(ACCOUNT(DELETE, .model = "my.consent", .id = consent_of_ann(),
+			     .by = json_string_value(json_object_get(user_named("ann"), "id")))
+			     .status,
+	    ST_OK);
+	g = exchange(code);
+	assert_int_equal(g.http, 400);
+	assert_string_equal(web_got_text(&g, "error"), "invalid_grant");
+	assert_int_equal(live_sessions_of_the_client(), 0);
+	allow(&b); /* anew: that is another one */
+	assert_int_equal(exchange(code).http, 400);
+	g = exchange(web_got_param(&b.got, "code"));
+	assert_int_equal(g.http, 200);
+	assert_string_not_equal(web_got_text(&g, "refresh_token"), "");
+	assert_int_equal(live_sessions_of_the_client(), 1);
+}
+
+static void
+ann_takes_it_back(struct memdb *db)
+{
+	json_object_del(json_object_get(db->rows, "consent"), consent_of_ann());
+}
+
+static void
+a_consent_that_is_taken_back_while_the_session_begins_ends_it(void **unused)
+{
+	struct browser_bed b = { 0 };
+
+	(void)unused;
+	put_client(json_object());
+	(void)login(&b, RIGHT, NULL);
+	allow(&b);
+	authbed.db.before_model = "session";
+	authbed.db.before_write = ann_takes_it_back;
+	assert_int_equal(exchange(web_got_param(&b.got, "code")).http, 400);
+	assert_null(authbed.db.before_write);
+	assert_int_equal(live_sessions_of_the_client(), 0);
+}
+
+/* Another scope that is allowed beside it takes nothing back. */
+static void
+a_code_is_good_after_more_was_allowed(void **unused)
+{
+	struct browser_bed b = { 0 };
+	char code[100];
+	json_t *row;
+
+	(void)unused;
+	put_client(json_object());
+	(void)login(&b, RIGHT, NULL);
+	allow(&b);
+	(void)snprintf(code, sizeof(code), "%s", web_got_param(&b.got, "code"));
+	row = memdb_row(&authbed.db, "consent", consent_of_ann());
+	json_object_set_new(row, "version", json_integer(2));
+	assert_int_equal(exchange(code).http, 200);
+}
+
+static void
 a_yes_that_is_repeated_after_a_lost_answer_gives_the_same_code(void **unused)
 {
 	static const char operation[] = "018f0000-0000-7000-8000-0000000000d9";
@@ -480,6 +605,9 @@ main(void)
 		PAGES(a_crooked_cookie_header_is_nobodys),
 		PAGES(a_trusted_client_asks_nothing_and_one_that_registered_itself_is_marked),
 		PAGES(a_consent_is_asked_for_again_when_the_redirect_uris_were_changed),
+		PAGES(a_code_is_good_as_long_as_what_the_user_allowed),
+		PAGES(a_consent_that_is_taken_back_while_the_session_begins_ends_it),
+		PAGES(a_code_is_good_after_more_was_allowed),
 		PAGES(a_yes_that_is_repeated_after_a_lost_answer_gives_the_same_code),
 		PAGES(an_answer_to_a_device_that_is_repeated_after_a_lost_answer_is_given_once),
 		PAGES(providers_that_are_on_are_ways_to_sign_in),

@@ -27,7 +27,7 @@ static void write_texts(struct jw *j, const char *key, size_t n, const char *con
 
 void
 code_create(struct web *w, const struct flow *f, const struct browser *who, size_t n_scopes,
-    const char *const *scopes, code_made_fn *then, void *ctx)
+    const char *const *scopes, int64_t consent_us, code_made_fn *then, void *ctx)
 {
 	struct making *x = ARENA_NEW(w->a, struct making);
 	char id[UUID_LEN];
@@ -52,6 +52,7 @@ code_create(struct web *w, const struct flow *f, const struct browser *who, size
 	write_texts(&j, "methods", who->n_methods, who->methods);
 	jw_int(&j, "authenticated_at", who->authenticated_at_us);
 	jw_str(&j, "browser", who->session_id);
+	jw_int(&j, "consent", consent_us);
 	jw_close(&j, '}');
 	web_hash_id(CODE_KIND, x->code, id);
 	state_create(w, CODE_KIND, id, NULL, &j, CODE_ROW_LIFE, on_created, x);
@@ -128,6 +129,7 @@ code_of(struct web *w, const struct state *s, struct code *out)
 	out->scopes = web_texts(w, v, "scopes", &out->n_scopes);
 	out->methods = web_texts(w, v, "methods", &out->n_methods);
 	out->user_version = (uint64_t)json_integer_value(json_object_get(v, "user_version"));
+	out->consent_us = json_integer_value(json_object_get(v, "consent"));
 	out->authenticated_at_us = json_integer_value(json_object_get(v, "authenticated_at"));
 	return out->client_id != NULL && out->redirect_uri != NULL && out->code_challenge != NULL &&
 	       out->user_id != NULL;

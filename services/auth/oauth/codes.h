@@ -18,12 +18,13 @@ struct code { /* what the row says */
 	const char *user_id, *browser_session; /* NULL: none */
 	uint64_t user_version;
 	int64_t authenticated_at_us;
+	int64_t consent_us; /* 0: none is remembered, or an earlier version made the code */
 };
 
-/* then comes when it is stored; else the request was answered. */
+/* consent_us: the consent that it rests on (consents.h); 0: none. then comes when it is stored; else the request was answered. */
 typedef void code_made_fn(struct web *w, const char *code, void *ctx);
 void code_create(struct web *w, const struct flow *f, const struct browser *who, size_t n_scopes,
-    const char *const *scopes, code_made_fn *then, void *ctx);
+    const char *const *scopes, int64_t consent_us, code_made_fn *then, void *ctx);
 
 /* m NULL: f says why. */
 typedef void code_fn(struct web *w, const struct code *m, const struct failure *f, void *ctx);

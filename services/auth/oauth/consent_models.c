@@ -1,6 +1,7 @@
 /* consent_models: what users allowed clients (models consent and my.consent). They are made by the
  * consent page alone; here they are read and taken back, and what was given on their account ends. */
 #include <string.h>
+#include "auth/judged.h"
 #include "auth/jwt/rows.h"
 #include "auth/oauth/client_models.h"
 #include "auth/oauth/client_sessions.h"
@@ -11,7 +12,8 @@ struct consent_work {
 	struct call *c;
 	const Mf__StoreOp *q;
 	struct rpc *rpc;
-	const char *owner; /* only of this user; NULL: of all */
+	const char *owner;         /* only of this user; NULL: of all */
+	const char *user, *client; /* of the row that is deleted; NULL: it is gone */
 	Mf__StoreOp *op;
 	Mf__StoreResult answer;
 };
@@ -22,6 +24,8 @@ static void on_done(const Mf__StoreResult *m, void *ctx);
 static void delete_it(struct consent_work *x);
 static void on_row(const Mf__StoreResult *m, void *ctx);
 static void on_ended(struct call *c, void *ctx);
+static void on_deleted(const Mf__StoreResult *m, void *ctx);
+static void on_all_ended(struct call *c, void *ctx);
 static const char *text(struct consent_work *x, const ProtobufCBinaryData *data, const char *name);
 static void not_found(struct consent_work *x);
 
@@ -119,27 +123,29 @@ delete_it(struct consent_work *x)
 	    &x->rpc->service, op_read(call_arena(x->c), "consent", x->q->id), on_row, x);
 }
 
-/* The sessions end first: who repeats after a crash finds the row still there, and goes on. */
+/* The sessions end first: who repeats after a crash finds the row still there, and goes on. And once more
+ * when the row is gone: what a code gave that rested on it, and was looked at just before (token.c). */
 static void
 on_row(const Mf__StoreResult *m, void *ctx)
 {
 	struct consent_work *x = ctx;
-	const char *user, *client;
 
 	if (m == NULL && rpc_failure(x->rpc)->status != ST_NOT_FOUND) {
 		store_failed(x->c, rpc_failure(x->rpc));
 		return;
 	}
 	if (m == NULL) { /* deleted: by this very operation? the store knows */
+		x->op->if_version = NO_VERSION;
 		on_ended(x->c, x);
 		return;
 	}
-	user = text(x, &m->data, "user_id");
-	client = text(x, &m->data, "client_id");
-	if (user == NULL || client == NULL || (x->owner != NULL && strcmp(user, x->owner) != 0))
+	x->user = text(x, &m->data, "user_id");
+	x->client = text(x, &m->data, "client_id");
+	if (x->user == NULL || x->client == NULL ||
+	    (x->owner != NULL && strcmp(x->user, x->owner) != 0))
 		not_found(x);
 	else
-		client_sessions_end(x->o, x->c, client, user, on_ended, x);
+		client_sessions_end(x->o, x->c, x->client, x->user, on_ended, x);
 }
 
 static void
@@ -148,7 +154,31 @@ on_ended(struct call *c, void *ctx)
 	struct consent_work *x = ctx;
 
 	x->rpc = rpc_new(c, x->o->tokens->database, NULL);
-	mf__database__write(&x->rpc->service, x->op, on_done, x);
+	mf__database__write(&x->rpc->service, x->op, on_deleted, x);
+}
+
+static void
+on_deleted(const Mf__StoreResult *m, void *ctx)
+{
+	struct consent_work *x = ctx;
+
+	if (m == NULL) {
+		store_failed(x->c, rpc_failure(x->rpc));
+		return;
+	}
+	x->answer = *m;
+	if (x->client != NULL)
+		client_sessions_end(x->o, x->c, x->client, x->user, on_all_ended, x);
+	else
+		on_all_ended(x->c, x);
+}
+
+static void
+on_all_ended(struct call *c, void *ctx)
+{
+	struct consent_work *x = ctx;
+
+	call_reply(c, &x->answer.base);
 }
 
 static const char *

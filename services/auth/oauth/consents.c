@@ -17,8 +17,10 @@ struct consent {
 	const char *const *scopes;
 	char id[UUID_LEN], redirects[REDIRECTS_LEN + 1];
 	unsigned round;
-	consent_known_fn *known; /* one of these two */
+	consent_known_fn *known; /* one of these three */
 	consent_done_fn *done;
+	consent_stands_fn *stands;
+	int64_t since_us;
 	void *ctx;
 };
 
@@ -32,6 +34,9 @@ static bool covers(const json_t *allowed, const struct consent *x);
 static bool has(const json_t *allowed, const char *scope);
 static void write_it(struct consent *x, const json_t *row);
 static void on_written(const Mf__StoreResult *m, void *ctx);
+static int64_t since_of(const json_t *row);
+static int64_t since_of_data(const ProtobufCBinaryData *data);
+static void on_still(const Mf__StoreResult *m, void *ctx);
 
 void
 consent_id(const char *user_id, const char *client_id, char out[UUID_LEN])
@@ -117,7 +122,7 @@ on_row(const Mf__StoreResult *m, void *ctx)
 	if (x->known != NULL)
 		x->known(x->w, covers(allowed_by(row, x), x), x->ctx);
 	else if (covers(allowed_by(row, x), x))
-		x->done(x->w, x->ctx);
+		x->done(x->w, since_of(row), x->ctx);
 	else
 		write_it(x, row);
 }
@@ -203,12 +208,61 @@ on_written(const Mf__StoreResult *m, void *ctx)
 	const struct failure *f = rpc_failure(x->rpc);
 
 	if (m != NULL && !m->repeated)
-		x->done(x->w, x->ctx);
+		x->done(x->w, since_of_data(&m->data), x->ctx);
 	else if ((m != NULL || f->status == ST_ABORTED || f->status == ST_NOT_FOUND) &&
 		 ++x->round < ROUNDS_MOST)
 		look(x);
 	else if (m != NULL)
-		x->done(x->w, x->ctx);
+		x->done(x->w, since_of_data(&m->data), x->ctx);
 	else
 		web_failed(x->w, f);
+}
+
+/* --- is it still there? --- */
+
+void
+consent_stands(struct web *w, const char *user_id, const char *client_id, int64_t since_us,
+    consent_stands_fn *then, void *ctx)
+{
+	struct consent *x = ARENA_NEW(w->a, struct consent);
+
+	x->w = w;
+	x->stands = then;
+	x->since_us = since_us;
+	x->ctx = ctx;
+	consent_id(user_id, client_id, x->id);
+	x->rpc = rpc_new(w->c, w->o->tokens->database, NULL);
+	mf__database__read(&x->rpc->service, op_read(w->a, "consent", x->id), on_still, x);
+}
+
+static void
+on_still(const Mf__StoreResult *m, void *ctx)
+{
+	struct consent *x = ctx;
+
+	if (m == NULL && rpc_failure(x->rpc)->status != ST_NOT_FOUND)
+		web_failed(x->w, rpc_failure(x->rpc));
+	else
+		x->stands(x->w, m != NULL && since_of_data(&m->data) == x->since_us, x->ctx);
+}
+
+/* What is allowed beside it changes the row; who takes it back and allows it anew makes another. */
+static int64_t
+since_of(const json_t *row)
+{
+	const char *created = json_string_value(json_object_get(row, "created_at"));
+	int64_t us;
+
+	return created != NULL && time_parse_rfc3339(str_of(created), &us) ? us : 0;
+}
+
+static int64_t
+since_of_data(const ProtobufCBinaryData *data)
+{
+	struct json_error e;
+	json_t *row = json_read(data->data, data->len, &e);
+	int64_t us = since_of(row);
+
+	json_decref(row);
+	return us;
 }

@@ -34,7 +34,7 @@ static void on_stored(struct web *w, const struct state *s, const struct failure
 static void ask_login(struct web *w, const struct flow *f, const struct browser *who);
 static bool may_remember(const struct flow *f);
 static void on_known(struct web *w, bool known, void *ctx);
-static void on_remembered(struct web *w, void *ctx);
+static void on_remembered(struct web *w, int64_t since_us, void *ctx);
 static void on_code(struct web *w, const char *code, void *ctx);
 static void finish(struct web *w, struct step *x);
 static void on_taken(struct web *w, const struct state *s, const struct failure *f, void *ctx);
@@ -285,7 +285,7 @@ flow_grant(struct web *w, const struct flow *f, const struct browser *who, size_
 	x->scopes = list;
 	x->who = arena_dup(w->a, who, sizeof(*who));
 	if (f->client->trusted || !may_remember(f))
-		on_remembered(w, x);
+		on_remembered(w, 0, x);
 	else
 		consent_remember(
 		    w, who->user_id, f->client, x->n_scopes, x->scopes, on_remembered, x);
@@ -301,11 +301,11 @@ is_asked_for(const struct flow *f, const char *scope)
 }
 
 static void
-on_remembered(struct web *w, void *ctx)
+on_remembered(struct web *w, int64_t since_us, void *ctx)
 {
 	struct step *x = ctx;
 
-	code_create(w, x->f, x->who, x->n_scopes, x->scopes, on_code, x);
+	code_create(w, x->f, x->who, x->n_scopes, x->scopes, since_us, on_code, x);
 }
 
 static void

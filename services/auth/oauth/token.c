@@ -1,9 +1,11 @@
 /* token: /oauth/token (RFC 6749, 3.2): which grant, and is it good? What it is good for is in
  * token_answer.c; the device grant in device.c.
  *
- * A code: judged -> session begun under a name that is made of the code -> code taken -> answered. A
- * crash between any two leaves a code that is good for the same session, and no other; the same
- * operation again is answered again; any other that finds the code taken ends the session. */
+ * A code: judged -> session begun under a name that is made of the code -> does the consent that it
+ * rests on still stand? -> code taken -> answered. A crash between any two leaves a code that is good for
+ * the same session, and no other; the same operation again is answered again; any other that finds the
+ * code taken ends the session. Whoever takes a consent back ends the sessions that he finds afterwards:
+ * either he found this one, or it is found here that the consent is gone. */
 #include <sodium.h>
 #include <string.h>
 #include "auth/oauth/client_auth.h"
@@ -166,6 +168,7 @@ give_code(struct web *w, const struct client_proof *who, const struct code *m)
 	};
 	g->user_version = m->user_version;
 	g->audience = m->audience;
+	g->consent_us = m->consent_us;
 	g->operation = code_operation(w, m);
 	g->once = m->state;
 	token_issue(w, g);

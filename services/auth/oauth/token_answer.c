@@ -3,11 +3,15 @@
 #include <string.h>
 #include "auth/jwt/revoked.h"
 #include "auth/jwt/session.h"
+#include "auth/oauth/consents.h"
 #include "base/step.h"
 
 static void on_issued(const struct issued *m, const struct failure *f, void *ctx);
 static void on_refreshed(const struct issued *m, const struct failure *f, void *ctx);
 static void refused(struct web *w, const struct failure *f);
+static void on_consent(struct web *w, bool stands, void *ctx);
+static void on_not_allowed(struct call *c, void *ctx);
+static void take(struct web *w, struct token_grant *g);
 static void on_taken(struct web *w, const struct state *s, const struct failure *f, void *ctx);
 static void withdraw(struct web *w, struct token_grant *g);
 static void give(struct web *w, struct token_grant *g);
@@ -68,10 +72,38 @@ on_issued(const struct issued *m, const struct failure *f, void *ctx)
 	g->pair = m->pair;
 	g->granted.session_id = arena_strdup(x->w->a, m->session_id);
 	g->granted.access_token = g->pair.access_token;
-	if (g->once != NULL)
-		state_take(x->w, g->once, on_taken, g);
+	if (g->consent_us != 0)
+		consent_stands(
+		    x->w, g->granted.user_id, g->granted.client_id, g->consent_us, on_consent, g);
 	else
-		give(x->w, g);
+		take(x->w, g);
+}
+
+static void
+on_consent(struct web *w, bool stands, void *ctx)
+{
+	struct token_grant *g = ctx;
+
+	if (stands)
+		take(w, g);
+	else
+		revoke_session(w->o->tokens, w->c, g->granted.session_id, on_not_allowed, w);
+}
+
+static void
+on_not_allowed(struct call *c, void *ctx)
+{
+	(void)c;
+	web_oauth_error(ctx, 400, "invalid_grant", "the user has taken back what he allowed");
+}
+
+static void
+take(struct web *w, struct token_grant *g)
+{
+	if (g->once != NULL)
+		state_take(w, g->once, on_taken, g);
+	else
+		give(w, g);
 }
 
 static void

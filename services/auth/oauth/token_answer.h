@@ -18,6 +18,7 @@ struct token_grant {
 	/* What the grant is, where it may be used once: taken when the tokens are there, before they
 	 * are answered. NULL: nothing to take. */
 	const struct state *once;
+	int64_t consent_us; /* the consent that it rests on (consents.h); 0: none is remembered */
 	Mf__TokenPair pair; /* what was issued */
 };
 
