@@ -12,10 +12,11 @@
 #include "base/str.h"
 #include "base/time.h"
 
-#define LOOK_US  (3600 * SEC) /* a look is one read of an index */
-#define FIRST_US (60 * SEC)
-#define PAUSE_US (50 * MS) /* between two pieces: the store is for others */
-#define PIECE    90
+#define LOOK_US   (3600 * SEC) /* a look is one read of an index */
+#define FIRST_US  (60 * SEC)
+#define PAUSE_US  (50 * MS)  /* between two pieces: the store is for others */
+#define FAILED_US (10 * SEC) /* after a piece that could not be dropped */
+#define PIECE     90
 
 struct audit_keep {
 	struct audit *a;
@@ -118,9 +119,11 @@ on_ended(struct call *c, const struct call_end *e, void *ctx)
 {
 	struct audit_keep *k = ctx;
 
-	(void)e;
-	if (k->call == c)
-		k->call = NULL;
+	if (k->call != c)
+		return;
+	k->call = NULL;
+	if (e->failure->status != ST_CANCELLED) /* else: we are closed */
+		timer_in(&k->timer, k->upto != 0 ? FAILED_US : look_again_us(k));
 }
 
 static void
@@ -281,5 +284,5 @@ on_dropped(const Mf__StoreResult *m, void *ctx)
 		k->gone += k->n;
 		metric_add(k->a->dropped, (double)k->n);
 	}
-	end(k, m != NULL ? PAUSE_US : 10 * SEC);
+	end(k, m != NULL ? PAUSE_US : FAILED_US);
 }

@@ -7,6 +7,7 @@
 #include "auth/audit_int.h"
 #include "base/json.h"
 #include "base/time.h"
+#include "bus/inside.h"
 #include "harness/authbed.h"
 
 static json_t *
@@ -430,6 +431,45 @@ checkpoints_are_signed_and_what_is_older_than_its_time_goes_up_to_one(void **unu
 	assert_non_null(strstr(problem(), "which no signed record permits"));
 }
 
+static struct call *
+looking(void)
+{
+	LIST_EACH(&authbed.bus->calls, k) {
+		struct call *c = container_of(k, struct call, link);
+
+		if (c->kind == CALL_ROOT && c->ctx == authbed.auth.audit->keep)
+			return c;
+	}
+	return NULL;
+}
+
+static bool
+is_looking(void *ctx)
+{
+	(void)ctx;
+	return looking() != NULL;
+}
+
+static void
+a_look_for_what_is_old_that_its_own_call_ended_is_made_again(void **unused)
+{
+	(void)unused;
+	authbed.auth_config.audit_checkpoint = 5;
+	authbed.auth_config.audit_checkpoint_after_us = 50 * MS;
+	authbed.auth_config.audit_keep_us = 500 * MS;
+	for (int i = 0; i < 6; i++)
+		REFUSED(try_login_from("198.51.100.1", "nobody", "wrong"), ST_UNAUTHENTICATED,
+		    "BAD_CREDENTIALS");
+	until_some("checkpoint", "ok");
+	authbed.db.hangs = true;
+	authbed_pass(200 * MS); /* there is no checkpoint to come that it would begin with */
+	loop_run_until(authbed.loop, is_looking, NULL, 5 * SEC);
+	assert_non_null(looking());
+	call_fail(looking(), ST_DEADLINE_EXCEEDED, "the deadline has passed");
+	authbed.db.hangs = false;
+	until_some("begins", "ok");
+}
+
 static void
 what_the_database_dates_back_is_kept_as_its_record_says_its_time(void **unused)
 {
@@ -543,6 +583,7 @@ main(void)
 		BED(what_was_counted_is_in_the_log_when_we_stop),
 		BED(a_queue_that_is_full_loses_no_count),
 		BED(checkpoints_are_signed_and_what_is_older_than_its_time_goes_up_to_one),
+		BED(a_look_for_what_is_old_that_its_own_call_ended_is_made_again),
 		BED(what_the_database_dates_back_is_kept_as_its_record_says_its_time),
 		BED(a_beginning_that_a_strange_key_permits_is_none_though_ours_signs_what_is_behind_it),
 		BED(without_signatures_nothing_waits_and_later_there_is_one),
