@@ -6,8 +6,10 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "base/id.h"
 #include "base/step.h"
 #include "base/time.h"
+#include "database/nosql/export.h"
 #include "harness/docbed.h"
 
 #define REFUSED(x, st, why)                                                                        \
@@ -325,6 +327,88 @@ what_is_written_behind_those_who_sweep_is_swept_too(void **unused)
 	}
 }
 
+static struct redis *
+connect_again(void *ctx)
+{
+	(void)ctx;
+	return redis_new(docbed.loop,
+	    &(const struct redis_opts){ .address = stores_redis(docbed.stores, "docs") });
+}
+
+static void
+with_backups(void)
+{
+	export_docs_init(&(const struct export_opts){ .loop = docbed.loop,
+	    .server = docbed.redis,
+	    .connect = connect_again,
+	    .dir = test_dir(),
+	    .hold_us = 2 * SEC });
+}
+
+/* Its hold runs out, as nobody copies. */
+static void
+begin_backup(char id[UUID_LEN])
+{
+	uuid7(id);
+	doc_done(DOC_ASK(CREATE, .model = "backup", .id = id));
+}
+
+static void
+a_backup_fails_nothing_for_what_is_swept(void **unused)
+{
+	const char *m = doc_name();
+	struct said *read, *write;
+	char id[UUID_LEN];
+
+	(void)unused;
+	with_backups();
+	doc_done(DOC_ASK(CREATE, .model = m, .id = "a", .data = "{}", .ttl_ms = 300));
+	create(m, "b", "{}");
+	begin_backup(id);
+	read = doc_start(DOC_ASK(READ_ONE, .model = m, .id = "b"));
+	write = doc_start(DOC_ASK(UPDATE, .model = m, .id = "b", .data = "{\"n\":1}"));
+	doc_pass(1500 * MS);
+	assert_false(read->ended);
+	assert_true(redis_up(docbed.redis));
+	assert_int_equal(doc_wait(read)->status, ST_OK);
+	assert_int_equal(doc_wait(write)->status, ST_OK);
+	await_swept(m, "a");
+	export_docs_fini();
+}
+
+static void
+what_a_backup_holds_goes_on_when_the_server_does(void **unused)
+{
+	const char *m = doc_name();
+	struct said *read, *write;
+	int64_t began = time_now_us();
+	char id[UUID_LEN];
+
+	(void)unused;
+	test_expect_log(LOG_WARN, 1); /* it is silent */
+	with_backups();
+	create(m, "b", "{}");
+	begin_backup(id);
+	redis_command(docbed.redis, NULL, 3, (const char *const[]){ "SET", "probe", "1" },
+	    (const size_t[]){ 3, 5, 1 }, NULL, NULL);
+	read = doc_start(DOC_ASK(READ_ONE, .model = m, .id = "b"));
+	write = doc_start(DOC_ASK(UPDATE, .model = m, .id = "b", .data = "{\"n\":1}"));
+	assert_int_equal(doc_wait(read)->status, ST_OK);
+	assert_int_equal(doc_wait(write)->status, ST_OK);
+	assert_true(time_now_us() - began < 2800 * MS); /* the server's own end is at 3 s */
+	begin_backup(id);
+	doc_done(DOC_ASK(DELETE, .model = "backup", .id = id));
+	began = time_now_us();
+	begin_backup(id); /* at once, and it holds */
+	write = doc_start(DOC_ASK(UPDATE, .model = m, .id = "b", .data = "{\"n\":2}"));
+	doc_pass(200 * MS);
+	assert_false(write->ended);
+	doc_done(DOC_ASK(DELETE, .model = "backup", .id = id));
+	assert_int_equal(doc_wait(write)->status, ST_OK);
+	assert_true(time_now_us() - began < 1 * SEC);
+	export_docs_fini();
+}
+
 int
 main(void)
 {
@@ -341,6 +425,8 @@ main(void)
 		T(what_can_not_be_built_holds_up_nobody),
 		T(what_was_built_is_not_built_again_because_something_is_staged),
 		T(what_is_written_behind_those_who_sweep_is_swept_too),
+		T(a_backup_fails_nothing_for_what_is_swept),
+		T(what_a_backup_holds_goes_on_when_the_server_does),
 	};
 
 	return cmocka_run_group_tests_name("documents_order", tests, docbed_start, docbed_stop);

@@ -45,6 +45,12 @@ cut_hold(void)
 	holding = true;
 }
 
+bool
+cut_holding(void)
+{
+	return holding;
+}
+
 void
 cut_release(void)
 {

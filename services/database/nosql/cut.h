@@ -11,5 +11,6 @@ typedef void cut_go_fn(struct call *c, const void *q);
 bool cut_holds(struct call *c, const void *q, cut_go_fn *go);
 void cut_hold(void);
 void cut_release(void);
+bool cut_holding(void); /* for what nobody asked for: it is for later */
 
 #endif

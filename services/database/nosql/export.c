@@ -15,6 +15,7 @@
 #define UP_US      (1 * SEC)
 #define PAGE       "1000"
 #define PAUSE_MORE (1 * SEC) /* the server's pause outlasts ours */
+#define EASE_US    (PAUSE_MORE + 500 * MS)
 
 struct one { /* a key on its way */
 	char *key;
@@ -37,9 +38,18 @@ static struct {
 	char version[32];
 } ex = { .fd = -1 };
 
+/* The end of a hold: what waits goes on when the server takes writes again, and has answered those it let wait. */
+static struct {
+	bool on, unpaused;
+	int64_t until_us;
+	struct timer timer;
+	struct redis *walker; /* of a backup that is closed; else NULL */
+} easing;
+
 struct export_opts export_opts;
 
 static void begin(struct call *, const Mf__StoreOp *);
+static void begin_later(struct call *, void *);
 static int open_unnamed(const char *);
 static void on_walker_up(struct call *, void *);
 static void on_quiet(const struct redis_reply *, void *);
@@ -55,6 +65,9 @@ static void on_dump(const struct redis_reply *, void *);
 static bool spool(void);
 static void copy_end(const char *);
 static void end_hold(void);
+static void on_unpaused(const struct redis_reply *, void *);
+static void on_easing(struct timer *);
+static void ease_end(void);
 static void export_close(void);
 static void on_limit(struct timer *);
 static void on_idle(struct timer *);
@@ -63,12 +76,15 @@ void
 export_docs_init(const struct export_opts *o)
 {
 	export_opts = *o;
+	timer_init(&easing.timer, o->loop, on_easing);
 }
 
 void
 export_docs_fini(void)
 {
 	export_close();
+	if (easing.on)
+		ease_end();
 	import_docs_close();
 }
 
@@ -122,6 +138,10 @@ begin(struct call *c, const Mf__StoreOp *q)
 		return;
 	}
 	export_close();
+	if (easing.on) { /* what ends the last pause would end ours */
+		call_after(c, LOOK_US, begin_later, (void *)(uintptr_t)q);
+		return;
+	}
 	snprintf(ex.id, sizeof(ex.id), "%s", q->id);
 	ex.fd = open_unnamed(export_opts.dir);
 	if (ex.fd < 0) {
@@ -135,6 +155,12 @@ begin(struct call *c, const Mf__StoreOp *q)
 	timer_init(&ex.limit, export_opts.loop, on_limit);
 	timer_in(&ex.idle, EXPORT_IDLE);
 	export_when_up(c, ex.walker, on_walker_up, NULL);
+}
+
+static void
+begin_later(struct call *c, void *q)
+{
+	begin(c, q);
 }
 
 /* Not every file system knows how to make one without a name: then it loses it at once. */
@@ -205,8 +231,38 @@ end_hold(void)
 		return;
 	ex.held_us = 0;
 	timer_stop(&ex.limit);
+	easing.on = true;
+	easing.unpaused = false;
+	easing.until_us = time_now_us() + EASE_US;
 	export_command(
-	    ex.walker, NULL, NULL, NULL, (const char *const[]){ "CLIENT", "UNPAUSE", NULL });
+	    ex.walker, NULL, on_unpaused, NULL, (const char *const[]){ "CLIENT", "UNPAUSE", NULL });
+	timer_in(&easing.timer, 0);
+}
+
+static void
+on_unpaused(const struct redis_reply *r, void *ctx)
+{
+	(void)ctx;
+	easing.unpaused = r->type != REDIS_FAILED;
+	if (easing.on)
+		timer_in(&easing.timer, 0);
+}
+
+static void
+on_easing(struct timer *t)
+{
+	if ((easing.unpaused && redis_up(export_opts.server)) || time_now_us() > easing.until_us)
+		ease_end();
+	else
+		timer_in(t, LOOK_US);
+}
+
+static void
+ease_end(void)
+{
+	timer_stop(&easing.timer);
+	easing.on = false;
+	redis_free(&easing.walker);
 	cut_release();
 }
 
@@ -414,7 +470,10 @@ export_close(void)
 	end_hold();
 	ex.closing = true;
 	timer_stop(&ex.idle);
-	redis_free(&ex.walker);
+	if (easing.on)
+		easing.walker = ex.walker; /* until it has said so */
+	else
+		redis_free(&ex.walker);
 	close(ex.fd);
 	buf_free(&ex.out);
 	memset(&ex, 0, sizeof(ex));

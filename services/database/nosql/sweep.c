@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/time.h"
+#include "database/nosql/cut.h"
 #include "database/nosql/documents_inside.h"
 #include "database/nosql/sweep.h"
 
@@ -13,6 +14,7 @@
 #define SLICE_BYTES     (256u << 10)
 #define SLICE_ENTRIES   500
 #define MARGIN          (150 * MS) /* of a check's time: its answer has to get back */
+#define CUT_US          (20 * MS)  /* a build waits while the cut of a backup is taken */
 #define SWEEP_ARENA     (32u << 20)
 #define POSITION_MOST   (1 + SLOT_LEN + INDEX_KEY_MOST + DOCUMENT_ID + 2)
 
@@ -193,7 +195,10 @@ static void
 on_pause(struct timer *t)
 {
 	(void)t;
-	sweep_next(&build.sweep);
+	if (cut_holding())
+		timer_in(&build.pause, CUT_US);
+	else
+		sweep_next(&build.sweep);
 }
 
 static void

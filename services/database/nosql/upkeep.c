@@ -10,6 +10,7 @@
 #include "base/step.h"
 #include "base/time.h"
 #include "database/nosql/collections_inside.h"
+#include "database/nosql/cut.h"
 #include "database/nosql/sweep.h"
 
 #define AGAIN_US                                                                                   \
@@ -19,6 +20,8 @@
 #define SLICE_PAUSE (5 * MS)
 #define WRITE_US                                                                                   \
 	(100 * MS) /* in which a write that was sent is done; reads know the time themselves */
+#define CUT_US                                                                                     \
+	(20 * MS) /* a write would be mute as long as the cut is taken: the server counts as gone */
 #define HELD_US (100 * MS) /* until what is staged may be settled */
 
 struct chore {
@@ -232,6 +235,10 @@ on_turn(struct timer *t)
 	(void)t;
 	if (upkeep.busy != NULL)
 		return;
+	if (cut_holding()) {
+		turn_in(CUT_US);
+		return;
+	}
 	if (!upkeep.registry) {
 		redis_command(upkeep.r, NULL, 4, argv,
 		    (const size_t[]){ 11, strlen(REGISTRY), 1, 1 }, on_registry, NULL);
