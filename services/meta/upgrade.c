@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/time.h"
+#include "meta/lead.h"
 #include "meta/own.h"
 #include "meta/upgrade_inside.h"
 #include "node/node.h"
@@ -24,6 +25,7 @@ struct asked { /* one request for an upgrade, until it is planned */
 	struct call_dep dep;
 	struct upgrade u;
 	bool dry;
+	uint64_t number; /* of the lead, under which it was asked for */
 };
 
 static void load(struct upgrader *g);
@@ -32,11 +34,14 @@ static const char *take_nodes(struct arena *a, const json_t *nodes, struct upgra
 static bool takes(const json_t *nodes, const char *name);
 static void on_asker_gone(struct call_dep *d);
 static void on_planned(struct upgrade_job *j);
+static bool is_overtaken(const struct asked *a);
 static void conclude(struct asked *a);
 static void answer(struct own_ask *o, const struct upgrade *u);
 static void on_accepted(struct upgrade_job *j);
-static struct upgrade_job *save_job(
-    struct upgrader *g, const struct upgrade *u, void (*done)(struct upgrade_job *), void *ctx);
+static void on_dropped(struct upgrade_job *j);
+static void give_up(struct asked *a);
+static struct upgrade_job *write_job(struct upgrader *g, enum upgrade_work kind,
+    const struct upgrade *u, void (*done)(struct upgrade_job *), void *ctx);
 static void on_saved(struct upgrade_job *j);
 
 struct upgrader *
@@ -71,7 +76,7 @@ upgrader_take(struct upgrader *g)
 bool
 upgrader_busy(const struct upgrader *g)
 {
-	return g->u.state == UPGRADE_RUNNING || g->planning;
+	return g->u.state == UPGRADE_RUNNING || g->planning || g->working;
 }
 
 /* --- the record --- */
@@ -119,7 +124,16 @@ record_path(const struct upgrader *g)
 void
 own_upgrade_state(struct own_ask *o)
 {
-	answer(o, &o->meta->upgrade->u);
+	const struct upgrader *g = o->meta->upgrade;
+	struct upgrade u = g->u;
+
+	if (g->working && (u.state == UPGRADE_DONE || u.state == UPGRADE_FAILED)) {
+		/* not before it is on disk: then the next one may come */
+		u.state = UPGRADE_RUNNING;
+		u.ended_us = 0;
+		u.error[0] = '\0';
+	}
+	answer(o, &u);
 }
 
 void
@@ -146,7 +160,9 @@ own_upgrade(struct own_ask *o)
 		return;
 	}
 	a = mem_zalloc(sizeof(*a));
-	*a = (struct asked){ .g = g, .o = o, .dep.cancel = on_asker_gone };
+	*a = (struct asked){
+		.g = g, .o = o, .dep.cancel = on_asker_gone, .number = lead_number(g->m->lead)
+	};
 	a->dry = json_is_true(json_object_get(v, "dry_run"));
 	if ((wrong = take_nodes(call_arena(o->c), json_object_get(v, "nodes"), &a->u)) != NULL) {
 		free(a);
@@ -230,6 +246,10 @@ on_planned(struct upgrade_job *j)
 	unsigned waiting = 0;
 	char why[UPGRADE_ERROR];
 
+	if (is_overtaken(a)) {
+		give_up(a);
+		return;
+	}
 	a->u = j->u;
 	a->u.started_us = time_wall_us();
 	for (unsigned i = 0; i < a->u.n; i++) {
@@ -254,8 +274,17 @@ on_planned(struct upgrade_job *j)
 	} else if (a->dry || a->u.state == UPGRADE_DONE) {
 		conclude(a);
 	} else {
-		upgrade_job_start(node_work(g->m->node), save_job(g, &a->u, on_accepted, a));
+		upgrade_job_start(
+		    node_work(g->m->node), write_job(g, UPGRADE_SAVE, &a->u, on_accepted, a));
 	}
+}
+
+/* Whoever leads now, or has meanwhile, has looked for a record when it took the lead: nobody would do
+ * this one, or much later. */
+static bool
+is_overtaken(const struct asked *a)
+{
+	return lead_overtaken(a->g->m->lead, a->number);
 }
 
 /* On disk: it begins, whoever may still listen. */
@@ -265,6 +294,11 @@ on_accepted(struct upgrade_job *j)
 	struct asked *a = j->ctx;
 	struct upgrader *g = a->g;
 
+	if (is_overtaken(a)) {
+		upgrade_job_start(
+		    node_work(g->m->node), write_job(g, UPGRADE_DROP, &a->u, on_dropped, a));
+		return;
+	}
 	if (!j->good && a->u.state == UPGRADE_RUNNING)
 		upgrade_fail(&a->u, NULL, j->wrong);
 	g->u = a->u;
@@ -273,6 +307,31 @@ on_accepted(struct upgrade_job *j)
 	else
 		log_warn("upgrade_refused", L_STR("why", g->u.error));
 	conclude(a);
+}
+
+static void
+on_dropped(struct upgrade_job *j)
+{
+	if (!j->good)
+		log_error("upgrade_record", L_STR("error", j->wrong));
+	give_up(j->ctx);
+}
+
+/* Asked again it is done by who leads now; the record of another one may be ours to go on with. */
+static void
+give_up(struct asked *a)
+{
+	struct upgrader *g = a->g;
+
+	g->planning = false;
+	if (a->o != NULL) {
+		call_detach(a->o->c, &a->dep);
+		own_fail(a->o, ST_UNAVAILABLE, "NOT_LEADING",
+		    "another orchestrator leads since this was asked for");
+	}
+	free(a);
+	if (lead_is(g->m->lead))
+		upgrader_take(g);
 }
 
 static void
@@ -308,9 +367,10 @@ upgrader_job(
 }
 
 static struct upgrade_job *
-save_job(struct upgrader *g, const struct upgrade *u, void (*done)(struct upgrade_job *), void *ctx)
+write_job(struct upgrader *g, enum upgrade_work kind, const struct upgrade *u,
+    void (*done)(struct upgrade_job *), void *ctx)
 {
-	struct upgrade_job *j = upgrader_job(g, UPGRADE_SAVE, done, ctx);
+	struct upgrade_job *j = upgrader_job(g, kind, done, ctx);
 	json_t *v = upgrade_to_json(u, true);
 
 	j->text = json_dumps(v, JSON_INDENT(2));
@@ -324,7 +384,7 @@ upgrader_save(struct upgrader *g, void (*then)(struct upgrader *))
 {
 	g->saved = then;
 	g->working = true;
-	upgrade_job_start(node_work(g->m->node), save_job(g, &g->u, on_saved, g));
+	upgrade_job_start(node_work(g->m->node), write_job(g, UPGRADE_SAVE, &g->u, on_saved, g));
 }
 
 /* What can't be kept can't be gone on with after a crash: better to stop here. */

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/mem.h"
 #include "meta/precheck.h"
 
 static void run(struct work *w);
@@ -18,6 +19,7 @@ static void plan_step(struct upgrade_step *s, pid_t pid);
 static void check(struct upgrade_job *j);
 static bool check_file(struct upgrade_step *s);
 static void save(struct upgrade_job *j);
+static void drop(struct upgrade_job *j);
 static bool put(int fd, const char *text);
 static bool sync_dir(const char *path);
 
@@ -50,6 +52,9 @@ run(struct work *w)
 		break;
 	case UPGRADE_SAVE:
 		save(j);
+		break;
+	case UPGRADE_DROP:
+		drop(j);
 		break;
 	}
 }
@@ -153,6 +158,24 @@ save(struct upgrade_job *j)
 		    strerror(errno));
 	if (fd >= 0)
 		close(fd);
+}
+
+static void
+drop(struct upgrade_job *j)
+{
+	size_t n = strlen(j->text);
+	char *now = mem_zalloc(n + 1);
+	int fd = open(j->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	bool same =
+	    fd >= 0 && pread(fd, now, n + 1, 0) == (ssize_t)n && memcmp(now, j->text, n) == 0;
+
+	if (fd >= 0)
+		close(fd);
+	free(now);
+	j->good = !same || (unlink(j->path) == 0 && sync_dir(j->path));
+	if (!j->good)
+		snprintf(j->wrong, sizeof(j->wrong), "%.256s can't be removed: %s", j->path,
+		    strerror(errno));
 }
 
 static bool

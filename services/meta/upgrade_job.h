@@ -15,8 +15,15 @@ struct upgrade_job {
 	/* the thread's until `done`, which comes on the loop, once; it frees the job */
 	void (*done)(struct upgrade_job *j);
 	void *ctx;
-	/* PLAN: steps with node and state; LOOK: one step; CHECK: the same; SAVE: text and path */
-	enum upgrade_work { UPGRADE_PLAN, UPGRADE_LOOK, UPGRADE_CHECK, UPGRADE_SAVE } kind;
+	/* PLAN: steps with node and state; LOOK: one step; CHECK: the same; SAVE: text and path; DROP:
+	 * the same, of a file that is to go unless somebody has written another text */
+	enum upgrade_work {
+		UPGRADE_PLAN,
+		UPGRADE_LOOK,
+		UPGRADE_CHECK,
+		UPGRADE_SAVE,
+		UPGRADE_DROP
+	} kind;
 	struct upgrade u;
 	pid_t pids[UPGRADE_STEPS]; /* 0: does not run */
 	struct image now;          /* LOOK: what pids[0] runs */
