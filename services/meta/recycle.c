@@ -87,7 +87,9 @@ on_checked(void *ctx, const char *wrong)
 	struct recycle *r = ctx;
 	const char *why = wrong;
 
-	if (wrong == NULL && fleet_state_restart(r->meta->fleet, r->node, &why) == ST_OK) {
+	if (wrong == NULL && (!lead_is(r->meta->lead) || !good_moment(r->meta))) {
+		r->again_us = loop_now(r->meta->loop) + CALM; /* the moment has passed */
+	} else if (wrong == NULL && fleet_state_restart(r->meta->fleet, r->node, &why) == ST_OK) {
 		log_info("recycled", L_STR("name", r->node), L_STR("why", r->why));
 		r->again_us = loop_now(r->meta->loop) + CALM; /* until its state says it */
 	} else {

@@ -12,7 +12,6 @@
 #include "base/time.h"
 #include "harness/metabed.h"
 #include "meta/lead.h"
-#include "meta/recycle.h"
 #include "meta/upgrade.h"
 #include "node/contract.h"
 #include "node/inside.h"
@@ -164,6 +163,40 @@ what_was_saved_by_one_who_leads_no_more_is_taken_back(void **unused)
 	sem_destroy(&hold.go);
 }
 
+static void
+report(const char *node, enum contract_state s, enum contract_due due)
+{
+	struct contract_report r = {
+		.pid = getpid(), .generation = 4, .state = s, .due = due, .since_us = time_now_us()
+	};
+
+	snprintf(r.node, sizeof(r.node), "%s", node);
+	assert_int_equal(write(bed.reports, &r, sizeof(r)), sizeof(r));
+	metabed_pass(5 * MS);
+}
+
+static void
+nobody_is_renewed_while_another_has_gone_since_it_was_looked_at(void **unused)
+{
+	struct contract_command order;
+
+	(void)unused;
+	for (int round = 0; round < 2; round++) {
+		report("cache", NODE_READY, DUE_NOT);
+		report("sql", NODE_READY, DUE_NOT);
+		metabed_pass(2100 * MS); /* a calm fleet */
+		report("sql", NODE_READY, DUE_AGE);
+		metabed_pass(CHECK_US / 3);
+		if (round == 0)
+			report("cache", NODE_BACKOFF, DUE_NOT);
+		metabed_pass(2 * CHECK_US);
+		assert_int_equal(read(bed.commands, &order, sizeof(order)),
+		    round == 0 ? -1 : (int)sizeof(order));
+	}
+	assert_int_equal(order.verb, VERB_RESTART);
+	assert_string_equal(order.node, "sql");
+}
+
 int
 main(int argc, char **argv)
 {
@@ -172,6 +205,7 @@ main(int argc, char **argv)
 		S(an_upgrade_that_was_looked_at_begins),
 		S(an_upgrade_is_not_accepted_by_who_leads_no_more),
 		S(what_was_saved_by_one_who_leads_no_more_is_taken_back),
+		S(nobody_is_renewed_while_another_has_gone_since_it_was_looked_at),
 	};
 
 	if (argc > 1 && strcmp(argv[1], "--check") == 0) {
