@@ -360,6 +360,7 @@ on_turn(struct loop_turn *t)
 
 	rpc_run_soon(b);
 	peer_loop_run(b);
+	target_run_wakes(b);
 	call_free_dead(b);
 	out_trim(&b->out, OUT_KEEP);
 }

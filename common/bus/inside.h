@@ -247,10 +247,13 @@ struct target {
 	struct target_method *methods;
 	struct retry_budget budget;
 	struct list held; /* rpc_calls that wait for a member */
+	bool wake;        /* at the end of this turn */
 	struct metric *retries, *retries_left;
 };
 void target_count(struct member *m, bool fault, int64_t now_us);
 void target_close(struct member *m);                     /* its breaker */
+void target_abandon(struct member *m);                   /* no answer is waited for any more */
+void target_run_wakes(struct bus *b);                    /* at the end of each turn */
 void target_show(const struct target *t);                /* in the gauges */
 enum breaker_state target_shown(const struct member *m); /* what is told of its breaker */
 void target_trip(struct peer *p); /* contact lost though the connection stands */
@@ -417,6 +420,7 @@ struct bus {
 	struct loop_turn turn;
 	struct rng rng;
 	struct list peers, groups, targets, callers, calls, dead, soon, loop_queue;
+	bool wakes; /* some target has to */
 	struct served *served;
 	struct call *current;
 	struct out out;

@@ -145,7 +145,7 @@ rpc_lost(struct rpc_call *r)
 	set_failure(
 	    r, ST_UNAVAILABLE, "PEER_LOST", 0, "the connection was lost while the call was out");
 	if (!r->counted)
-		breaker_abandon(&r->member->breaker); /* its next connection begins anew */
+		target_abandon(r->member); /* its next connection begins anew */
 	retry_budget_ended(&r->target->budget, true, now);
 	hop_add(r, NULL, now);
 	try_failed(r, &why);
@@ -188,7 +188,7 @@ rpc_drop(struct rpc_call *r, bool too_late)
 		if (!r->counted && too_late)
 			target_count(r->member, true, now);
 		else if (!r->counted)
-			breaker_abandon(&r->member->breaker);
+			target_abandon(r->member);
 		hop_add(r, NULL, now);
 	} else if (r->state == RPC_HOLD) {
 		list_del(&r->target->held, &r->waiting);

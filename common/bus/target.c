@@ -14,6 +14,7 @@ static struct metric *breaker_gauge(const struct target *t, const char *node);
 static struct metric *would_open_counter(const struct target *t, const char *node);
 static struct metric *own_gauge(const struct target *t, const char *node);
 static void changed(struct member *m);
+static void wake_soon(struct target *t);
 static void wake(struct target *t);
 
 struct target *
@@ -123,7 +124,7 @@ void
 target_count(struct member *m, bool fault, int64_t now_us)
 {
 	struct target *t = m->target;
-	bool news;
+	bool news, probed = m->breaker.probing;
 
 	if (fault)
 		news = breaker_failure(
@@ -132,6 +133,31 @@ target_count(struct member *m, bool fault, int64_t now_us)
 		news = breaker_success(&m->breaker, &t->policy, now_us);
 	if (news)
 		changed(m);
+	if (news || probed)
+		wake_soon(t);
+}
+
+void
+target_abandon(struct member *m)
+{
+	if (m->breaker.probing)
+		wake_soon(m->target);
+	breaker_abandon(&m->breaker);
+}
+
+void
+target_run_wakes(struct bus *b)
+{
+	if (!b->wakes)
+		return;
+	b->wakes = false;
+	LIST_EACH(&b->targets, k) {
+		struct target *t = container_of(k, struct target, link);
+
+		if (t->wake)
+			wake(t);
+		t->wake = false;
+	}
 }
 
 void
@@ -368,6 +394,16 @@ changed(struct member *m)
 		census_opened(m);
 	if (b->breakers_changed != NULL)
 		b->breakers_changed(b->breakers_ctx, s.target, s.node, is, s.failures, m->peer->up);
+}
+
+/* A probe is over: those that waited for it are not looked at from inside the end of another call. */
+static void
+wake_soon(struct target *t)
+{
+	if (t->held.n == 0)
+		return;
+	t->wake = t->bus->wakes = true;
+	loop_turn_soon(t->bus->loop);
 }
 
 /* Those that find nobody go to the end of the list again. */

@@ -118,6 +118,75 @@ who_was_opened_by_loss_of_contact_is_not(void **unused)
 	assert_int_equal(pair.sql.calls, 0);
 }
 
+/* Three calls, of which one is the probe, which is returned, and the others wait for nobody but it. */
+static struct outcome *
+hold_three(struct outcome o[3])
+{
+	test_expect_log(LOG_WARN, 1);
+	target_trip(bed_peer("sql"));
+	peer_down(bed_peer("nosql"));
+	pair.sql.manner = HOLDS;
+	for (int i = 0; i < 3; i++)
+		ask(pair.t, &o[i], NULL);
+	pass(40 * MS);
+	assert_int_equal(pair.sql.calls, 1);
+	assert_int_equal(pair.t->held.n, 2);
+	pair.sql.manner = ANSWERS;
+	for (int i = 0; i < 2; i++)
+		if (strcmp(rpc_node(o[i].rpc), "sql") == 0)
+			return &o[i];
+	return &o[2];
+}
+
+static void
+who_waits_for_a_probe_goes_when_it_was_answered(void **unused)
+{
+	static const Mf__StoreResult answer = MF__STORE_RESULT__INIT;
+	struct outcome o[3], *probe;
+
+	(void)unused;
+	probe = hold_three(o);
+	call_reply(pair.sql.held, &answer.base);
+	wait_for(probe);
+	assert_int_equal(pair.t->members[0].breaker.state, BREAKER_CLOSED);
+	assert_int_equal(pair.t->held.n, 0);
+	for (int i = 0; i < 3; i++) {
+		wait_for(&o[i]);
+		assert_int_equal(o[i].status, ST_OK);
+		assert_in_range(o[i].took_us, 1, 300 * MS); /* not HOLD_US */
+	}
+}
+
+static void
+who_waits_for_a_probe_is_the_next_one_when_it_was_given_up(void **unused)
+{
+	struct outcome o[3], *probe;
+
+	(void)unused;
+	probe = hold_three(o);
+	call_cancel(probe->call);
+	for (int i = 0; i < 3; i++) {
+		wait_for(&o[i]);
+		assert_int_equal(o[i].status, &o[i] == probe ? ST_CANCELLED : ST_OK);
+		assert_in_range(o[i].took_us, 1, 300 * MS);
+	}
+}
+
+static void
+who_waits_for_a_probe_that_fails_waits_for_the_next_one(void **unused)
+{
+	struct outcome o[3];
+
+	(void)unused;
+	(void)hold_three(o);
+	call_fail(pair.sql.held, ST_UNAVAILABLE, "not yet");
+	for (int i = 0; i < 3; i++) {
+		wait_for(&o[i]);
+		assert_int_equal(o[i].status, ST_OK);
+		assert_in_range(o[i].took_us, 1, 300 * MS);
+	}
+}
+
 static void
 refusals_are_no_faults(void **unused)
 {
@@ -293,6 +362,9 @@ main(void)
 		PAIR(who_is_only_probed_is_no_reason_to_open_the_other),
 		PAIR(who_was_opened_by_errors_is_closed_when_it_is_the_last_that_is_left),
 		PAIR(who_was_opened_by_loss_of_contact_is_not),
+		PAIR(who_waits_for_a_probe_goes_when_it_was_answered),
+		PAIR(who_waits_for_a_probe_is_the_next_one_when_it_was_given_up),
+		PAIR(who_waits_for_a_probe_that_fails_waits_for_the_next_one),
 		PAIR(refusals_are_no_faults),
 		PAIR(a_slow_answer_is_used_but_counts_as_a_failure),
 		PAIR(a_member_that_gives_no_sign_of_life_is_left_though_its_connection_stands),
