@@ -159,7 +159,8 @@ export class Fleet {
   }
 
   // body: an object (sent as JSON), a string or Buffer (sent as it is). Resolves with {status, headers, text, json, ms}.
-  call(method, p, { body, headers = {}, token = this.token, timeout = 40_000, agent = this.agent } = {}) {
+  // again: what may be repeated is, once, when its kept connection had just been closed (RFC 9112, 9.3.1).
+  call(method, p, { body, headers = {}, token = this.token, timeout = 40_000, agent = this.agent, again = false } = {}) {
     const begin = performance.now();
     const data = body === undefined ? undefined : typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body);
     const h = { ...headers };
@@ -178,7 +179,10 @@ export class Fleet {
         });
       });
       q.on('timeout', () => q.destroy(new Error('time-out of the test client')));
-      q.on('error', reject);
+      q.on('error', (e) => {
+        if (again && q.reusedSocket && e.code === 'ECONNRESET') resolve(this.call(method, p, { body, headers, token, timeout, agent: false }));
+        else reject(e);
+      });
       q.end(data);
     });
   }
