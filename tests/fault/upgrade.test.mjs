@@ -88,7 +88,7 @@ async function underLoad(work) {
   for (let i = 0; i < 5; i++) ids.push((await f.call('POST', '/v1/tasks', { body: { title: `base ${i}` } })).json.id);
   // As clients do that keep their connections: an idle one may be closed just when it is used.
   const make = mixed(ids, seed);
-  const repeatable = (i) => { const [method, p, o] = make(i); return [method, p, { ...o, again: true, headers: method === 'POST' ? { 'idempotency-key': randomUUID() } : {} }]; };
+  const repeatable = (i) => { const [method, p, o] = make(i); return [method, p, { ...o, again: true, headers: method === 'POST' ? { 'idempotency-key': `"${randomUUID()}"` } : {} }]; };
   const load = (async () => { while (!over) results.push(...await f.load(60, 1, repeatable)); })();
   const bus = (async () => {
     const out = [];
