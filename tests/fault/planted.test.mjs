@@ -15,7 +15,7 @@ console.log(`# measured seed ${seed}`);
 
 // A round: some work, something done to the fleet, some work, the verdict.
 const PLANTED = [
-  { node: 'database', bug: 'skipped_invalidation', kinds: FLOWS.cached, what: /went back|no legal order/ },
+  { node: 'database', bug: 'skipped_invalidation', kinds: FLOWS.cached, what: /session c\d+ went back/ },
   { node: 'sql', bug: 'early_acknowledgement', kinds: FLOWS.writes, disturb: (f) => crash(f, 'postgres'), what: /no legal order|lost|went back|no such event/ },
   { node: 'sql', bug: 'replayed_twice', work: Edge, cut: true, disturb: away, what: /by its events|its events say|no such event|no legal order/ },
 ];
