@@ -159,19 +159,21 @@ export class Fleet {
   }
 
   // body: an object (sent as JSON), a string or Buffer (sent as it is). Resolves with {status, headers, text, json, ms}.
-  // again: what may be repeated is, once, when its kept connection had just been closed (RFC 9112, 9.3.1).
-  call(method, p, { body, headers = {}, token = this.token, timeout = 40_000, agent = this.agent, again = false } = {}) {
+  // again: in ms; what may be repeated is, once, when its kept connection was closed after it had been idle for so long (RFC 9112, 9.3.1).
+  call(method, p, { body, headers = {}, token = this.token, timeout = 40_000, agent = this.agent, again = Infinity } = {}) {
     const begin = performance.now();
     const data = body === undefined ? undefined : typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body);
     const h = { ...headers };
     if (data !== undefined) { h['content-type'] ??= 'application/json'; h['content-length'] = Buffer.byteLength(data); }
     if (token) h.authorization ??= `Bearer ${token}`;
     return new Promise((resolve, reject) => {
+      let socket, idle = 0;
       const q = http.request({ host: '127.0.0.1', port: this.port, method, path: p, headers: h, agent, timeout }, (r) => {
         const parts = [];
         r.on('data', (d) => parts.push(d));
         r.on('error', reject);
         r.on('end', () => {
+          socket.idleSince = performance.now();
           const text = Buffer.concat(parts).toString();
           let json;
           try { json = JSON.parse(text); } catch { /* not JSON */ }
@@ -179,8 +181,9 @@ export class Fleet {
         });
       });
       q.on('timeout', () => q.destroy(new Error('time-out of the test client')));
+      q.on('socket', (s) => { socket = s; idle = begin - (s.idleSince ?? begin); });
       q.on('error', (e) => {
-        if (again && q.reusedSocket && e.code === 'ECONNRESET') resolve(this.call(method, p, { body, headers, token, timeout, agent: false }));
+        if (idle >= again && q.reusedSocket && e.code === 'ECONNRESET') resolve(this.call(method, p, { body, headers, token, timeout, agent: false }));
         else reject(e);
       });
       q.end(data);
